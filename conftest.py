@@ -1,0 +1,40 @@
+"""Strictness for every test and doctest: no silent promotion of dtypes or ranks, types checked."""
+
+import os
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Two workers on two cores: a compilation that spreads over threads only fights its neighbour.
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
+
+import jax
+import numpy as np
+import pytest
+from jaxtyping import config as jaxtyping_config
+from jaxtyping import install_import_hook
+
+install_import_hook(["jaxml.ops", "jaxml.learn", "jaxml.nn"], "beartype.beartype")
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture
+def unchecked_types():
+    """Turn the run-time type checker off, so that a test meets the error message a user would meet."""
+    jaxtyping_config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping_config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture
+def x64():
+    """Double precision for one test."""
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _doctest_names(doctest_namespace):
+    doctest_namespace["jax"] = jax
+    doctest_namespace["jnp"] = jax.numpy
+    doctest_namespace["np"] = np
