@@ -1,0 +1,39 @@
+"""jaxml puts machine-learning claims to the test.
+
+Three ways to use it: ``jaxml run configs/l1_sparsity.yaml`` (or `run`) decides the claims of a config, `sweep` runs
+any pure function over hyperparameters and seeds, and `jaxml.ops` holds differentiable functions of arrays.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from jaxml.sweep import Static, Traced, geomspace, linspace, logspace, sweep, zipped
+
+if TYPE_CHECKING:
+    from jaxml.experiment import Experiment
+    from jaxml.runner import run
+    from jaxml.sweep.curve import curve
+
+__all__ = [
+    "Experiment",
+    "Static",
+    "Traced",
+    "curve",
+    "geomspace",
+    "linspace",
+    "logspace",
+    "run",
+    "sweep",
+    "zipped",
+]
+__version__ = "0.1.0"
+
+_LAZY = {"Experiment": "jaxml.experiment", "curve": "jaxml.sweep.curve", "run": "jaxml.runner"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the names that need jax or pydantic only when they are asked for."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'jaxml' has no attribute '{name}'")
+    import importlib
+
+    return getattr(importlib.import_module(_LAZY[name]), name)

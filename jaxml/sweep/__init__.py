@@ -1,0 +1,119 @@
+"""Sweeps: any pure function ``trial(key, *, hyperparameters)`` over a grid and seeds, in compiled programs.
+
+>>> def trial(key, *, scale: float, power: int = 1):
+...     return {"mean": jnp.mean(scale * jax.random.normal(key, (100,)) ** power)}
+>>> results = sweep(trial, seeds=4, scale=[1.0, 2.0], power=[1, 2])
+>>> dict(results.sizes)
+{'scale': 2, 'power': 2, 'seed': 4}
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxml.sweep.grid import Zip, geomspace, linspace, logspace, zipped
+from jaxml.sweep.plan import Plan, make_plan
+from jaxml.sweep.signature import Static, Traced, schema_of
+
+if TYPE_CHECKING:
+    import xarray
+
+    from jaxml.sweep.execute import Progress
+
+__all__ = ["Static", "Traced", "Zip", "geomspace", "linspace", "logspace", "sweep", "zipped"]
+
+LIVE_BYTES = 512 * 2**20
+"""The memory that the arrays of one chunk may take by estimate; more lanes than this do not run faster."""
+
+
+def sweep(
+    trial: Callable[..., Any],
+    /,
+    *,
+    seeds: int | Sequence[int],
+    lanes: int = 1024,
+    store: str | Path | None = None,
+    master_key: str | int = "jaxml",
+    progress: "Callable[[Progress], None] | None" = None,
+    **axes: Any,
+) -> "xarray.Dataset":
+    """Run `trial` at every point of a grid, on the same seeds everywhere.
+
+    ``results[output][point, seed] = trial(fold_in(master_key, seed), **point)[output]``
+
+    Each combination of static parameters is compiled once; traced parameters and seeds are vmapped lanes of that
+    program, run in chunks of at most `lanes`.
+
+    Args:
+        trial: pure function ``(key, *, hyperparameters) -> {name: array}``. `float` parameters are traced, others
+            static; `Traced[int]`, `Static[float]` override. Outputs are scalars, or `curve`s with named axes.
+        seeds: how many (0, 1, 2, ...), or which.
+        lanes: the most trials computed side by side; halved until the estimated memory fits.
+        store: directory of a Zarr store to write the results to while they come; none keeps them in memory.
+        master_key: name or number that all keys derive from.
+        progress: called after every compilation and chunk.
+        **axes: ``name=values`` sweeps a parameter, ``name=value`` fixes it, ``name=zipped(...)`` moves several.
+
+    Returns:
+        A data set with one variable per output, dims named after the axes plus ``seed`` (and a curve's own axes),
+        and ``nonfinite``, which marks the trials whose outputs are not all finite. Its attributes hold the number
+        of compilations and the seconds spent.
+
+    Raises:
+        ConfigError: when the grid does not fit the trial.
+        TrialError: when the trial breaks its contract.
+
+    It is not an optimiser: nothing is skipped or chosen, every point of the grid is computed.
+
+    >>> def trial(key, *, lam: float):
+    ...     x = jax.random.normal(key, (50,))
+    ...     return {"kept": jnp.mean(jnp.abs(x) > lam)}
+    >>> kept = sweep(trial, seeds=8, lam=[0.0, 1.0]).kept.mean("seed")
+    >>> [round(float(v), 2) for v in kept]
+    [1.0, 0.31]
+    """
+    schema = schema_of(trial)
+    _refuse_taken(schema)
+    plan = make_plan(schema, axes, seeds, lanes=lanes)
+    return run_plan(trial, plan, store=store, master=master_key, progress=progress)
+
+
+def run_plan(
+    trial: Callable[..., Any],
+    plan: Plan,
+    *,
+    store: str | Path | None = None,
+    master: str | int = "jaxml",
+    progress: "Callable[[Progress], None] | None" = None,
+    attributes: dict[str, Any] | None = None,
+) -> "xarray.Dataset":
+    """Trace, compile and run a plan; see `sweep`."""
+    from jaxml.sweep.execute import Execution
+    from jaxml.sweep.store import MemoryStore, ZarrStore
+    from jaxml.sweep.trace import lanes_that_fit, same_outputs, trace
+    from jaxml.sweep.trace import master_key as key_named
+
+    key = key_named(master)
+    traced = [trace(trial, plan, program, key) for program in plan.programs()]
+    outputs = same_outputs(traced)
+    fit = lanes_that_fit(traced, plan, LIVE_BYTES)
+    if fit < plan.lanes:
+        plan = plan.with_lanes_at_most(fit)
+        traced = [trace(trial, plan, program, key) for program in plan.programs()]
+    target = MemoryStore(plan, outputs) if store is None else ZarrStore(Path(store), plan, outputs, attributes or {})
+    run = Execution(trial, plan, key, target.write, progress or (lambda _: None))
+    timing = run.run(traced, target.done())
+    return target.dataset().assign_attrs(
+        compiles=timing.compiles,
+        compile_seconds=timing.compile_seconds,
+        run_seconds=timing.run_seconds,
+        lanes=plan.lanes,
+    )
+
+
+def _refuse_taken(schema: Any) -> None:
+    from jaxml.errors import TrialError
+
+    taken = {"seeds", "seed", "lanes", "store", "master_key", "progress"} & set(schema)
+    if taken:
+        raise TrialError(f"{schema.trial_name}: the parameter names {sorted(taken)} are taken by sweep. Rename them.")

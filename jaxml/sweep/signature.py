@@ -1,0 +1,167 @@
+"""The signature of a trial is the schema of its parameters: names, types, defaults, and which of them are traced.
+
+`float` parameters are traced (they become vmapped lanes), every other type is static (one compilation for each
+value); `Traced[int]` and `Static[float]` override that. The signature is read from a function or, without running
+or importing anything, from the source text of a module.
+"""
+
+import ast
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
+
+from jaxml.errors import ConfigError, TrialError, nearest
+
+T = TypeVar("T")
+Traced = Annotated[T, "traced"]
+"""Marks a trial's parameter as a lane of the vmapped program, whatever its type: ``depth: Traced[int]``."""
+Static = Annotated[T, "static"]
+"""Marks a trial's parameter as a compile-time constant, whatever its type: ``momentum: Static[float]``."""
+
+REQUIRED: Any = inspect.Parameter.empty
+_NAMES = {"float": float, "int": int, "bool": bool, "str": str, "Literal": Literal}
+_NAMES |= {"Traced": Traced, "Static": Static}
+
+Value = float | int | bool | str
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One hyperparameter of a trial."""
+
+    name: str
+    type: type
+    traced: bool
+    default: Any = REQUIRED
+    choices: tuple[Value, ...] | None = None
+
+    def accept(self, value: Any, where: str) -> Value:
+        """Return `value` in this parameter's type.
+
+        Raises:
+            ConfigError: when it does not fit; `where` says which place of the config or call holds it.
+        """
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if self.choices is not None:
+            if value not in self.choices:
+                raise ConfigError(f"{where}: {value!r} is not allowed. {nearest(value, self.choices)}")
+            return value
+        if self.type is float and number:
+            return float(value)
+        if self.type is int and number and value == int(value):
+            return int(value)
+        if isinstance(value, self.type) and (number or self.type in (bool, str)):
+            return value
+        raise ConfigError(f"{where}: expected {self.type.__name__}, got {value!r} ({type(value).__name__}).")
+
+
+class Schema(Mapping[str, Parameter]):
+    """The parameters of one trial, by name and in order."""
+
+    def __init__(self, trial_name: str, parameters: Mapping[str, Parameter]):
+        self.trial_name = trial_name
+        self._parameters = dict(parameters)
+
+    def __getitem__(self, name: str) -> Parameter:
+        return self._parameters[name]
+
+    def __iter__(self):
+        return iter(self._parameters)
+
+    def __len__(self) -> int:
+        return len(self._parameters)
+
+    def find(self, name: str, where: str) -> Parameter:
+        """Return the parameter called `name`.
+
+        Raises:
+            ConfigError: when the trial has none, naming the nearest one it has.
+        """
+        if name not in self:
+            raise ConfigError(f"{where}: the trial has no parameter '{name}'. {nearest(name, self)}")
+        return self[name]
+
+
+def schema_of(trial: Callable[..., Any]) -> Schema:
+    """Read the schema from a function ``trial(key, *, ...)``.
+
+    Raises:
+        TrialError: when the signature is not a trial's.
+
+    >>> def trial(key, *, lam: float, solver: Literal["prox", "l2"] = "prox", n: int = 200): ...
+    >>> [(p.name, p.traced, p.default is REQUIRED) for p in schema_of(trial).values()]
+    [('lam', True, True), ('solver', False, False), ('n', False, False)]
+    """
+    name = getattr(trial, "__name__", repr(trial))
+    parameters = list(inspect.signature(trial).parameters.values())
+    positional = [p for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY]
+    if len(positional) != 1 or positional[0].kind is inspect.Parameter.VAR_KEYWORD:
+        raise TrialError(
+            f"{name}: a trial is a function (key, *, hyperparameters...), got "
+            f"({', '.join(str(p) for p in parameters)}). Put the key first and a '*' after it."
+        )
+    try:
+        hints = typing.get_type_hints(trial, include_extras=True)
+    except NameError:
+        hints = {p.name: p.annotation for p in parameters}
+    keyword = [p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    return Schema(name, {p.name: _parameter(name, p.name, hints.get(p.name), p.default) for p in keyword})
+
+
+def schema_of_source(source: str, filename: str, function: str = "trial") -> Schema:
+    """Read the schema of `function` from a module's text; nothing is imported or run.
+
+    Raises:
+        TrialError: when the text does not parse, lacks the function, or its signature is not a trial's.
+    """
+    try:
+        tree = ast.parse(source, filename)
+    except SyntaxError as error:
+        raise TrialError(f"{filename}, line {error.lineno}: {error.msg}.") from None
+    found = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == function]
+    if not found:
+        raise TrialError(f"{filename}: there is no function '{function}'. Define {function}(key, *, ...).")
+    arguments = found[0].args
+    if len(arguments.posonlyargs + arguments.args) != 1 or arguments.vararg or arguments.kwarg:
+        raise TrialError(f"{filename}: {function} must be {function}(key, *, hyperparameters...).")
+    parameters = {}
+    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        annotation = ast.unparse(argument.annotation) if argument.annotation else None
+        parameters[argument.arg] = _parameter(function, argument.arg, annotation, _literal(default))
+    return Schema(function, parameters)
+
+
+def _literal(node: ast.expr | None) -> Any:
+    """The value of a default written as a literal; any other default only counts as present."""
+    if node is None:
+        return REQUIRED
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return None
+
+
+def _parameter(trial: str, name: str, annotation: Any, default: Any) -> Parameter:
+    if isinstance(annotation, str):
+        try:
+            annotation = eval(annotation, {"__builtins__": {}}, dict(_NAMES))
+        except Exception:
+            annotation = None
+    role = None
+    if typing.get_origin(annotation) is Annotated:
+        annotation, role = annotation.__origin__, annotation.__metadata__[0]
+    choices = None
+    if typing.get_origin(annotation) is Literal:
+        choices = typing.get_args(annotation)
+        annotation = type(choices[0])
+    if annotation not in (float, int, bool, str):
+        raise TrialError(
+            f"{trial}: parameter '{name}' needs one of the types float, int, bool, str, Literal[...], "
+            f"Traced[...] or Static[...]; write for example '{name}: float'."
+        )
+    traced = annotation is float if role is None else role == "traced"
+    if traced and annotation is str:
+        raise TrialError(f"{trial}: text cannot be traced; make '{name}' Static or drop Traced.")
+    return Parameter(name, annotation, traced, default, choices)
