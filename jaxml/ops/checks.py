@@ -41,11 +41,24 @@ def check_shapes(where: str, *, hint: str = "", **arguments: tuple[Any, str]) ->
                 fits &= size == (int(axis) if axis.isdigit() else sizes.setdefault(axis, size))
         if not fits:
             known = ", ".join(f"{k}={v}" for k, v in sizes.items() if k in tail)
-            expected = f"({', '.join(axes)}{',' if len(axes) == 1 else ''})" + (
-                f" with {known}" if known else ""
-            )
+            expected = f"({', '.join(axes)}{',' if len(axes) == 1 else ''})" + (f" with {known}" if known else "")
             raise ValueError(f"{where}: '{name}' must have shape {expected}, got {shape}. {hint}".rstrip())
     return sizes
+
+
+def check_equal_shapes(where: str, **arrays: Any) -> None:
+    """Refuse arguments of different shapes: nothing is broadcast silently.
+
+    Raises:
+        ValueError: when two shapes differ.
+    """
+    (first, leader), *others = arrays.items()
+    for name, array in others:
+        if jnp.shape(array) != jnp.shape(leader):
+            raise ValueError(
+                f"{where}: '{name}' must have the shape of '{first}', {jnp.shape(leader)}, "
+                f"got {jnp.shape(array)}. Reshape or jnp.broadcast_to it first."
+            )
 
 
 def check_floating(where: str, **arrays: Any) -> None:
@@ -57,9 +70,7 @@ def check_floating(where: str, **arrays: Any) -> None:
     for name, array in arrays.items():
         dtype = jnp.result_type(array)
         if not jnp.issubdtype(dtype, jnp.floating):
-            raise ValueError(
-                f"{where}: '{name}' must be floating, got {dtype}. Use {name}.astype(jnp.float32)."
-            )
+            raise ValueError(f"{where}: '{name}' must be floating, got {dtype}. Use {name}.astype(jnp.float32).")
 
 
 def check_choice(where: str, name: str, value: Any, choices: Sequence[Any]) -> None:

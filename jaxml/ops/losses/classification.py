@@ -1,0 +1,203 @@
+"""Classification losses: any leading axes, one value per element or per example, never reduced."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Num, Shaped
+
+from jaxml.ops.checks import Scalar, check_equal_shapes, check_floating
+
+__all__ = [
+    "hinge",
+    "multiclass_hinge",
+    "sigmoid_cross_entropy",
+    "softmax_cross_entropy",
+    "squared_hinge",
+]
+
+
+def sigmoid_cross_entropy(
+    logits: Float[Array, "*shape"], labels: Shaped[Array, "*other_shape"]
+) -> Float[Array, "*shape"]:
+    """Cross-entropy of independent yes/no outcomes, from logits.
+
+    ``-labels log sigmoid(logits) - (1 - labels) log(1 - sigmoid(logits))``, as
+    ``labels softplus(-logits) + (1 - labels) softplus(logits)``, which neither overflows nor loses the small
+    loss of a confident, correct prediction.
+
+    Args:
+        logits: log-odds of the outcome, any shape.
+        labels: outcomes in [0, 1] of the same shape; bool, integer or floating (soft labels).
+
+    Returns:
+        The loss of each element, in the dtype of `logits`; >= 0.
+
+    Raises:
+        ValueError: when the shapes differ or `logits` is not floating.
+
+    Not for exclusive classes: that is `softmax_cross_entropy`. Values equal ``optax.sigmoid_binary_cross_entropy``,
+    which broadcasts where this raises.
+
+    Reference: Bishop (2006), Pattern Recognition and Machine Learning, eq. 4.90.
+
+    >>> sigmoid_cross_entropy(jnp.array([0.0, 1e4, -1e4]), jnp.array([1, 1, 1]))
+    Array([6.931472e-01, 0.000000e+00, 1.000000e+04], dtype=float32)
+    """
+    check_floating("sigmoid_cross_entropy", logits=logits)
+    check_equal_shapes("sigmoid_cross_entropy", logits=logits, labels=labels)
+    labels = labels.astype(logits.dtype)
+    return labels * jax.nn.softplus(-logits) + (1 - labels) * jax.nn.softplus(logits)
+
+
+def softmax_cross_entropy(
+    logits: Float[Array, "*batch classes"],
+    labels: Int[Array, "..."] | Float[Array, "..."],
+    *,
+    label_smoothing: Scalar = 0.0,
+) -> Float[Array, "*batch"]:
+    """Cross-entropy of exclusive classes, from logits.
+
+    ``-sum_k p_k log softmax(logits)_k`` with ``p = (1 - label_smoothing) onehot(labels) + label_smoothing / classes``.
+
+    Args:
+        logits: unnormalised log-probabilities, classes last; ``-inf`` bars a class.
+        labels: class indices of shape ``batch`` (integers), or probabilities of the shape of `logits` (floating).
+            An index outside ``0..classes-1``, such as -1 for padding, costs 0 and has no gradient.
+        label_smoothing: share of each label that is spread evenly over all classes, in [0, 1].
+
+    Returns:
+        The loss of each example, in the dtype of `logits`; sums run in at least float32.
+
+    Raises:
+        ValueError: when the shapes do not fit or `logits` is not floating.
+
+    Not for outcomes that may hold together: that is `sigmoid_cross_entropy`.
+
+    Reference: Szegedy et al. (2016), Rethinking the Inception Architecture, section 7 (label smoothing).
+
+    >>> softmax_cross_entropy(jnp.array([[2.0, 0.0, 0.0], [1e4, 0.0, 0.0]]), jnp.array([0, 1]))
+    Array([2.3954484e-01, 1.0000000e+04], dtype=float32)
+    """
+    check_floating("softmax_cross_entropy", logits=logits)
+    wide = jnp.promote_types(logits.dtype, jnp.float32)
+    targets = _target_probabilities("softmax_cross_entropy", logits, labels).astype(wide)
+    smoothing = jnp.asarray(label_smoothing, wide)
+    spread = jnp.sum(targets, axis=-1, keepdims=True) / logits.shape[-1]
+    targets = (1 - smoothing) * targets + smoothing * spread
+    log_probabilities = jax.nn.log_softmax(logits.astype(wide), axis=-1)
+    # A barred class (-inf) that no label asks for costs nothing: 0 * -inf must not become NaN.
+    barred = jnp.isneginf(log_probabilities) & (targets == 0)
+    losses = -jnp.sum(targets * jnp.where(barred, 0, log_probabilities), axis=-1)
+    return losses.astype(logits.dtype)
+
+
+def hinge(
+    scores: Float[Array, "*shape"], labels: Num[Array, "*other_shape"], *, margin: Scalar = 1.0
+) -> Float[Array, "*shape"]:
+    """Hinge loss, linear in the violated margin.
+
+    ``max(0, margin - labels * scores)``.
+
+    Args:
+        scores: signed distances from the decision boundary, any shape.
+        labels: -1 or +1, the same shape. Labels in {0, 1} become these by ``2 * labels - 1``.
+        margin: the score asked of a correct prediction, > 0.
+
+    Returns:
+        The loss of each element; at the kink the derivative is halfway, so forward and reverse mode agree.
+
+    Raises:
+        ValueError: when the shapes differ or `scores` is not floating.
+
+    Not smooth, and no estimate of a probability. Values equal ``optax.hinge_loss``, which has no margin.
+
+    Reference: Cortes and Vapnik (1995), Support-vector networks, Machine Learning 20.
+
+    >>> hinge(jnp.array([2.0, 0.5, -1.0]), jnp.array([1, 1, 1]))
+    Array([0. , 0.5, 2. ], dtype=float32)
+    """
+    return jnp.maximum(0, _violated_margin("hinge", scores, labels, margin))
+
+
+def squared_hinge(
+    scores: Float[Array, "*shape"], labels: Num[Array, "*other_shape"], *, margin: Scalar = 1.0
+) -> Float[Array, "*shape"]:
+    """Square of the hinge loss: differentiable everywhere, harsher on large violations.
+
+    ``max(0, margin - labels * scores)^2``.
+
+    Args:
+        scores: signed distances from the decision boundary, any shape.
+        labels: -1 or +1, the same shape.
+        margin: the score asked of a correct prediction, > 0.
+
+    Returns:
+        The loss of each element; no factor 1/2, as in LIBLINEAR and scikit-learn.
+
+    Raises:
+        ValueError: when the shapes differ or `scores` is not floating.
+
+    See also: `hinge`, whose loss grows linearly and so resists outliers better.
+
+    Reference: Fan et al. (2008), LIBLINEAR, JMLR 9, eq. 1 (L2-loss SVM).
+
+    >>> squared_hinge(jnp.array([2.0, 0.5, -1.0]), jnp.array([1, 1, 1]))
+    Array([0.  , 0.25, 4.  ], dtype=float32)
+    """
+    return jnp.maximum(0, _violated_margin("squared_hinge", scores, labels, margin)) ** 2
+
+
+def multiclass_hinge(
+    scores: Float[Array, "*batch classes"], labels: Int[Array, "*other_batch"], *, margin: Scalar = 1.0
+) -> Float[Array, "*batch"]:
+    """Multi-class hinge loss of Crammer and Singer: the true class against its strongest rival.
+
+    ``max_k (scores_k + margin [k != label]) - scores_label``.
+
+    Args:
+        scores: one score per class, classes last.
+        labels: class indices of shape ``batch``; an index outside ``0..classes-1`` costs 0 and has no gradient.
+        margin: the lead asked of the true class, > 0.
+
+    Returns:
+        The loss of each example; 0 once the true class leads every other by the margin.
+
+    Raises:
+        ValueError: when the shapes do not fit or `scores` is not floating.
+
+    Not the sum over rivals of Weston and Watkins, and not one-vs-rest (`hinge` on each class).
+
+    Reference: Crammer and Singer (2001), JMLR 2, eq. 6.
+
+    >>> multiclass_hinge(jnp.array([[3.0, 1.0, 0.0], [1.0, 1.5, 0.0]]), jnp.array([0, 0]))
+    Array([0. , 1.5], dtype=float32)
+    """
+    check_floating("multiclass_hinge", scores=scores)
+    is_label = _target_probabilities("multiclass_hinge", scores, labels)
+    rivals = scores + jnp.asarray(margin, scores.dtype) * (1 - is_label)
+    loss = jnp.max(rivals, axis=-1) - jnp.sum(scores * is_label, axis=-1)
+    return jnp.where(jnp.sum(is_label, axis=-1) > 0, loss, 0)
+
+
+def _violated_margin(where: str, scores: Array, labels: Array, margin: Scalar) -> Array:
+    check_floating(where, scores=scores)
+    check_equal_shapes(where, scores=scores, labels=labels)
+    return jnp.asarray(margin, scores.dtype) - labels.astype(scores.dtype) * scores
+
+
+def _target_probabilities(where: str, logits: Array, labels: Array) -> Array:
+    """Class indices as one-hot rows (all zero when out of range); probabilities as they are."""
+    if logits.ndim == 0:
+        raise ValueError(f"{where}: the scores must have a last axis of classes, got shape ().")
+    if jnp.issubdtype(labels.dtype, jnp.integer):
+        if labels.shape != logits.shape[:-1]:
+            raise ValueError(
+                f"{where}: integer 'labels' must have shape {logits.shape[:-1]}, got {labels.shape}. "
+                "Pass one class index per example, or floating probabilities of the logits' shape."
+            )
+        return jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
+    if labels.shape != logits.shape:
+        raise ValueError(
+            f"{where}: floating 'labels' must have the logits' shape {logits.shape}, got {labels.shape}. "
+            "For class indices pass integers: labels.astype(jnp.int32)."
+        )
+    return labels
