@@ -90,12 +90,12 @@ def run_plan(
     """Trace, compile and run a plan; see `sweep`."""
     from jaxml.sweep.execute import Execution
     from jaxml.sweep.store import MemoryStore, ZarrStore
-    from jaxml.sweep.trace import lanes_that_fit, same_outputs, trace
+    from jaxml.sweep.trace import lanes_that_fit, all_outputs, trace
     from jaxml.sweep.trace import master_key as key_named
 
     key = key_named(master)
     traced = [trace(trial, plan, program, key) for program in plan.programs()]
-    outputs = same_outputs(traced)
+    outputs = all_outputs(traced)
     fit = lanes_that_fit(traced, plan, LIVE_BYTES)
     if fit < plan.lanes:
         plan = plan.with_lanes_at_most(fit)

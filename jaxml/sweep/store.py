@@ -25,7 +25,7 @@ class MemoryStore:
         return frozenset()
 
     def write(self, chunk: ChunkId, values: Mapping[str, np.ndarray]) -> None:
-        for name, value in values.items():
+        for name, value in complete(values, self._outputs).items():
             self._arrays[name][self._plan.region(chunk)] = value
 
     def dataset(self) -> "xarray.Dataset":
@@ -89,7 +89,7 @@ class ZarrStore:
 
     def write(self, chunk: ChunkId, values: Mapping[str, np.ndarray]) -> None:
         try:
-            for name, value in values.items():
+            for name, value in complete(values, self._outputs).items():
                 self._arrays[name][self._plan.region(chunk)] = value
         except OSError as error:
             raise StoreError(
@@ -99,6 +99,11 @@ class ZarrStore:
 
     def dataset(self) -> "xarray.Dataset":
         return open_results(self._path)
+
+
+def complete(values: Mapping[str, np.ndarray], outputs: Mapping[str, Output]) -> dict[str, Any]:
+    """A chunk's outputs, with NaN for those that its static point does not return."""
+    return {name: values.get(name, np.float32(np.nan)) for name in outputs}
 
 
 def open_results(path: Path) -> "xarray.Dataset":

@@ -160,22 +160,28 @@ def _wrong_side(trial: Callable[..., Any], plan: Plan, program: Program, error: 
     return f"{plan.schema.trial_name}: the trial needs a traced value while compiling: {first}"
 
 
-def same_outputs(traced: list[Traced]) -> Mapping[str, Output]:
-    """The outputs that all programs share.
+def all_outputs(traced: list[Traced]) -> Mapping[str, Output]:
+    """The outputs of all programs together; where a static point lacks one, its results are NaN.
 
     Raises:
-        TrialError: when two programs return different names, shapes or dtypes.
+        TrialError: when two programs disagree on an output, or one lacks an output that cannot be NaN.
     """
-    first = traced[0]
-    for other in traced[1:]:
-        if other.outputs != first.outputs:
-            names = [n for n in {**first.outputs, **other.outputs} if first.outputs.get(n) != other.outputs.get(n)]
+    outputs: dict[str, Output] = {}
+    for program in traced:
+        for name, output in program.outputs.items():
+            if outputs.setdefault(name, output) != output:
+                raise TrialError(
+                    f"output '{name}' is {outputs[name]} at one static point and {output} at '{program.program.label}'. "
+                    "Return the same shape, dtype and axes everywhere."
+                )
+    for name, output in outputs.items():
+        lacking = [t.program.label for t in traced if name not in t.outputs]
+        if lacking and output.dtype.kind != "f":
             raise TrialError(
-                f"the outputs {names} differ between '{first.program.label}' and '{other.program.label}': "
-                f"{first.outputs.get(names[0])} against {other.outputs.get(names[0])}. "
-                "Every static point must return the same names, shapes and dtypes."
+                f"output '{name}' is {output.dtype} and missing at '{lacking[0]}'. Return it as a float, so that it can "
+                "be NaN there, or return it everywhere."
             )
-    return first.outputs
+    return outputs
 
 
 def lanes_that_fit(traced: list[Traced], plan: Plan, budget: int) -> int:
