@@ -1,0 +1,114 @@
+"""From the cells' decisions to a claim's verdict: quantifiers and controls."""
+
+from collections.abc import Mapping, Sequence
+
+from jaxml.claims.verdict import VERDICTS, ClaimVerdict, Decision, Label, Quantifier, Verdict
+
+GENERIC_PERCENT = 80
+"""Percentage of the cells that must be supported for "usually"; whole, because 0.8 * 5 is not 4 in binary."""
+
+
+def decide_claim(
+    decisions: Sequence[Decision], *, quantifier: Quantifier, reference: int | None = None
+) -> ClaimVerdict:
+    """A claim's verdict from its cells' decisions.
+
+    | quantifier | supported if | refuted if |
+    |---|---|---|
+    | exact, universal | every cell is | at least one cell is |
+    | at_reference | the reference cell is | the reference cell is |
+    | generic | at least 80 % of the cells are | more than 20 % of the cells are |
+    | existential | at least one cell is | all cells are |
+
+    A cell that is invalid counts as neither; a claim that the other cells cannot decide is then invalid.
+
+    Args:
+        decisions: the claim's cells.
+        quantifier: how strong the claim is.
+        reference: index of the reference cell, for `at_reference`.
+
+    Returns:
+        The verdict with the cells' counts, the refuted cells' common label and the badge REGIME when supported
+        and refuted cells coexist.
+
+    Raises:
+        ValueError: without cells, for an unknown quantifier, or a missing reference.
+
+    >>> cells = [Decision(verdict=v, reason="") for v in ("supported", "supported", "refuted")]
+    >>> verdict = decide_claim(cells, quantifier="universal")
+    >>> verdict.verdict, verdict.badge
+    ('refuted', 'REGIME')
+    """
+    n = len(decisions)
+    if not n:
+        raise ValueError("decide_claim: 'decisions' must hold at least one cell, got none. Declare a grid.")
+    counts = {verdict: sum(d.verdict == verdict for d in decisions) for verdict in VERDICTS}
+    supported, refuted = counts["supported"], counts["refuted"]
+    match quantifier:
+        case "exact" | "universal":
+            rule, holds, fails = "needs every cell", supported == n, refuted > 0
+        case "at_reference":
+            if reference is None or not 0 <= reference < n:
+                raise ValueError(
+                    f"decide_claim: 'reference' must be a cell index in [0, {n}) for 'at_reference', got "
+                    f"{reference}. Name the reference cell in the claim."
+                )
+            there = decisions[reference].verdict
+            rule, holds, fails = "is judged at the reference cell", there == "supported", there == "refuted"
+        case "generic":
+            rule = f"needs {GENERIC_PERCENT} % of the cells"
+            holds, fails = 100 * supported >= GENERIC_PERCENT * n, 100 * refuted > (100 - GENERIC_PERCENT) * n
+        case "existential":
+            rule, holds, fails = "needs one cell", supported > 0, refuted == n
+        case _:
+            raise ValueError(
+                "decide_claim: 'quantifier' must be one of exact, at_reference, universal, generic, existential, "
+                f"got {quantifier!r}."
+            )
+    judged = [decisions[reference]] if quantifier == "at_reference" and reference is not None else decisions
+    undecided: Verdict = "invalid" if any(d.verdict == "invalid" for d in judged) else "inconclusive"
+    verdict: Verdict = "supported" if holds else "refuted" if fails else undecided
+    labels: set[Label | None] = {d.label for d in judged if d.verdict == "refuted"}
+    found = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    return ClaimVerdict(
+        verdict=verdict,
+        quantifier=quantifier,
+        label=next(iter(labels)) if verdict == "refuted" and len(labels) == 1 else None,
+        badge="REGIME" if supported and refuted else None,
+        reason=f"{found} of {n} cells; the claim {rule}" if n > 1 else f"{decisions[0].reason}",
+        **counts,
+    )
+
+
+def with_controls(
+    claim: ClaimVerdict,
+    negatives: Mapping[str, Decision | ClaimVerdict],
+    positives: Mapping[str, Decision | ClaimVerdict],
+) -> ClaimVerdict:
+    """The claim's verdict if its controls came out as they must, else INVALID with the control's name.
+
+    Args:
+        claim: the verdict without controls.
+        negatives: settings, by name, where the claim must come out *not supported*.
+        positives: settings where it must come out *supported*.
+
+    Returns:
+        The same verdict, or an invalid one.
+
+    >>> claim = ClaimVerdict(verdict="supported", quantifier="universal", reason="4 supported of 4 cells")
+    >>> with_controls(claim, {"shuffled labels": claim}, {}).reason
+    "negative control 'shuffled labels' came out supported: the comparison finds an effect where none can be"
+    """
+    failures = [
+        f"negative control {name!r} came out {control.verdict}: "
+        + ("the comparison finds an effect where none can be" if control.verdict == "supported" else "it says nothing")
+        for name, control in negatives.items()
+        if control.verdict in ("supported", "invalid")
+    ] + [
+        f"positive control {name!r} came out {control.verdict}: the comparison misses an effect that must be there"
+        for name, control in positives.items()
+        if control.verdict != "supported"
+    ]
+    if not failures:
+        return claim
+    return ClaimVerdict(**{**claim.to_json(), "verdict": "invalid", "label": None, "reason": "; ".join(failures)})

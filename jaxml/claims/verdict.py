@@ -1,0 +1,152 @@
+"""What a verdict is: plain frozen records that go to `verdicts.json` and come back.
+
+Standard library only, so that showing a verdict costs a few milliseconds.
+"""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, Self
+
+Verdict = Literal["supported", "refuted", "inconclusive", "invalid"]
+Label = Literal["reversed", "null", "negligible"]
+Quantifier = Literal["exact", "at_reference", "universal", "generic", "existential"]
+
+VERDICTS: tuple[Verdict, ...] = ("supported", "refuted", "inconclusive", "invalid")
+
+
+class Record:
+    """To plain JSON and back; a field that is not known is an error, never dropped."""
+
+    __slots__ = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """A dict of plain values, ready for `json.dumps(..., allow_nan=False)`."""
+        return asdict(self)  # pyright: ignore[reportArgumentType]
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The record that `to_json` wrote.
+
+        Raises:
+            ValueError: when a field is unknown or missing.
+        """
+        known = [f.name for f in fields(cls)]  # pyright: ignore[reportArgumentType]
+        unknown = sorted(set(data) - set(known))
+        if unknown:
+            raise ValueError(
+                f"{cls.__name__}: unknown field {unknown[0]!r}, expected only {', '.join(known)}. "
+                "Read the file with the version of jaxml that wrote it."
+            )
+        try:
+            return cls(**data)
+        except TypeError as error:
+            raise ValueError(f"{cls.__name__}: {error}. The file is incomplete: judge the run again.") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision(Record):
+    """One cell of the declared grid, decided at the first look that could decide it.
+
+    Attributes:
+        verdict: supported / refuted / inconclusive / invalid.
+        label: of a refuted cell: reversed (the effect runs the other way), null (smaller than the margin on
+            both sides) or negligible (not larger than the margin in the claimed direction).
+        estimate: mean of the paired differences theta.
+        low: lower end of the interval for the mean.
+        high: upper end.
+        median: median of theta.
+        median_low: lower end of its exact order-statistic interval.
+        median_high: upper end.
+        probability_positive: share of seeds with theta > 0, the chance that B beats A.
+        sd: standard deviation of theta over seeds.
+        seeds: how many seeds the decision used.
+        look: which declared look it was, 1 for the first, None when no look was reached.
+        level: two-sided level of [low, high] after the corrections for looks and cells.
+        half_width_over_margin: precision reached, in margins.
+        seeds_needed: seeds that would decide it with 90 % power if the estimate is right; None if no number
+            would, or if it is decided.
+        p_support: one-sided p-value of theta <= margin at this look, before the corrections.
+        p_refute: one-sided p-value of theta >= margin.
+        reason: the decision in plain words.
+    """
+
+    verdict: Verdict
+    reason: str
+    label: Label | None = None
+    estimate: float | None = None
+    low: float | None = None
+    high: float | None = None
+    median: float | None = None
+    median_low: float | None = None
+    median_high: float | None = None
+    probability_positive: float | None = None
+    sd: float | None = None
+    seeds: int = 0
+    look: int | None = None
+    level: float | None = None
+    half_width_over_margin: float | None = None
+    seeds_needed: int | None = None
+    p_support: float | None = None
+    p_refute: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimVerdict(Record):
+    """A claim: its cells' decisions under its quantifier.
+
+    Attributes:
+        verdict: supported / refuted / inconclusive / invalid.
+        quantifier: exact, at_reference, universal, generic or existential.
+        reason: the verdict in plain words.
+        label: the sub-label of the refuted cells when they agree on one.
+        badge: REGIME when supported and refuted cells coexist: the boundary must be shown.
+        supported: number of supported cells.
+        refuted: number of refuted cells.
+        inconclusive: number of undecided cells.
+        invalid: number of cells that could not be judged.
+
+    >>> ClaimVerdict(verdict="supported", quantifier="universal", reason="all 12 cells", supported=12).cells
+    {'supported': 12, 'refuted': 0, 'inconclusive': 0, 'invalid': 0}
+    """
+
+    verdict: Verdict
+    quantifier: Quantifier
+    reason: str
+    label: Label | None = None
+    badge: Literal["REGIME"] | None = None
+    supported: int = 0
+    refuted: int = 0
+    inconclusive: int = 0
+    invalid: int = 0
+
+    @property
+    def cells(self) -> dict[str, int]:
+        """Number of cells by verdict."""
+        return {verdict: getattr(self, verdict) for verdict in VERDICTS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteReport(Record):
+    """An exact suite: the same verdict card, and what the suite did to earn it.
+
+    Attributes:
+        verdict: supported, refuted (a counter-example) or invalid (a mutant survived), as a claim's verdict.
+        properties: one decision for each property, by name.
+        mutants: by name, the property that killed each mutant, None for a survivor.
+        counterexample: the smallest violating case found, as plain values; None when there is none.
+        violated: the property that the counter-example violates.
+    """
+
+    verdict: ClaimVerdict
+    properties: dict[str, Decision] = field(default_factory=dict)
+    mutants: dict[str, str | None] = field(default_factory=dict)
+    counterexample: Any = None
+    violated: str | None = None
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The report that `to_json` wrote."""
+        inner = {
+            "verdict": ClaimVerdict.from_json(data["verdict"]),
+            "properties": {name: Decision.from_json(d) for name, d in data.get("properties", {}).items()},
+        }
+        return super().from_json(data | inner)
