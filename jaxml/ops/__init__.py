@@ -11,6 +11,17 @@ from jaxml.ops.losses import (
     softmax_cross_entropy,
     squared_hinge,
 )
+from jaxml.ops.norm import (
+    BatchNormState,
+    NormParams,
+    batch_norm,
+    convert_batch_norm_state,
+    convert_momentum,
+    frozen_batch_norm,
+    group_norm,
+    init_batch_norm,
+    layer_norm,
+)
 from jaxml.ops.regularizers import (
     elastic_net,
     group_lasso,
@@ -30,13 +41,22 @@ from jaxml.ops.regularizers import (
 )
 
 __all__ = [
+    "BatchNormState",
+    "NormParams",
+    "batch_norm",
+    "convert_batch_norm_state",
+    "convert_momentum",
     "elastic_net",
+    "frozen_batch_norm",
     "group_lasso",
+    "group_norm",
     "hinge",
+    "init_batch_norm",
     "l0_count",
     "l1",
     "l2_norm",
     "l2_squared",
+    "layer_norm",
     "multiclass_hinge",
     "project_l1_ball",
     "project_simplex",
