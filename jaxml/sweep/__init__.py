@@ -90,7 +90,7 @@ def run_plan(
     """Trace, compile and run a plan; see `sweep`."""
     from jaxml.sweep.execute import Execution
     from jaxml.sweep.store import MemoryStore, ZarrStore
-    from jaxml.sweep.trace import lanes_that_fit, all_outputs, trace
+    from jaxml.sweep.trace import all_outputs, lanes_that_fit, trace
     from jaxml.sweep.trace import master_key as key_named
 
     key = key_named(master)

@@ -133,13 +133,14 @@ def make_plan(
     Raises:
         ConfigError: when the grid does not fit the trial.
     """
-    single = {n: v for n, v in entries.items() if isinstance(v, (str, int, float, bool))}
-    several = {n: v for n, v in entries.items() if n not in single}
+    plain = {n: v.tolist() if hasattr(v, "tolist") else v for n, v in entries.items()}
+    single = {n: v for n, v in plain.items() if isinstance(v, (str, int, float, bool))}
+    several = {n: v for n, v in plain.items() if n not in single}
     for name, value in several.items():
-        if not isinstance(value, Zip) and not isinstance(value, Sequence):
-            if not hasattr(value, "tolist"):
-                raise ConfigError(f"{where}.{name}: expected a value or a list of values, got {value!r}.")
-            several[name] = value.tolist()
+        if not isinstance(value, (Zip, Sequence)):
+            raise ConfigError(f"{where}.{name}: expected a value or a list of values, got {value!r}.")
+    if lanes < 1:
+        raise ConfigError(f"lanes: at least one lane is needed, got {lanes}.")
     axes = build_axes(schema, several, where)
     fixed = {n: schema.find(n, f"{where}.{n}").accept(v, f"{where}.{n}") for n, v in single.items()}
     swept = {name for axis in axes for name in axis.parameters}
@@ -149,10 +150,16 @@ def make_plan(
         if parameter.default is REQUIRED:
             raise ConfigError(f"{where}: the trial needs a value for '{name}', which has no default.")
         fixed[name] = parameter.default
-    indices = tuple(range(seeds)) if isinstance(seeds, int) else tuple(int(seed) for seed in seeds)
-    if not indices:
-        raise ConfigError("seeds: at least one seed is needed.")
-    if len(set(indices)) != len(indices):
-        raise ConfigError("seeds: every seed may be given once only.")
-    plan = Plan(schema, axes, fixed, indices, ())
+    plan = Plan(schema, axes, fixed, _seed_numbers(seeds), ())
     return plan.with_lanes_at_most(lanes)
+
+
+def _seed_numbers(seeds: int | Sequence[int]) -> tuple[int, ...]:
+    numbers = tuple(range(seeds)) if isinstance(seeds, int) else tuple(int(seed) for seed in seeds)
+    if not numbers:
+        raise ConfigError("seeds: at least one seed is needed.")
+    if len(set(numbers)) != len(numbers):
+        raise ConfigError("seeds: every seed may be given once only.")
+    if min(numbers) < -(2**31) or max(numbers) >= 2**31:  # negative seeds are a run's tuning seeds
+        raise ConfigError("seeds: every seed must lie in -2**31 .. 2**31 - 1.")
+    return numbers

@@ -7,9 +7,10 @@ or importing anything, from the source text of a module.
 
 import ast
 import inspect
+import math
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, TypeVar
 
 from jaxml.errors import ConfigError, TrialError, nearest
@@ -45,12 +46,12 @@ class Parameter:
         """
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if self.choices is not None:
-            if value not in self.choices:
+            if not any(type(value) is type(choice) and value == choice for choice in self.choices):
                 raise ConfigError(f"{where}: {value!r} is not allowed. {nearest(value, self.choices)}")
             return value
         if self.type is float and number:
             return float(value)
-        if self.type is int and number and value == int(value):
+        if self.type is int and number and math.isfinite(value) and value == int(value):
             return int(value)
         if isinstance(value, self.type) and (number or self.type in (bool, str)):
             return value
@@ -128,19 +129,27 @@ def schema_of_source(source: str, filename: str, function: str = "trial") -> Sch
         raise TrialError(f"{filename}: {function} must be {function}(key, *, hyperparameters...).")
     parameters = {}
     for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
-        annotation = ast.unparse(argument.annotation) if argument.annotation else None
-        parameters[argument.arg] = _parameter(function, argument.arg, annotation, _literal(default))
+        annotation = ast.unparse(_Unqualified().visit(argument.annotation)) if argument.annotation else None
+        value = _literal(f"{filename}: parameter '{argument.arg}'", default)
+        parameters[argument.arg] = _parameter(function, argument.arg, annotation, value)
     return Schema(function, parameters)
 
 
-def _literal(node: ast.expr | None) -> Any:
-    """The value of a default written as a literal; any other default only counts as present."""
+class _Unqualified(ast.NodeTransformer):
+    """Writes `jaxml.Traced` or `typing.Literal` as `Traced` and `Literal`, however the module imported them."""
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.Name:
+        return ast.Name(node.attr, ast.Load())
+
+
+def _literal(place: str, node: ast.expr | None) -> Any:
+    """The value of a default, which must be a literal so that a config can be checked without running the module."""
     if node is None:
         return REQUIRED
     try:
         return ast.literal_eval(node)
     except ValueError:
-        return None
+        raise TrialError(f"{place}: the default '{ast.unparse(node)}' is computed. Write its value.") from None
 
 
 def _parameter(trial: str, name: str, annotation: Any, default: Any) -> Parameter:
@@ -155,7 +164,8 @@ def _parameter(trial: str, name: str, annotation: Any, default: Any) -> Paramete
     choices = None
     if typing.get_origin(annotation) is Literal:
         choices = typing.get_args(annotation)
-        annotation = type(choices[0])
+        kinds = {type(choice) for choice in choices}
+        annotation = kinds.pop() if len(kinds) == 1 else None
     if annotation not in (float, int, bool, str):
         raise TrialError(
             f"{trial}: parameter '{name}' needs one of the types float, int, bool, str, Literal[...], "
@@ -164,4 +174,10 @@ def _parameter(trial: str, name: str, annotation: Any, default: Any) -> Paramete
     traced = annotation is float if role is None else role == "traced"
     if traced and annotation is str:
         raise TrialError(f"{trial}: text cannot be traced; make '{name}' Static or drop Traced.")
-    return Parameter(name, annotation, traced, default, choices)
+    parameter = Parameter(name, annotation, traced, default, choices)
+    if default is REQUIRED:
+        return parameter
+    try:
+        return replace(parameter, default=parameter.accept(default, f"{trial}: the default of '{name}'"))
+    except ConfigError as error:
+        raise TrialError(str(error)) from None

@@ -22,13 +22,6 @@ from jaxml.sweep.plan import ChunkId, Plan, Program
 NONFINITE = "nonfinite"
 """The output that every sweep adds: True where a trial's outputs hold an infinity or a NaN."""
 
-_NEEDS_VALUE = (
-    jax.errors.ConcretizationTypeError,
-    jax.errors.TracerArrayConversionError,
-    jax.errors.TracerIntegerConversionError,
-    jax.errors.NonConcreteBooleanIndexError,
-)
-
 
 @dataclass(frozen=True)
 class Output:
@@ -125,8 +118,13 @@ def trace(trial: Callable[..., Any], plan: Plan, program: Program, key: jax.Arra
     inputs = block_inputs(plan, program.chunks[0])
     try:
         stage = jax.jit(block_function(trial, plan, program, key)).trace(*inputs)
-    except _NEEDS_VALUE as error:
-        raise TrialError(_wrong_side(trial, plan, program, error)) from error
+    except TrialError:
+        raise
+    except Exception as error:
+        advice = _wrong_side(trial, plan, program)
+        if advice is None:
+            raise
+        raise TrialError(advice) from error
     outputs = {
         name: Output(info.values.shape[_rank(plan) :], np.dtype(info.values.dtype), info.axes)
         for name, info in stage.out_info.items()
@@ -139,25 +137,43 @@ def _rank(plan: Plan) -> int:
     return sum(plan.is_traced(axis) for axis in plan.axes) + 1
 
 
-def _wrong_side(trial: Callable[..., Any], plan: Plan, program: Program, error: Exception) -> str:
-    """Find the traced parameter whose value the trial needs, by fixing one after the other."""
+def _wrong_side(trial: Callable[..., Any], plan: Plan, program: Program) -> str | None:
+    """What to move when the trial works with some parameters on the other side of traced / static; else None."""
     _, lanes, scalars = plan.inputs(program.chunks[0])
-    values = {**scalars, **{name: column[0] for axis in lanes for name, column in axis.items()}}
-    for culprit in values:
-        rest = {name: jnp.asarray(value) for name, value in values.items() if name != culprit}
-        fixed = {**program.static, culprit: values[culprit]}
+    values = {**program.static, **scalars, **{name: column[0] for axis in lanes for name, column in axis.items()}}
+    traced = {name for name in values if plan.schema[name].traced}
+
+    def works(traced: set[str]) -> bool:
+        known = {name: value for name, value in values.items() if name not in traced}
         try:
-            jax.eval_shape(lambda rest, fixed=fixed: trial(jax.random.key(0), **fixed, **rest), rest)
+            lane = {name: jnp.asarray(values[name]) for name in traced}
+            jax.eval_shape(lambda lane: trial(jax.random.key(0), **known, **lane), lane)
         except Exception:
-            continue
-        kind = plan.schema[culprit].type.__name__
+            return False
+        return True
+
+    if works(set()):
+        needed = set(traced)
+        for name in traced:
+            if works(traced - needed | {name}):
+                needed -= {name}
+        names = [name for name in values if name in needed]
         return (
-            f"{plan.schema.trial_name}: '{culprit}' is traced, but the trial needs its value while compiling (for a "
-            f"shape, a Python `if` or a loop bound). Move it to the static side, '{culprit}: Static[{kind}]', "
-            f"or keep it traced and use jnp.where, lax.cond or a mask."
+            f"{plan.schema.trial_name}: {' and '.join(map(repr, names))} is traced, but the trial needs its value "
+            f"while compiling (for a shape, a Python `if` or a loop bound). Move it to the static side, "
+            f"'{_annotations(plan, names, 'Static')}', or keep it traced and use jnp.where, lax.cond or a mask."
         )
-    first = str(error).strip().splitlines()[0]
-    return f"{plan.schema.trial_name}: the trial needs a traced value while compiling: {first}"
+    for name in program.static:
+        if plan.schema[name].type is not str and works(traced | {name}):
+            return (
+                f"{plan.schema.trial_name}: '{name}' is static, a Python {plan.schema[name].type.__name__}, but the "
+                f"trial uses it as an array. Move it to the traced side, '{_annotations(plan, [name], 'Traced')}'."
+            )
+    return None
+
+
+def _annotations(plan: Plan, names: list[str], side: str) -> str:
+    return ", ".join(f"{name}: {side}[{plan.schema[name].type.__name__}]" for name in names)
 
 
 def all_outputs(traced: list[Traced]) -> Mapping[str, Output]:
@@ -171,15 +187,15 @@ def all_outputs(traced: list[Traced]) -> Mapping[str, Output]:
         for name, output in program.outputs.items():
             if outputs.setdefault(name, output) != output:
                 raise TrialError(
-                    f"output '{name}' is {outputs[name]} at one static point and {output} at '{program.program.label}'. "
-                    "Return the same shape, dtype and axes everywhere."
+                    f"output '{name}' is {outputs[name]} at one static point and {output} at "
+                    f"'{program.program.label}'. Return the same shape, dtype and axes everywhere."
                 )
     for name, output in outputs.items():
         lacking = [t.program.label for t in traced if name not in t.outputs]
         if lacking and output.dtype.kind != "f":
             raise TrialError(
-                f"output '{name}' is {output.dtype} and missing at '{lacking[0]}'. Return it as a float, so that it can "
-                "be NaN there, or return it everywhere."
+                f"output '{name}' is {output.dtype} and missing at '{lacking[0]}'. Return it as a float, so that it "
+                "can be NaN there, or return it everywhere."
             )
     return outputs
 

@@ -1,0 +1,112 @@
+"""Grids and plans: every cell lies in exactly one chunk, and mistakes are named."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxml.errors import ConfigError
+from jaxml.sweep.grid import geomspace, linspace, logspace, zipped
+from jaxml.sweep.plan import make_plan
+from jaxml.sweep.signature import schema_of_source
+
+SCHEMA = schema_of_source(
+    "def trial(key, *, lam: float, mu: float = 0.0, n: int = 1, solver: Literal['prox', 'l2'] = 'l2', "
+    "depth: Traced[int] = 1): ...",
+    "trial.py",
+)
+
+
+@pytest.mark.parametrize("num", [1, 2, 7])
+def test_spaces_are_numpys(num):
+    np.testing.assert_allclose(linspace(-1.0, 2.0, num), np.linspace(-1, 2, num), rtol=1e-15)
+    np.testing.assert_allclose(logspace(-4, 1, num), np.logspace(-4, 1, num), rtol=1e-14)
+    np.testing.assert_allclose(geomspace(-8, -0.5, num), np.geomspace(-8, -0.5, num), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: linspace(0, 1, 0), "linspace: the number of points"),
+        (lambda: logspace(0, 1, True), "the number of points"),
+        (lambda: geomspace(0, 1, 3), "the same sign"),
+        (lambda: zipped(a=[1, 2], b=[1]), "equally long"),
+        (lambda: make_plan(SCHEMA, {"lam": []}, 1), r"sweep\.lam: the grid is empty"),
+        (lambda: make_plan(SCHEMA, {"lam": [1, 1.0]}, 1), r"sweep\.lam: 1\.0 is given twice"),
+        (lambda: make_plan(SCHEMA, {"lan": [1]}, 1), "no parameter 'lan'. Did you mean 'lam'"),
+        (lambda: make_plan(SCHEMA, {"lam": ["a"]}, 1), r"sweep\.lam: expected float, got 'a'"),
+        (lambda: make_plan(SCHEMA, {"lam": object()}, 1), "a value or a list of values"),
+        (lambda: make_plan(SCHEMA, {"mu": 1}, 1), "needs a value for 'lam'"),
+        (lambda: make_plan(SCHEMA, {"lam": [1], "z": zipped(lam=[1], mu=[2])}, 1), "already swept by axis 'lam'"),
+        (lambda: make_plan(SCHEMA, {"lam": 1, "n": zipped(n=[1], mu=[2])}, 1), "this name is taken"),
+        (lambda: make_plan(SCHEMA, {"lam": 1}, 0), "at least one seed"),
+        (lambda: make_plan(SCHEMA, {"lam": 1}, [1, 1]), "once only"),
+        (lambda: make_plan(SCHEMA, {"lam": 1}, [2**31]), "every seed must lie in"),
+        (lambda: make_plan(SCHEMA, {"lam": 1}, 1, lanes=0), "at least one lane"),
+    ],
+)
+def test_mistakes_are_named(make, message):
+    with pytest.raises(ConfigError, match=message):
+        make()
+
+
+def test_numpy_values_are_values():
+    plan = make_plan(SCHEMA, {"lam": np.linspace(0, 1, 3, dtype=np.float32), "mu": np.float32(0.5)}, np.arange(2))
+    assert plan.axes[0].values("lam") == [0.0, 0.5, 1.0]
+    assert plan.fixed["mu"] == 0.5
+    assert plan.seeds == (0, 1)
+
+
+def cells_of(plan):
+    """Every cell that some chunk computes: its position, and the parameters and seed it is computed with."""
+    for program in plan.programs():
+        for chunk in program.chunks:
+            region = plan.region(chunk)
+            seeds, lanes, scalars = plan.inputs(chunk)
+            assert len(seeds) == plan.block[-1]
+            traced = [plan.is_traced(axis) for axis in plan.axes]
+            for position in itertools.product(*(range(p.start, p.stop) for p in region)):
+                offset = [i - p.start for i, p in zip(position, region, strict=True)]
+                moved = [o for o, t in zip(offset, traced, strict=False) if t]
+                values = {**program.static, **scalars}
+                for columns, o in zip(lanes, moved, strict=True):
+                    values |= {name: column[o] for name, column in columns.items()}
+                yield position, values, seeds[offset[-1]]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 5),
+    st.integers(1, 3),
+    st.integers(0, 3),
+    st.integers(1, 7),
+    st.integers(1, 60),
+)
+def test_every_cell_is_computed_once_with_its_own_values(lams, ns, pairs, seeds, lanes):
+    entries = {"lam": linspace(0, 1, lams), "n": list(range(1, ns + 1))}
+    if pairs:
+        entries["pair"] = zipped(mu=linspace(2, 3, pairs), solver=["prox", "l2", "prox"][:pairs])
+    plan = make_plan(SCHEMA, entries, seeds, lanes=lanes)
+    found = list(cells_of(plan))
+    assert len(found) == plan.cells
+    assert {position for position, _, _ in found} == set(itertools.product(*map(range, plan.shape)))
+    assert plan.lanes <= lanes
+    for position, values, seed in found:
+        expected = {"mu": 0.0, "solver": "l2", "depth": 1}
+        for axis, i in zip(plan.axes, position, strict=False):
+            expected |= axis.points[i]
+        assert values == expected
+        assert seed == plan.seeds[position[-1]]
+
+
+def test_one_program_for_each_static_point():
+    plan = make_plan(SCHEMA, {"lam": [0.1, 0.2], "n": [1, 2, 3], "solver": ["prox", "l2"]}, 4)
+    assert [p.static for p in plan.programs()] == [
+        {"n": n, "solver": solver} for n in (1, 2, 3) for solver in ("prox", "l2")
+    ]
+
+
+def test_an_int_that_is_traced_costs_no_program():
+    assert len(make_plan(SCHEMA, {"lam": 1.0, "depth": [1, 2, 3]}, 4).programs()) == 1

@@ -1,0 +1,280 @@
+"""What a sweep computes: the trial's own numbers, in compiled programs counted one for each static point."""
+
+import subprocess
+import sys
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax._src import monitoring
+
+import jaxml
+from jaxml import Static, Traced, curve, sweep, zipped
+from jaxml.errors import TrialError
+from jaxml.sweep.trace import master_key
+
+
+def ridge(key, *, lam: float, noise: float = 0.1, power: int = 1, solver: Literal["solve", "inv"] = "solve"):
+    """A closed-form fit on fresh data: cheap, and sensitive to every parameter."""
+    data, error = jax.random.split(key)
+    x = jax.random.normal(data, (8, 3)) ** power
+    y = x.sum(axis=1) + noise * jax.random.normal(error, (8,))
+    gram = x.T @ x + lam * jnp.eye(3)
+    w = jnp.linalg.solve(gram, x.T @ y) if solver == "solve" else jnp.linalg.inv(gram) @ (x.T @ y)
+    return {"norm": jnp.sum(w**2), "w": curve(w, "feature"), "noise_draw": jax.random.normal(error)}
+
+
+LAMS = (0.01, 0.1, 1.0, 10.0, 100.0)
+
+
+@pytest.fixture(scope="module")
+def results():
+    return sweep(ridge, seeds=6, lam=LAMS, solver=["solve", "inv"])
+
+
+def alone(seed, **parameters):
+    return jax.jit(lambda key: {k: getattr(v, "values", v) for k, v in ridge(key, **parameters).items()})(
+        jax.random.fold_in(master_key("jaxml"), seed)
+    )
+
+
+def test_a_lane_is_the_trial_run_alone(results):
+    for lam, solver, seed in [(0.01, "solve", 0), (1.0, "inv", 5), (100.0, "solve", 3)]:
+        lane = results.sel(lam=lam, solver=solver, seed=seed)
+        reference = alone(seed, lam=lam, solver=solver)
+        np.testing.assert_allclose(lane.norm, reference["norm"], rtol=1e-4)
+        np.testing.assert_allclose(lane.w, reference["w"], rtol=1e-4, atol=1e-6)
+
+
+def test_axes_are_named(results):
+    assert results.norm.dims == ("lam", "solver", "seed")
+    assert results.w.dims == ("lam", "solver", "seed", "feature")
+    np.testing.assert_array_equal(results.lam, LAMS)
+    assert list(results.solver.values) == ["solve", "inv"]
+    assert list(results.seed.values) == list(range(6))
+
+
+def test_every_grid_point_sees_the_same_keys(results):
+    draws = results.noise_draw
+    assert np.ptp(draws.values, axis=(0, 1)).max() == 0
+    assert len(np.unique(draws.isel(lam=0, solver=0))) == 6
+
+
+@pytest.mark.parametrize("lanes", [1, 4, 7, 30])
+def test_chunk_size_changes_nothing_beyond_rounding(results, lanes):
+    chunked = sweep(ridge, seeds=6, lanes=lanes, lam=LAMS, solver=["solve", "inv"])
+    assert chunked.attrs["lanes"] <= lanes
+    np.testing.assert_allclose(chunked.w, results.w, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(chunked.nonfinite, results.nonfinite)
+
+
+def test_seeds_are_named_not_counted(results):
+    some = sweep(ridge, seeds=[5, 2], lam=LAMS, solver="solve")
+    np.testing.assert_allclose(some.w, results.w.sel(solver="solve", seed=[5, 2]), rtol=1e-5, atol=1e-7)
+
+
+def test_another_master_key_draws_other_data(results):
+    other = sweep(ridge, seeds=6, lam=LAMS, solver="solve", master_key="other")
+    assert not np.isin(other.noise_draw, results.noise_draw).any()
+
+
+@pytest.fixture
+def compilations():
+    """The names of the XLA modules compiled during a test, as jax's own monitoring reports them."""
+    events: list[str] = []
+
+    def listen(event, duration, **kwargs):
+        if event == "/jax/core/compile/backend_compile_duration":
+            events.append(kwargs.get("fun_name", ""))
+
+    monitoring.register_event_duration_secs_listener(listen)
+    yield events
+    monitoring.unregister_event_duration_listener(listen)
+
+
+@pytest.mark.parametrize(("lanes", "seeds"), [(1024, 4), (3, 4), (8, 33)])
+def test_one_compilation_for_each_static_point(compilations, lanes, seeds):
+    results = sweep(ridge, seeds=seeds, lanes=lanes, lam=LAMS, power=[1, 3])
+    assert results.attrs["compiles"] == 2
+    assert sum("block" in name for name in compilations) == 2
+
+
+def test_zipped_axes_move_together(results):
+    moved = sweep(ridge, seeds=2, pair=zipped(lam=[0.1, 1.0], noise=[0.1, 5.0]))
+    assert moved.norm.dims == ("pair", "seed")
+    np.testing.assert_array_equal(moved.noise, [0.1, 5.0])
+    np.testing.assert_allclose(moved.norm[0], results.norm.sel(lam=0.1, solver="solve", seed=[0, 1]), rtol=1e-5)
+    np.testing.assert_allclose(moved.norm[1, 1], alone(1, lam=1.0, noise=5.0)["norm"], rtol=1e-4)
+
+
+def test_zipped_static_with_traced():
+    moved = sweep(ridge, seeds=2, pair=zipped(lam=[0.1, 1.0, 2.0], power=[1, 3, 1]))
+    for i, (lam, power) in enumerate([(0.1, 1), (1.0, 3), (2.0, 1)]):
+        np.testing.assert_allclose(moved.norm[i, 1], alone(1, lam=lam, power=power)["norm"], rtol=1e-4)
+
+
+def test_lanes_that_end_nonfinite_are_kept_and_marked():
+    def trial(key, *, x: float):
+        return {"root": jnp.sqrt(x), "path": curve(x / jnp.arange(-1.0, 2.0), "step"), "count": jnp.int32(x)}
+
+    results = sweep(trial, seeds=2, x=[-1.0, 0.0, 4.0])
+    assert results.nonfinite.all()
+    assert np.isnan(results.root.sel(x=-1)).all()
+    np.testing.assert_array_equal(results.path.sel(x=4.0, seed=0), [-4, np.inf, 4])
+
+    def clean(key, *, x: float):
+        return {"root": jnp.sqrt(x)}
+
+    np.testing.assert_array_equal(sweep(clean, seeds=1, x=[-1.0, 0.0, 4.0]).nonfinite[:, 0], [True, False, False])
+
+
+def test_a_static_point_may_leave_out_a_float():
+    def trial(key, *, n: int):
+        return {"a": jnp.float32(n), **({"b": jnp.float32(2)} if n == 2 else {})}
+
+    results = sweep(trial, seeds=2, n=[1, 2])
+    np.testing.assert_array_equal(results.b.isel(seed=0), [np.nan, 2])
+    assert not results.nonfinite.any()
+
+
+def shaped(key, *, n: Traced[int]):
+    return {"x": jax.random.normal(key, (n,)).sum()}
+
+
+def branching(key, *, lam: float, n: int = 2):
+    return {"x": jnp.float32(n) if lam > 1 else jnp.float32(0)}
+
+
+def sliced(key, *, n: Traced[int]):
+    return {"x": jnp.ones(10)[:n].sum()}
+
+
+def looped(key, *, n: Traced[int]):
+    return {"x": sum((jnp.ones(()) for _ in range(n)), jnp.zeros(()))}
+
+
+def as_array(key, *, n: int):
+    return {"x": n.astype(jnp.float32)}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("trial", "axes", "message"),
+    [
+        (shaped, {"n": [2, 3]}, r"'n' is traced.*'n: Static\[int\]'"),
+        (branching, {"lam": [0.5, 2.0]}, r"'lam' is traced.*'lam: Static\[float\]'"),
+        (sliced, {"n": [2, 3]}, r"'n' is traced"),
+        (looped, {"n": [2, 3]}, r"'n' is traced"),
+        (shaped, {"n": 3}, r"'n' is traced"),
+        (as_array, {"n": [1, 2]}, r"'n' is static.*'n: Traced\[int\]'"),
+    ],
+)
+def test_a_parameter_on_the_wrong_side(trial, axes, message):
+    with pytest.raises(TrialError, match=message):
+        sweep(trial, seeds=2, **axes)
+
+
+def test_only_the_parameter_to_blame_is_named():
+    def trial(key, *, lam: float, scale: float, n: Traced[int]):
+        return {"x": scale * lam * jnp.ones(n).sum()}
+
+    with pytest.raises(TrialError, match=r"^trial: 'n' is traced"):
+        sweep(trial, seeds=1, lam=[1.0, 2.0], scale=3.0, n=2)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        (lambda: jnp.zeros(()), "returns a dictionary"),
+        (dict, "returns a dictionary"),
+        (lambda: {"w": jnp.zeros(3)}, r"'w' has shape \(3,\).*jaxml.curve\(w, ...\)"),
+        (lambda: {"nonfinite": 0.0}, "'nonfinite' is taken"),
+        (lambda: {"lam": 0.0}, "'lam' is taken"),
+        (lambda: {"w": curve(jnp.zeros(3), "lam")}, "names an axis like the grid's"),
+    ],
+)
+def test_outputs_that_break_the_contract(outputs, message):
+    def trial(key, *, lam: float):
+        return outputs()
+
+    with pytest.raises(TrialError, match=message):
+        sweep(trial, seeds=1, lam=[1.0])
+
+
+def test_static_points_must_agree_on_their_outputs():
+    def trial(key, *, n: int):
+        return {"w": curve(jnp.zeros(n), "i")}
+
+    with pytest.raises(TrialError, match="output 'w' is"):
+        sweep(trial, seeds=1, n=[1, 2])
+
+
+def test_an_integer_cannot_be_left_out():
+    def trial(key, *, n: int):
+        return {"a": jnp.float32(1), **({"b": n} if n == 1 else {})}
+
+    with pytest.raises(TrialError, match="'b' is int32 and missing at 'n=2'"):
+        sweep(trial, seeds=1, n=[1, 2])
+
+
+def test_the_trials_own_error_is_the_users_own_error():
+    def trial(key, *, lam: float):
+        return {"x": {"a": 1.0}["b"]}
+
+    with pytest.raises(KeyError, match="b"):
+        sweep(trial, seeds=1, lam=[1.0])
+
+
+def test_names_that_sweep_takes():
+    def trial(key, *, lanes: float):
+        return {"x": lanes}
+
+    with pytest.raises(TrialError, match="'lanes'"):
+        sweep(trial, seeds=1)
+
+
+def test_curve_names_every_axis():
+    with pytest.raises(ValueError, match="2 axes need as many names"):
+        curve(jnp.zeros((2, 3)), "step")
+
+
+def test_progress_counts_every_cell():
+    seen = []
+    sweep(ridge, seeds=4, lanes=5, lam=LAMS, power=[1, 2], progress=seen.append)
+    assert [p.done for p in seen] == sorted(p.done for p in seen)
+    assert (seen[-1].done, seen[-1].cells, seen[-1].compiled, seen[-1].programs) == (40, 40, 2, 2)
+
+
+def test_static_floats_and_traced_ints_and_bools():
+    def trial(key, *, scale: Static[float], depth: Traced[int], on: Traced[bool]):
+        assert isinstance(scale, float)
+        return {"x": scale * jnp.where(on, depth, 0).astype(jnp.float32)}
+
+    results = sweep(trial, seeds=1, scale=[0.5, 2.0], depth=[1, 2], on=[False, True])
+    assert results.attrs["compiles"] == 2
+    np.testing.assert_array_equal(results.x.sel(on=True, seed=0), [[0.5, 1.0], [2.0, 4.0]])
+    np.testing.assert_array_equal(results.x.sel(on=False, seed=0), 0)
+
+
+@pytest.mark.parametrize("module", ["jaxml", "jaxml.sweep"])
+def test_importing_the_engine_imports_no_jax(module):
+    code = f"import sys, {module}; sys.exit(sorted({{'jax', 'xarray', 'zarr'}} & set(sys.modules)) != [])"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_ops_and_learners_do_not_know_the_engine():
+    code = (
+        "import importlib, pkgutil, sys, jaxml\n"
+        "for name in ('ops', 'learn', 'nn', 'data'):\n"
+        "    try: package = importlib.import_module('jaxml.' + name)\n"
+        "    except ModuleNotFoundError: continue\n"
+        "bad = [m for m in sys.modules if m.startswith(('jaxml.claims', 'jaxml.runner', 'jaxml.report',\n"
+        "       'jaxml.sweep.trace', 'jaxml.sweep.execute', 'jaxml.sweep.store'))]\n"
+        "sys.exit(str(bad) if bad else 0)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_sweep_is_exported():
+    assert jaxml.sweep is sweep
