@@ -39,15 +39,21 @@ from jaxml.ops.regularizers import (
     prox_l2_squared,
     total_variation,
 )
+from jaxml.ops.roi import roi_align
+from jaxml.ops.sampling import bilinear_sample, crop_and_resize, deform_conv2d, grid_sample
 
 __all__ = [
     "BatchNormState",
     "NormParams",
     "batch_norm",
+    "bilinear_sample",
     "convert_batch_norm_state",
     "convert_momentum",
+    "crop_and_resize",
+    "deform_conv2d",
     "elastic_net",
     "frozen_batch_norm",
+    "grid_sample",
     "group_lasso",
     "group_norm",
     "hinge",
@@ -66,6 +72,7 @@ __all__ = [
     "prox_l1",
     "prox_l2_norm",
     "prox_l2_squared",
+    "roi_align",
     "sigmoid_cross_entropy",
     "softmax_cross_entropy",
     "squared_hinge",
