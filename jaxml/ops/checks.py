@@ -82,3 +82,12 @@ def check_choice(where: str, name: str, value: Any, choices: Sequence[Any]) -> N
     if isinstance(value, jax.Array) or value not in choices:
         offered = ", ".join(repr(choice) for choice in choices)
         raise ValueError(f"{where}: '{name}' must be one of {offered}, got {value!r}.")
+
+
+def accumulator_dtype(*dtypes: Any) -> jnp.dtype:
+    """The dtype in which to add up: the widest of those given, and float32 at least.
+
+    >>> accumulator_dtype(jnp.bfloat16)
+    dtype('float32')
+    """
+    return max((jnp.dtype(d) for d in (jnp.float32, *dtypes)), key=lambda dtype: jnp.finfo(dtype).bits)

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxml.ops.checks import Scalar, check_choice, check_floating
+from jaxml.ops.checks import Scalar, accumulator_dtype, check_choice, check_floating
 
 __all__ = [
     "BatchNormState",
@@ -152,7 +152,7 @@ def batch_norm(
     (channel,) = _axes("batch_norm", x.ndim, axis)
     _check_kept("batch_norm", x, (channel,), params, state)
     reduced = tuple(a for a in range(x.ndim) if a != channel)
-    wide = _wide(x)
+    wide = accumulator_dtype(x.dtype)
     scale, bias = _affine(params, wide, x.ndim)
     eps = jnp.asarray(eps, wide)
     if mask is not None:
@@ -209,7 +209,7 @@ def frozen_batch_norm(
     """
     check_floating("frozen_batch_norm", x=x)
     _check_kept("frozen_batch_norm", x, _axes("frozen_batch_norm", x.ndim, axis), params, state)
-    wide = _wide(x)
+    wide = accumulator_dtype(x.dtype)
     scale, bias = jax.lax.stop_gradient(_affine(params, wide, x.ndim))
     mean, var = (jax.lax.stop_gradient(s.astype(wide)) for s in state)
     inverse = jax.lax.rsqrt(var + jnp.asarray(eps, wide))
@@ -246,7 +246,7 @@ def layer_norm(
     check_floating("layer_norm", x=x)
     axes = _axes("layer_norm", x.ndim, axis)
     _check_kept("layer_norm", x, axes, params)
-    wide = _wide(x)
+    wide = accumulator_dtype(x.dtype)
     scale, bias = _affine(params, wide, x.ndim)
     return (_standardize(x.astype(wide), axes, jnp.asarray(eps, wide)) * scale + bias).astype(x.dtype)
 
@@ -287,7 +287,7 @@ def group_norm(
         raise ValueError(
             f"group_norm: 'num_groups' must divide the {channels} channels of axis {channel}, got {num_groups}."
         )
-    wide = _wide(x)
+    wide = accumulator_dtype(x.dtype)
     scale, bias = _affine(params, wide, x.ndim)
     grouped = x.astype(wide).reshape(*x.shape[:channel], num_groups, channels // num_groups, *x.shape[channel + 1 :])
     axes = tuple(a for a in range(grouped.ndim) if a != channel)
@@ -322,7 +322,7 @@ def convert_batch_norm_state(
     """
     for name, convention in {"source": source, "target": target}.items():
         check_choice("convert_batch_norm_state", name, convention, tuple(_RULES))
-    n = jnp.asarray(count, _wide(state.var))
+    n = jnp.asarray(count, accumulator_dtype(state.var.dtype))
     inflation = n / jnp.maximum(n - 1, 1)
     var = state.var.astype(inflation.dtype)
     if _RULES[source].unbiased:
@@ -437,13 +437,9 @@ def _standardize(x: Array, axes: tuple[int, ...], eps: Array) -> Array:
 
 def _moved(old: Array, new: Array, weight: Array) -> Array:
     """The running statistic, `weight` of the way to the new one; computed wide, stored as it was."""
-    wide = jnp.promote_types(old.dtype, new.dtype)
+    wide = accumulator_dtype(old.dtype, new.dtype)
     old_wide = old.astype(wide)
     return (old_wide + weight.astype(wide) * (new.astype(wide) - old_wide)).astype(old.dtype)
-
-
-def _wide(x: Array) -> jnp.dtype:
-    return jnp.promote_types(x.dtype, jnp.float32)
 
 
 def _affine(params: NormParams | None, dtype: jnp.dtype, rank: int) -> tuple[Array, Array]:

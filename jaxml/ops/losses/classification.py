@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Num, Shaped
 
-from jaxml.ops.checks import Scalar, check_equal_shapes, check_floating
+from jaxml.ops.checks import Scalar, accumulator_dtype, check_equal_shapes, check_floating
 
 __all__ = [
     "hinge",
@@ -78,7 +78,7 @@ def softmax_cross_entropy(
     Array([2.3954484e-01, 1.0000000e+04], dtype=float32)
     """
     check_floating("softmax_cross_entropy", logits=logits)
-    wide = jnp.promote_types(logits.dtype, jnp.float32)
+    wide = accumulator_dtype(logits.dtype)
     targets = _target_probabilities("softmax_cross_entropy", logits, labels).astype(wide)
     smoothing = jnp.asarray(label_smoothing, wide)
     spread = jnp.sum(targets, axis=-1, keepdims=True) / logits.shape[-1]

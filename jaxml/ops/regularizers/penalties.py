@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxml.ops.checks import Scalar, check_floating
+from jaxml.ops.checks import Scalar, accumulator_dtype, check_floating
 
 __all__ = ["elastic_net", "group_lasso", "l0_count", "l1", "l2_norm", "l2_squared", "total_variation"]
 
@@ -249,5 +249,5 @@ def _sum_over_leaves(where: str, tree: Any, penalty: Callable[[Array], Array]) -
     leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves(tree)]
     for leaf in leaves:
         check_floating(where, leaf=leaf)
-    wide = jnp.result_type(jnp.float32, *leaves) if leaves else jnp.dtype(jnp.float32)
+    wide = accumulator_dtype(*(leaf.dtype for leaf in leaves))
     return sum((penalty(leaf.astype(wide)) for leaf in leaves), jnp.zeros((), wide))

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxml.ops.checks import Scalar, check_floating
+from jaxml.ops.checks import Scalar, accumulator_dtype, check_floating
 from jaxml.ops.regularizers.penalties import group_axes, group_weight, l2_norm, safe_sqrt
 
 __all__ = ["prox_elastic_net", "prox_group_lasso", "prox_l0", "prox_l1", "prox_l2_norm", "prox_l2_squared"]
@@ -156,7 +156,7 @@ def prox_group_lasso(tree: Any, *, strength: Scalar, axis: int | Sequence[int] =
 
     def shrink(x: Array) -> Array:
         axes = group_axes("prox_group_lasso", x, axis)
-        wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        wide = x.astype(accumulator_dtype(x.dtype))
         norm = safe_sqrt(jnp.sum(wide * wide, axis=axes, keepdims=True))
         threshold = group_weight(x, axes) * jnp.asarray(strength, wide.dtype)
         return x * _block_scale(norm, threshold).astype(x.dtype)

@@ -1,0 +1,285 @@
+"""Normalisation against the definition, torch (golden), Flax and ONNX; masks, shards, precision, laws."""
+
+from pathlib import Path
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import onnx
+import pytest
+from onnx.reference import ReferenceEvaluator
+
+from jaxml.ops import norm
+from tests.ops import contract
+
+TORCH = np.load(Path(__file__).parent / "golden" / "norm_torch.npz")
+CONVENTIONS = ("flax", "torch", "onnx")
+
+
+def reference(x, scale, bias, *, channel, eps=1e-5):
+    """Batch norm channel by channel in float64; also each channel's mean and biased variance."""
+    moved = np.moveaxis(np.asarray(x, np.float64), channel, 0)
+    out, means, variances = np.empty_like(moved), [], []
+    for c, values in enumerate(moved):
+        mean = sum(values.ravel()) / values.size
+        var = sum((v - mean) ** 2 for v in values.ravel()) / values.size
+        out[c] = (values - mean) / (var + eps) ** 0.5 * scale[c] + bias[c]
+        means.append(mean)
+        variances.append(var)
+    return np.moveaxis(out, 0, channel), np.array(means), np.array(variances)
+
+
+def nchw(values):
+    return jnp.asarray(values).reshape(1, -1, 1, 1)
+
+
+def batch(shape, *, mean=0.0, std=1.0, seed=0, dtype=jnp.float32):
+    return jnp.asarray(np.random.default_rng(seed).normal(mean, std, size=shape), dtype)
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((4, 3, 2, 2), 1), ((4, 2, 2, 3), -1), ((5, 3), -1)])
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_batch_norm_equals_its_definition(shape, axis, convention):
+    x = batch(shape, mean=2.0)
+    params, state = norm.init_batch_norm(shape, axis=axis)
+    params = jax.tree.map(lambda p: p + jnp.arange(p.size, dtype=p.dtype).reshape(p.shape), params)
+    y, new = norm.batch_norm(x, params, state, training=True, axis=axis, momentum=0.3, convention=convention)
+    expected, mean, var = reference(x, np.ravel(params.scale), np.ravel(params.bias), channel=axis % len(shape))
+    n = x.size / 3
+    weight = 0.3 if convention == "torch" else 0.7
+    running = weight * var * (n / (n - 1) if convention == "torch" else 1) + (1 - weight)
+    contract.assert_close(y, expected)
+    contract.assert_close(np.ravel(new.mean), weight * mean)
+    contract.assert_close(np.ravel(new.var), running)
+    assert new.mean.shape == params.scale.shape
+    evaluated, kept = norm.batch_norm(x, params, new, training=False, axis=axis, convention=convention)
+    contract.assert_close(evaluated, norm.frozen_batch_norm(x, params, new, axis=axis))
+    assert kept is new
+
+
+def test_equal_to_torch(x64):
+    params = norm.NormParams(nchw(TORCH["scale"]), nchw(TORCH["bias"]))
+    state = norm.BatchNormState(nchw(TORCH["mean"]), nchw(TORCH["var"]))
+    x = jnp.asarray(TORCH["x"])
+
+    def train(x):
+        return norm.batch_norm(x, params, state, training=True, axis=1, convention="torch")
+
+    y, new = train(x)
+    exact = {"rtol": 1e-11, "atol": 1e-12}
+    contract.assert_close(y, TORCH["train"], **exact)
+    contract.assert_close(np.ravel(new.mean), TORCH["new_mean"], **exact)
+    contract.assert_close(np.ravel(new.var), TORCH["new_var"], **exact)
+    contract.assert_close(jax.grad(lambda x: jnp.sum(train(x)[0] ** 3))(x), TORCH["x_gradient"], **exact)
+    contract.assert_close(norm.frozen_batch_norm(x, params, state, axis=1), TORCH["eval"], **exact)
+    group = jax.vmap(lambda x: norm.group_norm(x, jax.tree.map(lambda p: p[0], params), num_groups=2, axis=0))
+    contract.assert_close(group(x), TORCH["group"], **exact)
+    contract.assert_close(norm.layer_norm(x, None, axis=(2, 3)), TORCH["layer"], **exact)
+
+
+def test_equal_to_flax():
+    x = batch((6, 2, 3), mean=1.0)
+    module = nn.BatchNorm(use_running_average=False)
+    y, updates = module.apply(module.init(jax.random.key(0), x), x, mutable=["batch_stats"])
+    ours, state = norm.batch_norm(x, *norm.init_batch_norm(x.shape), training=True)
+    contract.assert_close(ours, y)
+    contract.assert_close(state.mean.ravel(), updates["batch_stats"]["mean"])
+    contract.assert_close(state.var.ravel(), updates["batch_stats"]["var"])
+    layer = nn.LayerNorm(epsilon=1e-5)
+    contract.assert_close(norm.layer_norm(x, None), layer.apply(layer.init(jax.random.key(0), x), x))
+
+
+def test_equal_to_onnx():
+    x = np.asarray(batch((4, 3, 2, 2), mean=1.0))
+    names = ["x", "scale", "bias", "mean", "var"]
+    node = onnx.helper.make_node("BatchNormalization", names, ["y", "m", "v"], training_mode=1, momentum=0.8)
+    info = lambda name: onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)  # noqa: E731
+    graph = onnx.helper.make_graph([node], "g", [info(n) for n in names], [info(n) for n in "ymv"])
+    opset = [onnx.helper.make_opsetid("", 15)]
+    model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=10)
+    ones, zeros = np.ones(3, np.float32), np.zeros(3, np.float32)
+    feeds = {"x": x, "scale": ones, "bias": zeros, "mean": zeros, "var": ones}
+    y, mean, var = ReferenceEvaluator(model).run(None, feeds)
+    params, state = norm.init_batch_norm(x.shape, axis=1)
+    ours, new = norm.batch_norm(jnp.asarray(x), params, state, training=True, axis=1, momentum=0.8, convention="onnx")
+    contract.assert_close((ours, new.mean.ravel(), new.var.ravel()), (y, mean, var))
+
+
+def test_mean_far_above_the_deviation_keeps_its_digits():
+    x = batch((64, 1), mean=1e4, std=1e-2)  # what float32 can hold of it: steps of 1e-3
+    exact, mean, var = reference(x, [1.0], [0.0], channel=1, eps=1e-8)
+    for mask in (None, jnp.ones(64, bool)):
+        y, state = norm.batch_norm(x, *norm.init_batch_norm(x.shape), training=True, momentum=0.0, eps=1e-8, mask=mask)
+        contract.assert_close(y, exact, rtol=1e-4, atol=1e-4)
+        contract.assert_close(state.var.ravel(), var, rtol=1e-5)
+        contract.assert_close(state.mean.ravel(), mean, rtol=1e-7)
+    contract.assert_close(norm.layer_norm(x.T, None, eps=1e-8), exact.T, rtol=1e-4, atol=1e-4)
+
+
+def test_outlying_first_example_costs_little_accuracy():
+    x = batch((256, 1), seed=1).at[0].set(1e3)
+    y, _ = norm.batch_norm(x, *norm.init_batch_norm(x.shape), training=True)
+    contract.assert_close(y, reference(x, [1.0], [0.0], channel=1)[0], rtol=1e-4, atol=1e-5)
+
+
+def test_one_value_per_channel_and_empty_batches():
+    params, state = norm.init_batch_norm((1, 3))
+    for convention in CONVENTIONS:
+        y, new = norm.batch_norm(
+            jnp.full((1, 3), 7.0), params, state, training=True, momentum=0.5, convention=convention
+        )
+        contract.assert_close((y, new.mean, new.var), (np.zeros((1, 3)), np.full((1, 3), 3.5), np.full((1, 3), 0.5)))
+    _, kept = norm.batch_norm(jnp.zeros((0, 3)), params, state, training=True)
+    contract.assert_close(kept, state)
+    nothing = jnp.zeros(2, bool)
+    y, kept = norm.batch_norm(jnp.ones((2, 3)), params, state, training=True, mask=nothing)
+    contract.assert_close((y, *kept), (np.zeros((2, 3)), *state))
+
+
+def test_masked_equals_compacted_and_hides_what_it_masks():
+    x = batch((5, 4, 3), mean=3.0)
+    mask = jnp.asarray(np.random.default_rng(1).random((5, 4)) < 0.6)
+    params, state = norm.init_batch_norm(x.shape)
+    poisoned = jnp.where(mask[..., None], x, jnp.nan)
+
+    def run(x, mask, params, state):
+        return norm.batch_norm(x, params, state, training=True, mask=mask, convention="torch")
+
+    y, new = run(poisoned, mask, params, state)
+    small = norm.init_batch_norm((1, 3))
+    expected, compact = run(x[mask], None, *small)
+    contract.assert_close(y[mask], expected)
+    contract.assert_close([s.ravel() for s in new], [s.ravel() for s in compact])
+    assert (np.asarray(y)[~np.asarray(mask)] == 0).all()
+    gradient = jax.grad(lambda x: jnp.sum(run(x, mask, params, state)[0] ** 3))(poisoned)
+    alone = jax.grad(lambda x: jnp.sum(run(x, None, *small)[0] ** 3))(x[mask])
+    contract.assert_close(gradient[mask], alone, rtol=1e-4, atol=1e-5)
+    assert (np.asarray(gradient)[~np.asarray(mask)] == 0).all()
+
+
+def test_two_unequal_shards_equal_one_device():
+    x = batch((2, 6, 3), mean=5.0)
+    mask = jnp.arange(6) < jnp.array([[6], [2]])
+    params, state = norm.init_batch_norm((6, 3))
+
+    def shards(x):
+        def run(x, mask):
+            return norm.batch_norm(x, params, state, training=True, mask=mask, axis_name="d", convention="torch")
+
+        return jax.vmap(run, axis_name="d")(x, mask)
+
+    def together(x):
+        return norm.batch_norm(
+            x.reshape(12, 3), params, state, training=True, mask=mask.reshape(12), convention="torch"
+        )
+
+    y, new = shards(x)
+    expected, one = together(x)
+    contract.assert_close(y.reshape(12, 3), expected)
+    for lane in range(2):
+        contract.assert_close([s[lane] for s in new], list(one))
+    contract.assert_close(
+        jax.grad(lambda x: jnp.sum(shards(x)[0] ** 3))(x),
+        jax.grad(lambda x: jnp.sum(together(x)[0] ** 3))(x),
+        rtol=1e-4,
+        atol=1e-5,
+    )
+    unmasked = jax.vmap(lambda x: norm.batch_norm(x, params, state, training=True, axis_name="d")[0], axis_name="d")(x)
+    contract.assert_close(unmasked.reshape(12, 3), norm.batch_norm(x.reshape(12, 3), params, state, training=True)[0])
+
+
+@pytest.mark.parametrize("mask", [None, np.array([True, True, False, True])])
+def test_derivatives(x64, mask):
+    x = batch((4, 2), mean=1.0, dtype=jnp.float64)
+    params = norm.NormParams(jnp.array([[1.5, 0.5]]), jnp.array([[0.1, -0.2]]))
+    state = norm.BatchNormState(jnp.zeros((1, 2)), jnp.ones((1, 2)))
+    mask = None if mask is None else jnp.asarray(mask)
+
+    def fn(x, params, eps):
+        return norm.batch_norm(x, params, state, training=True, mask=mask, eps=eps)
+
+    contract.derivatives_match(fn, x, params, jnp.asarray(0.1))
+
+
+def test_derivatives_of_layer_and_group_norm(x64):
+    x = batch((3, 4), dtype=jnp.float64)
+    contract.derivatives_match(lambda x: norm.layer_norm(x, None, eps=0.1), x)
+    contract.derivatives_match(lambda x: norm.group_norm(x, None, num_groups=2, eps=0.1), x)
+
+
+LAWFUL = {
+    "training": lambda x, p, s: norm.batch_norm(x, p, s, training=True),
+    "inference": lambda x, p, s: norm.batch_norm(x, p, s, training=False),
+    "frozen": lambda x, p, s: norm.frozen_batch_norm(x, p, s),
+    "layer": lambda x, p, s: norm.layer_norm(x, p),
+    "group": lambda x, p, s: norm.group_norm(x, p, num_groups=2),
+}
+
+
+@pytest.mark.parametrize("name", LAWFUL)
+def test_laws(name):
+    x = batch((2, 4, 2))
+    params, state = norm.init_batch_norm((4, 2))
+
+    def fn(x):
+        return LAWFUL[name](x, params, state)
+
+    contract.jit_equals_eager(fn, x[0])
+    contract.vmap_equals_loop(fn, x)
+    contract.lowers_everywhere(fn, x[0])
+    contract.finite_everywhere(fn, x[0])
+    contract.finite_everywhere(fn, jnp.ones((4, 2)))
+
+
+def test_half_precision_accumulates_in_float32():
+    x = batch((4096, 1), mean=30.0).astype(jnp.bfloat16)
+    y, state = norm.batch_norm(x, *norm.init_batch_norm(x.shape), training=True, momentum=0.0)
+    exact, mean, _ = reference(x, [1.0], [0.0], channel=1)
+    assert y.dtype == jnp.bfloat16
+    assert state.mean.dtype == jnp.float32
+    contract.assert_close(state.mean.ravel(), mean)
+    contract.assert_close(y, exact, rtol=2**-8, atol=1e-3)
+
+
+def test_frozen_has_no_gradient_for_its_constants():
+    params, state = norm.init_batch_norm((2, 3))
+    gradients = jax.grad(lambda p, s: jnp.sum(norm.frozen_batch_norm(jnp.ones((2, 3)), p, s)), (0, 1))(params, state)
+    assert all((np.asarray(g) == 0).all() for g in jax.tree.leaves(gradients))
+
+
+def test_state_and_momentum_convert_between_conventions():
+    x, n = batch((8, 3)), 8
+    states = {}
+    for convention in CONVENTIONS:
+        momentum = norm.convert_momentum(0.4, source="torch", target=convention)
+        params, state = norm.init_batch_norm(x.shape)
+        state = norm.convert_batch_norm_state(state, source="flax", target=convention, count=n)
+        for _ in range(3):
+            _, state = norm.batch_norm(x, params, state, training=True, momentum=momentum, convention=convention)
+        states[convention] = state
+    for source in CONVENTIONS:
+        for target in CONVENTIONS:
+            converted = norm.convert_batch_norm_state(states[source], source=source, target=target, count=n)
+            contract.assert_close(converted, states[target])
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda p, s: norm.batch_norm(jnp.ones((2, 3), int), p, s, training=True), "'x' must be floating"),
+        (lambda p, s: norm.batch_norm(jnp.ones((2, 4)), p, s, training=True), r"'scale' must have shape \(1, 4\)"),
+        (lambda p, s: norm.batch_norm(jnp.ones((2, 3)), p, s, training=True, convention="x"), "'convention' must be"),
+        (lambda p, s: norm.batch_norm(jnp.ones((2, 3)), p, s, training=True, axis=2), "'axis' must lie in -2..1"),
+        (
+            lambda p, s: norm.batch_norm(jnp.ones((2, 3)), p, s, training=True, mask=jnp.ones((2, 3), bool)),
+            r"'mask' must have shape \(2,\)",
+        ),
+        (lambda p, s: norm.group_norm(jnp.ones((2, 3)), p, num_groups=2), "'num_groups' must divide the 3"),
+        (lambda p, s: norm.convert_momentum(0.1, source="keras", target="flax"), "'source' must be one of"),
+    ],
+)
+def test_errors_say_what_to_change(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(*norm.init_batch_norm((2, 3)))
