@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from jaxml.sweep import Static, Traced, geomspace, linspace, logspace, sweep, zipped
 
 if TYPE_CHECKING:
-    from jaxml.experiment import Experiment
+    from jaxml.experiment import Experiment, Figure
     from jaxml.runner import run
     from jaxml.sweep.curve import curve
 
 __all__ = [
     "Experiment",
+    "Figure",
     "Static",
     "Traced",
     "curve",
@@ -27,7 +28,12 @@ __all__ = [
 ]
 __version__ = "0.1.0"
 
-_LAZY = {"Experiment": "jaxml.experiment", "curve": "jaxml.sweep.curve", "run": "jaxml.runner"}
+_LAZY = {
+    "Experiment": "jaxml.experiment",
+    "Figure": "jaxml.experiment",
+    "curve": "jaxml.sweep.curve",
+    "run": "jaxml.runner",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,131 @@
+"""E01: does an L1 penalty make a model sparse, does it need the exact minimiser, and does squared L2 do the same?
+
+The penalty `lam` is given in units of the smallest L1 penalty that sets every coefficient to 0, so that one grid suits
+every problem. Three problems: breast_cancer (logistic, a fresh split per seed), a planted sparse linear model, and an
+orthogonal design, where both penalised solutions have closed forms (Tibshirani 1996, section 2.2).
+"""
+
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxml import Experiment, Figure
+from jaxml.data import ar_design, load_problem, orthogonal_design, planted_linear
+from jaxml.learn.solvers import proximal_gradient, subgradient_descent
+from jaxml.ops import prox_l1, prox_l2_squared, sigmoid_cross_entropy
+
+CANCER = load_problem("breast_cancer")
+
+
+class Split(NamedTuple):
+    """Rows to fit, to tune and to report on; `support` marks the coefficients that truly matter, where known."""
+
+    train: tuple[jax.Array, jax.Array]
+    validation: tuple[jax.Array, jax.Array]
+    test: tuple[jax.Array, jax.Array]
+    support: jax.Array | None
+
+
+def split_rows(X: jax.Array, y: jax.Array, support: jax.Array | None) -> Split:
+    """60 % / 20 % / 20 %, features standardised by the training rows."""
+    n = X.shape[0]
+    a, b = round(0.6 * n), round(0.8 * n)
+    X = (X - X[:a].mean(0, keepdims=True)) / X[:a].std(0, keepdims=True)
+    return Split((X[:a], y[:a]), (X[a:b], y[a:b]), (X[b:], y[b:]), support)
+
+
+def draw(key: jax.Array, problem: str, n: int, d: int, rho: Any, snr: Any) -> Split:
+    """A fresh split of the real data, or fresh synthetic data."""
+    if problem == "breast_cancer":
+        order = jax.random.permutation(key, CANCER.X.shape[0])
+        return split_rows(jnp.asarray(CANCER.X, float)[order], jnp.asarray(CANCER.y, float)[order], None)
+    design_key, plant_key = jax.random.split(key)
+    if problem == "planted":
+        X = ar_design(design_key, n=round(n / 0.6), d=d, rho=rho)
+        y, weights = planted_linear(plant_key, X, nonzero=d // 10, snr=snr)
+        return split_rows(X, y, weights != 0)
+    X = orthogonal_design(design_key, n=n, d=d)
+    y, weights = planted_linear(plant_key, X, nonzero=d // 10, snr=snr)
+    return Split((X, y), (X, y), (X, y), weights != 0)
+
+
+def trial(
+    key: jax.Array,
+    *,
+    lam: float,
+    solver: Literal["prox", "subgradient", "l2"] = "prox",
+    problem: Literal["breast_cancer", "planted", "orthogonal"] = "breast_cancer",
+    rho: float = 0.0,
+    snr: float = 4.0,
+    n: int = 100,
+    d: int = 50,
+    steps: int = 500,
+) -> dict[str, Any]:
+    """Fit one penalised linear or logistic model and count what is left of it."""
+    split = draw(key, problem, n, d, rho, snr)
+    (X, y), logistic = split.train, problem == "breast_cancer"
+
+    def loss(params: dict[str, jax.Array], rows: tuple[jax.Array, jax.Array]) -> jax.Array:
+        scores = rows[0] @ params["w"] + params["b"]
+        return (sigmoid_cross_entropy(scores, rows[1]) if logistic else 0.5 * (scores - rows[1]) ** 2).mean()
+
+    gradient = jax.grad(loss)
+    rate = jnp.log(y.mean() / (1 - y.mean())) if logistic else y.mean()
+    start = {"w": jnp.zeros(X.shape[1]), "b": rate}
+    strength = lam * jnp.abs(gradient(start, split.train)["w"]).max()
+    curvature = jnp.linalg.eigvalsh(X.T @ X / X.shape[0])[-1] + 1.0
+    step = (4.0 if logistic else 1.0) / curvature
+
+    if solver == "subgradient":
+
+        def subgradient(params: dict[str, jax.Array]) -> dict[str, jax.Array]:
+            slope = gradient(params, split.train)
+            return slope | {"w": slope["w"] + strength * jnp.sign(params["w"])}
+
+        fitted = subgradient_descent(subgradient, start, step_size=step, steps=steps).params
+    else:
+
+        def prox(params: dict[str, jax.Array], step: jax.Array) -> dict[str, jax.Array]:
+            w = params["w"]
+            if solver == "prox":
+                return params | {"w": prox_l1(w, strength=step * strength)}
+            return params | {"w": prox_l2_squared(w, strength=0.5 * step * strength)}
+
+        fitted = proximal_gradient(lambda p: gradient(p, split.train), prox, start, step_size=step, steps=steps).params
+
+    zero = fitted["w"] == 0
+    outputs = {
+        "zero_fraction": zero.mean(),
+        "coefficients": (~zero).sum().astype(float),
+        "validation_loss": loss(fitted, split.validation),
+        "test_loss": loss(fitted, split.test),
+    }
+    if split.support is not None:
+        hits = (split.support & ~zero).sum()
+        outputs["support_f1"] = 2 * hits / ((~zero).sum() + split.support.sum())
+    if problem == "orthogonal":
+        outputs["closed_form_digits"] = closed_form_digits(fitted["w"], X, y, strength, solver)
+    return outputs
+
+
+def closed_form_digits(w: jax.Array, X: jax.Array, y: jax.Array, strength: jax.Array, solver: str) -> jax.Array:
+    """Decimal digits to which `w` agrees with S(w_ols, lam) for L1, or w_ols / (1 + lam) for L2, when X'X = n I."""
+    ols = X.T @ (y - y.mean()) / X.shape[0]
+    exact = ols / (1 + strength) if solver == "l2" else jnp.sign(ols) * jnp.maximum(jnp.abs(ols) - strength, 0)
+    return -jnp.log10(jnp.maximum(jnp.abs(w - exact).max(), 1e-16))
+
+
+experiment = Experiment(
+    trial=trial,
+    figures=(
+        Figure(
+            "Coefficients that are exactly 0", y="zero_fraction", x="lam", lines="solver", panels="problem", log_x=True
+        ),
+        Figure("Coefficients that are left", y="coefficients", x="lam", lines="solver", panels="problem", log_x=True),
+        Figure(
+            "Loss on held-out rows", y="test_loss", x="lam", lines="solver", panels="problem", log_x=True, log_y=True
+        ),
+        Figure("Support found (F1)", y="support_f1", x="lam", lines="solver", panels="problem", log_x=True),
+    ),
+)

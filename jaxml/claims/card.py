@@ -1,0 +1,100 @@
+"""The verdict card of a claim: what was claimed, what came out in every cell, and how the controls did.
+
+Standard library only, so that showing a run costs a few milliseconds. `verdicts.json` is a list of these.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from jaxml.claims.verdict import ClaimVerdict, Decision, Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellResult(Record):
+    """One cell of the grid: where it lies, what each arm was tuned to, the effect of every seed, the decision."""
+
+    at: dict[str, Any]
+    tuned: dict[str, dict[str, Any]]
+    theta: list[float]
+    decision: Decision
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The record that `to_json` wrote."""
+        return super().from_json(data | {"decision": Decision.from_json(data["decision"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlResult(Record):
+    """A control: the setting that had to pass (positive) or fail (negative), and whether it did."""
+
+    name: str
+    kind: Literal["negative", "positive"]
+    passed: bool
+    margin: float
+    cell: CellResult
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The record that `to_json` wrote."""
+        return super().from_json(data | {"cell": CellResult.from_json(data["cell"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimCard(Record):
+    """Everything the report says of one claim."""
+
+    id: str
+    statement: str
+    estimand: str
+    direction: str
+    scale: str
+    arms: dict[str, Any]
+    margin: float
+    margin_reason: str
+    source: str | None
+    verdict: ClaimVerdict
+    cells: list[CellResult]
+    controls: list[ControlResult]
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The record that `to_json` wrote."""
+        inner = {
+            "verdict": ClaimVerdict.from_json(data["verdict"]),
+            "cells": [CellResult.from_json(cell) for cell in data["cells"]],
+            "controls": [ControlResult.from_json(control) for control in data["controls"]],
+        }
+        return super().from_json(data | inner)
+
+    @property
+    def headline(self) -> CellResult:
+        """The cell to show first: one that carries the verdict, else the first."""
+        carrying = [cell for cell in self.cells if cell.decision.verdict == self.verdict.verdict]
+        return (carrying or self.cells)[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdicts(Record):
+    """All claims of a run, under the spec that was frozen before its first trial.
+
+    Attributes:
+        status: "confirmatory", or "exploratory" when the spec is not the one on record: then nothing was decided.
+        why: why it is exploratory.
+        spec_sha256: the hash on record.
+        claims: one card per claim, in the config's order.
+    """
+
+    status: Literal["confirmatory", "exploratory"]
+    why: str
+    spec_sha256: str
+    claims: list[ClaimCard]
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The record that `to_json` wrote."""
+        return super().from_json(data | {"claims": [ClaimCard.from_json(card) for card in data["claims"]]})
+
+    def verdict_of(self, card: ClaimCard) -> str:
+        """What may be said of a claim: its verdict, or that the run was exploratory."""
+        return card.verdict.verdict if self.status == "confirmatory" else "exploratory"

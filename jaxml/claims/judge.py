@@ -1,0 +1,217 @@
+"""From labelled results to verdict cards: select the arms, tune them, pair them by seed, decide every cell."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxml.claims.card import CellResult, ClaimCard, ControlResult
+from jaxml.claims.cells import Indices, cells_of, control_claim, locate
+from jaxml.claims.decide import decide_cells, decide_claim, with_controls
+from jaxml.claims.spec import Arms, Claim, DependentSplits, Tuning
+from jaxml.errors import ConfigError, nearest
+from jaxml.sweep.grid import Axis
+
+if TYPE_CHECKING:
+    import xarray
+
+
+@dataclass(frozen=True)
+class Effect:
+    """The oriented, paired effect of one cell: one number per reported seed."""
+
+    theta: np.ndarray
+    nonfinite: float
+    tuned: dict[str, dict[str, Any]]
+
+
+def judge(
+    results: "xarray.Dataset",
+    claims: Mapping[str, Claim],
+    axes: Sequence[Axis],
+    *,
+    looks: Sequence[int],
+    alpha: float,
+    splits: Sequence[DependentSplits] = (),
+) -> list[ClaimCard]:
+    """Decide every claim of a run; Holm's correction runs over all their primary cells together.
+
+    Args:
+        results: outputs and estimands over the grid's axes and ``seed``; negative seeds are for tuning.
+        claims: by id.
+        axes: the grid.
+        looks: numbers of seeds at which a decision may be taken.
+        alpha: two-sided error rate.
+        splits: where seeds are splits of one data set.
+
+    Returns:
+        One card per claim, in order.
+
+    Raises:
+        ConfigError: when a claim names an estimand that the results do not hold.
+    """
+    places = {name: cells_of(axes, claim, f"claims.{name}") for name, claim in claims.items()}
+    primary = [(name, cell) for name, cells in places.items() for cell in cells]
+    effects = [effect_of(results, claims[name], axes, cell, f"claims.{name}") for name, cell in primary]
+    decisions = _decide(
+        effects,
+        [claims[name].margin.value for name, _ in primary],
+        [_correction(claims[name], axes, cell, splits) for name, cell in primary],
+        looks,
+        alpha,
+    )
+    cells: dict[str, list[CellResult]] = {name: [] for name in claims}
+    for (name, cell), effect, decision in zip(primary, effects, decisions, strict=True):
+        cells[name].append(_cell_result(axes, cell, effect, decision))
+    cards = []
+    for name, claim in claims.items():
+        controls = _controls(results, claim, axes, looks, alpha, splits, f"claims.{name}")
+        verdict = decide_claim(
+            [cell.decision for cell in cells[name]],
+            quantifier=claim.quantifier,
+            reference=0 if claim.quantifier == "at_reference" else None,
+        )
+        negatives, positives = (
+            {c.name: c.cell.decision for c in controls if c.kind == kind} for kind in ("negative", "positive")
+        )
+        cards.append(
+            ClaimCard(
+                id=name,
+                statement=claim.statement,
+                estimand=claim.estimand,
+                direction=claim.direction,
+                scale=claim.scale,
+                arms=claim.arms.model_dump(),
+                margin=claim.margin.value,
+                margin_reason=claim.margin.reason,
+                source=claim.source,
+                verdict=with_controls(verdict, negatives, positives),
+                cells=cells[name],
+                controls=controls,
+            )
+        )
+    return cards
+
+
+def effect_of(results: "xarray.Dataset", claim: Claim, axes: Sequence[Axis], cell: Indices, where: str) -> Effect:
+    """The effect in one cell: transform both arms to the claim's scale, subtract seed by seed, orient.
+
+    A seed whose run is not finite scores as the worst effect seen among the others; the share of such seeds in the
+    worse arm is returned, and decides whether the cell is invalid.
+    """
+    arms = {"claimed": claim.arms.claimed, "against": claim.arms.against}
+    values, shares, tuned = {}, [], {}
+    for arm, pins in arms.items():
+        if pins is None:
+            continue
+        here = results.isel({**locate(axes, pins, where), **cell})
+        if claim.tune:
+            best = _tune(here, claim.tune, where)
+            here = here.isel(best)
+            points = {axis.name: axis.points[best[axis.name]] for axis in axes if axis.name in best}
+            tuned[arm] = {name: value for point in points.values() for name, value in point.items()}
+        column = _transform(_estimand(here, claim.estimand, where), claim.scale)
+        column = column.sel(seed=here.seed[here.seed >= 0])
+        if column.dims != ("seed",):
+            raise ConfigError(f"{where}.estimand: '{claim.estimand}' still has the axes {column.dims} in one cell.")
+        values[arm] = np.asarray(column, np.float64)
+        shares.append(float(np.mean(~np.isfinite(values[arm]))))
+    theta = values["claimed"] - values["against"] if "against" in values else values["claimed"]
+    theta = theta if claim.direction == "larger" else -theta
+    finite = np.isfinite(theta)
+    worst = theta[finite].min() if finite.any() else 0.0
+    return Effect(np.where(finite, theta, worst), max(shares), tuned)
+
+
+def _estimand(results: "xarray.Dataset", name: str, where: str) -> "xarray.DataArray":
+    if name not in results.data_vars:
+        known = [str(n) for n in results.data_vars if n != "nonfinite"]
+        raise ConfigError(f"{where}.estimand: the trial returns no '{name}'. {nearest(name, known)}")
+    values = results[name].astype(float)
+    return values.where(~results["nonfinite"]) if "nonfinite" in results else values
+
+
+def _tune(results: "xarray.Dataset", tune: Tuning, where: str) -> Indices:
+    """The grid point an arm picks on the tuning seeds; a point with a non-finite run is never picked over others."""
+    score = _estimand(results, tune.goal, where) * (1 if tune.minimise else -1)
+    score = score.sel(seed=score.seed[score.seed < 0]).mean("seed", skipna=False).fillna(np.inf)
+    flat = np.asarray(score.transpose(*tune.over)).argmin()
+    picked = np.unravel_index(flat, [score.sizes[name] for name in tune.over])
+    return {name: int(index) for name, index in zip(tune.over, picked, strict=True)}
+
+
+def _transform(values: "xarray.DataArray", scale: str) -> "xarray.DataArray":
+    if scale == "log_ratio":
+        return np.log(values)  # pyright: ignore[reportReturnType]
+    if scale == "logit":
+        return np.log(values) - np.log1p(-values)  # pyright: ignore[reportReturnType]
+    return values * 100.0 if scale == "points" else values
+
+
+def _correction(claim: Claim, axes: Sequence[Axis], cell: Indices, splits: Sequence[DependentSplits]) -> float | None:
+    """The ratio of test to training size where both arms' seeds are splits of one data set."""
+    here = {**locate(axes, claim.arms.claimed, "arms"), **cell}
+    for split in splits:
+        pins = locate(axes, split.where, "dependent_splits")
+        if all(here.get(axis) == index for axis, index in pins.items()):
+            return split.test_to_train
+    return None
+
+
+def _decide(
+    effects: Sequence[Effect],
+    margins: Sequence[float],
+    corrections: Sequence[float | None],
+    looks: Sequence[int],
+    alpha: float,
+) -> list[Any]:
+    return decide_cells(
+        np.stack([effect.theta for effect in effects]),
+        margin=np.asarray(margins),
+        looks=tuple(looks),
+        alpha=alpha,
+        correction=np.asarray([c or 0.0 for c in corrections]),
+        nonfinite=np.asarray([effect.nonfinite for effect in effects]),
+    )
+
+
+def _controls(
+    results: "xarray.Dataset",
+    claim: Claim,
+    axes: Sequence[Axis],
+    looks: Sequence[int],
+    alpha: float,
+    splits: Sequence[DependentSplits],
+    where: str,
+) -> list[ControlResult]:
+    found = []
+    for kind in ("negative", "positive"):
+        for control in getattr(claim.controls, kind):
+            place = f"{where}.controls.{kind}.{control.name}"
+            posed = control_claim(claim, control, axes, place)
+            (cell,) = cells_of(axes, posed, place)
+            effect = effect_of(results, posed, axes, cell, place)
+            correction = _correction(posed, axes, cell, splits)
+            (decision,) = _decide([effect], [posed.margin.value], [correction], looks, alpha)
+            supported = decision.verdict == "supported"
+            found.append(
+                ControlResult(
+                    name=control.name,
+                    kind=kind,
+                    passed=supported == (kind == "positive"),
+                    margin=posed.margin.value,
+                    cell=_cell_result(axes, cell, effect, decision, arms=posed.arms),
+                )
+            )
+    return found
+
+
+def _cell_result(
+    axes: Sequence[Axis], cell: Indices, effect: Effect, decision: Any, arms: Arms | None = None
+) -> CellResult:
+    at = {name: value for axis in axes if axis.name in cell for name, value in axis.points[cell[axis.name]].items()}
+    pinned = {
+        f"{arm} {k}": v for arm, pins in (arms.model_dump() if arms else {}).items() for k, v in (pins or {}).items()
+    }
+    return CellResult(at={**at, **pinned}, tuned=effect.tuned, theta=effect.theta.tolist(), decision=decision)

@@ -1,0 +1,104 @@
+"""What is claimed and how it will be decided: frozen before the first trial, hashed, kept with every result."""
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Value = bool | int | float | str
+Where = dict[str, Value]
+Quantifier = Literal["at_reference", "universal", "generic", "existential"]
+Scale = Literal["difference", "log_ratio", "points", "logit"]
+
+
+class Spec(BaseModel):
+    """Base of everything in a spec: immutable, and no key it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Margin(Spec):
+    """The smallest effect of interest, on the claim's scale, and why it is that."""
+
+    value: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    reason: Annotated[str, Field(min_length=10)]
+
+
+class Arms(Spec):
+    """The two settings that are compared: axis values that pin each arm. Without `against`, the effect is absolute."""
+
+    claimed: Where
+    against: Where | None = None
+
+
+class Tuning(Spec):
+    """How every arm picks its own point along the tuned axes, on tuning seeds that are never reported."""
+
+    over: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+    minimise: str | None = None
+    maximise: str | None = None
+
+    @model_validator(mode="after")
+    def _one_goal(self) -> "Tuning":
+        if (self.minimise is None) == (self.maximise is None):
+            raise ValueError("give either 'minimise' or 'maximise'")
+        return self
+
+    @property
+    def goal(self) -> str:
+        return self.minimise or self.maximise or ""
+
+
+class Control(Spec):
+    """A setting that must fail (negative) or must pass (positive); what it does not say, it takes from its claim."""
+
+    name: str
+    where: Where = {}
+    arms: Arms | None = None
+    estimand: str | None = None
+    direction: Literal["larger", "smaller"] | None = None
+    scale: Scale | None = None
+    margin: Margin | None = None
+    tune: Tuning | Literal["none"] | None = None
+
+
+class Controls(Spec):
+    """Controls on both sides; either kind failing makes the verdict invalid."""
+
+    negative: Annotated[tuple[Control, ...], Field(min_length=1, strict=False)]
+    positive: Annotated[tuple[Control, ...], Field(min_length=1, strict=False)]
+
+
+class Claim(Spec):
+    """One claim: theta = effect of the claimed arm over the other, oriented so that the claim says theta > 0."""
+
+    statement: Annotated[str, Field(min_length=10)]
+    quantifier: Quantifier
+    estimand: str
+    direction: Literal["larger", "smaller"] = "larger"
+    scale: Scale = "difference"
+    arms: Arms
+    tune: Tuning | None = None
+    margin: Margin
+    reference: Where = {}
+    where: dict[str, Annotated[tuple[Value, ...], Field(min_length=1, strict=False)]] = {}
+    controls: Controls
+    source: str | None = None
+
+
+class DependentSplits(Spec):
+    """Where the seeds are splits of one data set: the ratio of test to training size (Nadeau and Bengio 2003)."""
+
+    where: Where = {}
+    test_to_train: Annotated[float, Field(gt=0)]
+
+
+def spec_hash(spec: dict[str, Any]) -> str:
+    """SHA-256 of a spec written as canonical JSON.
+
+    >>> spec_hash({"b": 1, "a": [1.0]}) == spec_hash({"a": [1.0], "b": 1})
+    True
+    """
+    text = json.dumps(spec, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

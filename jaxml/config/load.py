@@ -1,0 +1,179 @@
+"""From a YAML file and overrides to a `RunConfig` checked against the trial it runs; nothing is imported or run."""
+
+import contextlib
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from jaxml.claims.cells import check_claim
+from jaxml.config.document import Document, read_document
+from jaxml.config.models import RunConfig
+from jaxml.config.overrides import apply_overrides
+from jaxml.errors import ConfigError, nearest
+from jaxml.experiment import check_name, project_root, read_schema
+from jaxml.sweep.plan import Plan, make_plan
+
+
+@dataclass(frozen=True)
+class LoadedConfig:
+    """A checked config together with where it came from."""
+
+    config: RunConfig
+    plan: Plan
+    document: Document
+    root: Path
+    overrides: tuple[str, ...]
+    changes_spec: bool
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = (), *, smoke: bool = False) -> LoadedConfig:
+    """Read a config, apply overrides, and check it against the trial's signature; nothing is imported or run.
+
+    Args:
+        path: the YAML file.
+        overrides: ``key=value`` as on the command line, see `jaxml.overrides`.
+        smoke: keep at most 8 seeds and 4 tuning seeds, to see that everything works; such a run is exploratory.
+
+    Raises:
+        ConfigError: naming file, line, path, value, and what is allowed.
+    """
+    path = Path(path)
+    document = read_document(path)
+    raw = _extended(document, path)
+    check_name(path.stem, str(path))
+    raw.setdefault("name", path.stem)
+    check_name(raw["name"], document.place(["name"]))
+    if not isinstance(raw.get("experiment"), str):
+        raise ConfigError(f"{document.name}: 'experiment' names a file in experiments/, got {raw.get('experiment')!r}.")
+    root = project_root(path)
+    with _placed(document):
+        schema = read_schema(raw["experiment"], root)
+    declared = _validate(raw, document)
+    changed = apply_overrides(raw, overrides, fields=list(RunConfig.model_fields), parameters=list(schema))
+    if smoke:
+        raw["seeds"] = min(declared.seeds, 8)
+        raw["tuning_seeds"] = min(declared.tuning_seeds, 4)
+    config = _validate(raw, document) if changed or smoke else declared
+    changes_spec = _spec_part(config) != _spec_part(declared)
+    if changes_spec:
+        looks = tuple(n for n in config.looks if n <= config.seeds) or (max(config.seeds, 2),)
+        config = config.model_copy(update={"looks": looks})
+    elif config.looks[-1] > config.seeds:
+        raise ConfigError(
+            f"{document.place(['looks'])}: the last look needs {config.looks[-1]} seeds, there are "
+            f"{config.seeds}. Raise 'seeds' or drop the look."
+        )
+    plan = _plan(config, schema, document)
+    with _placed(document):
+        for name, claim in config.claims.items():
+            check_claim(claim, plan.axes, config.tuning_seeds, f"claims.{name}")
+    return LoadedConfig(config, plan, document, root, tuple(overrides), changes_spec)
+
+
+def _spec_part(config: RunConfig) -> dict[str, Any]:
+    return config.model_dump(exclude={"lanes", "title", "about"})
+
+
+def _extended(document: Document, path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The values of a config laid over those of the config it extends."""
+    if not isinstance(document.value, dict):
+        raise ConfigError(f"{document.name}: a config is a mapping of keys to values, got {document.value!r}.")
+    raw = copy.deepcopy(document.value)
+    base = raw.pop("extends", None)
+    if base is None:
+        return raw
+    where = document.place(["extends"])
+    if not isinstance(base, str) or Path(base).name != base:
+        raise ConfigError(f"{where}: {base!r} must be the name of a file in the same folder.")
+    parent = path.parent / base
+    if parent in (*seen, path):
+        raise ConfigError(f"{where}: {base} extends this config in turn.")
+    return _merge(_extended(read_document(parent), parent, (*seen, path)), raw)
+
+
+def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    for key, value in above.items():
+        both = isinstance(value, dict) and isinstance(below.get(key), dict)
+        below[key] = _merge(below[key], value) if both else value
+    return below
+
+
+def _plan(config: RunConfig, schema: Any, document: Document) -> Plan:
+    twice = [n for n in config.sweep if n in config.fixed or n in config.data] + [
+        n for n in config.fixed if n in config.data
+    ]
+    if twice:
+        raise ConfigError(f"{document.name}: '{twice[0]}' is given twice among data, fixed and sweep. Keep one.")
+    with _placed(document):
+        for section in ("data", "fixed"):
+            for name, value in getattr(config, section).items():
+                schema.find(name, f"{section}.{name}").accept(value, f"{section}.{name}")
+        return make_plan(schema, config.entries, config.all_seeds, lanes=config.lanes)
+
+
+@contextlib.contextmanager
+def _placed(document: Document) -> Iterator[None]:
+    """Turn the dotted path that begins a ConfigError raised inside into file and line."""
+    try:
+        yield
+    except ConfigError as error:
+        head, _, rest = str(error).partition(": ")
+        path = head.split(".")
+        if path[0] not in RunConfig.model_fields:
+            raise
+        raise ConfigError(f"{document.place(path)}: {rest}") from None
+
+
+def _validate(raw: Mapping[str, Any], document: Document) -> RunConfig:
+    try:
+        config = RunConfig.model_validate(raw)
+    except ValidationError as error:
+        problems = _unique(_explain(item, document) for item in error.errors())
+        raise ConfigError("\n".join(problems[:5])) from None
+    return config if config.master_key else config.model_copy(update={"master_key": config.name})
+
+
+def _unique(lines: Any) -> list[str]:
+    return list(dict.fromkeys(lines))
+
+
+def _explain(item: Any, document: Document) -> str:
+    """One pydantic error as one sentence: place, what came, what is allowed, the nearest valid name."""
+    value: Any = document.value
+    path: list[str | int] = []
+    for part in item["loc"]:
+        if part in value if isinstance(value, dict) else isinstance(value, list) and isinstance(part, int):
+            path.append(part)
+            value = value[part]
+    where = document.place(path)
+    if item["type"] == "extra_forbidden":
+        return f"{where}: unknown key. {nearest(item['loc'][-1], _allowed(item['loc'][:-1]))}"
+    if item["type"] == "missing":
+        return f"{where}: '{item['loc'][-1]}' is missing.".replace(": :", ":")
+    got = repr(item["input"])
+    got = got if len(got) < 80 else got[:77] + "..."
+    message = item["msg"].removeprefix("Value error, ")
+    return f"{where}: {message[0].lower()}{message[1:]}; got {got}."
+
+
+def _allowed(loc: Sequence[str | int]) -> list[str]:
+    """The keys that the model at `loc` knows."""
+    model: Any = RunConfig
+    for part in loc:
+        annotation = model.model_fields[part].annotation if _is_model(model) and part in model.model_fields else None
+        models = [m for m in _models_in(annotation) if _is_model(m)]
+        model = models[0] if models else model
+    return [*model.model_fields, *(["extends"] if model is RunConfig else [])] if _is_model(model) else []
+
+
+def _is_model(thing: Any) -> bool:
+    return isinstance(thing, type) and issubclass(thing, BaseModel)
+
+
+def _models_in(annotation: Any) -> list[Any]:
+    inner = [model for arg in getattr(annotation, "__args__", ()) for model in _models_in(arg)]
+    return [annotation, *inner] if _is_model(annotation) else inner

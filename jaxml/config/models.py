@@ -1,0 +1,96 @@
+"""The models behind a config file: frozen, strict, and no key they do not know."""
+
+import itertools
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from jaxml.claims.spec import Claim, DependentSplits, Spec, Value
+from jaxml.sweep.grid import Zip, geomspace, linspace, logspace, zipped
+
+Values = Annotated[tuple[Value, ...], Field(min_length=1, strict=False)]
+Ends = Annotated[tuple[float, float, int], Field(strict=False)]
+
+
+class AxisSpec(Spec):
+    """The values along one axis; several generators are joined in the order below. A bare list means `values`."""
+
+    values: Values = ()
+    linspace: Ends | None = None
+    logspace: Ends | None = None
+    geomspace: Ends | None = None
+    range: Annotated[tuple[int, ...], Field(min_length=1, max_length=3, strict=False)] | None = None
+    zip: "dict[str, AxisSpec] | None" = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_list(cls, data: Any) -> Any:
+        return {"values": data} if isinstance(data, (list, tuple)) else data
+
+    @model_validator(mode="after")
+    def _something(self) -> "AxisSpec":
+        if self.zip is not None and len(self.model_fields_set) > 1:
+            raise ValueError("'zip' stands alone")
+        if not self.model_fields_set:
+            raise ValueError("the grid is empty; give values, linspace, logspace, geomspace, range or zip")
+        return self
+
+    def expand(self) -> tuple[Value, ...] | Zip:
+        """The values themselves."""
+        if self.zip is not None:
+            columns = {name: column.expand() for name, column in self.zip.items()}
+            return zipped(**{name: c for name, c in columns.items() if not isinstance(c, Zip)})
+        generated: list[Value] = list(self.values)
+        for make, ends in ((linspace, self.linspace), (logspace, self.logspace), (geomspace, self.geomspace)):
+            generated += make(*ends) if ends else ()
+        generated += list(range(*self.range)) if self.range else []
+        return tuple(generated)
+
+
+class RunConfig(Spec):
+    """One run: an experiment, its grid, its seeds, its claims."""
+
+    experiment: str
+    name: str
+    title: str
+    about: str = ""
+    data: dict[str, Value] = Field(default_factory=dict)
+    fixed: dict[str, Value] = Field(default_factory=dict)
+    sweep: dict[str, AxisSpec] = Field(default_factory=dict)
+    seeds: Annotated[int, Field(ge=1, le=100_000)] = 64
+    tuning_seeds: Annotated[int, Field(ge=0, le=100_000)] = 0
+    looks: Annotated[tuple[int, ...], Field(min_length=1, strict=False)] = (16, 32, 64)
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    dependent_splits: Annotated[tuple[DependentSplits, ...], Field(strict=False)] = ()
+    claims: dict[str, Claim] = Field(default_factory=dict)
+    precision: Literal["float32", "float64"] = "float32"
+    master_key: str = ""
+    lanes: Annotated[int, Field(ge=1)] = 1024
+
+    @field_validator("looks")
+    @classmethod
+    def _rising(cls, looks: tuple[int, ...]) -> tuple[int, ...]:
+        if looks[0] < 2 or any(b <= a for a, b in itertools.pairwise(looks)):
+            raise ValueError("looks must rise and begin at 2 seeds or more")
+        return looks
+
+    @property
+    def entries(self) -> dict[str, Any]:
+        """What `make_plan` takes: fixed values and axes by name."""
+        return {**self.data, **self.fixed, **{name: axis.expand() for name, axis in self.sweep.items()}}
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """Tuning seeds count down from -1, reported seeds up from 0: neither depends on how many the other has."""
+        return (*range(-self.tuning_seeds, 0), *range(self.seeds))
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a config file, for editors that complete and check YAML."""
+    schema = RunConfig.model_json_schema()
+    schema["properties"]["extends"] = {"type": "string", "description": "a config in the same folder to start from"}
+    schema["properties"]["sweep"]["additionalProperties"] = {
+        "anyOf": [{"$ref": "#/$defs/AxisSpec"}, {"type": "array", "minItems": 1}]
+    }
+    schema["required"] = ["experiment", "title"]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "jaxml config"}

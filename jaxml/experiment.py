@@ -1,0 +1,119 @@
+"""Experiments: the `Experiment` type and how a config finds one by name, in ``experiments/`` beside ``configs/``."""
+
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxml.errors import ConfigError, TrialError, nearest
+from jaxml.sweep.signature import Schema, schema_of_source
+
+if TYPE_CHECKING:
+    import xarray
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What the report draws from the results, one line (or cell) per arm with its interval over seeds.
+
+    Args:
+        title: what the reader should see in it.
+        y: an output of the trial or an estimand.
+        x: the axis along the bottom, or the named axis of a curve.
+        lines: the axis whose values become lines.
+        panels: the axis whose values become panels side by side.
+        log_x: logarithmic bottom axis.
+        log_y: logarithmic left axis.
+    """
+
+    title: str
+    y: str
+    x: str
+    lines: str | None = None
+    panels: str | None = None
+    log_x: bool = False
+    log_y: bool = False
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What an experiment module defines under the name ``experiment``.
+
+    Args:
+        trial: pure function ``(key, *, hyperparameters) -> {name: array}``, see `jaxml.sweep`.
+        estimands: derived quantities, ``name -> function of the results``; each keeps the dims ``seed`` and the grid's
+            axes it does not consume. Every output of the trial is an estimand already.
+        figures: what the report draws.
+    """
+
+    trial: Callable[..., Any]
+    estimands: Mapping[str, Callable[["xarray.Dataset"], "xarray.DataArray"]] = field(default_factory=dict)
+    figures: tuple[Figure, ...] = ()
+
+
+def check_name(name: str, where: str) -> str:
+    """Return `name` if it can name an experiment, a config or a run.
+
+    Raises:
+        ConfigError: for anything but lower-case letters, digits and underscores, so that no name leaves its folder.
+    """
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise ConfigError(f"{where}: {name!r} is not a name. Use lower-case letters, digits and '_', a letter first.")
+    return name
+
+
+def project_root(config: Path) -> Path:
+    """The folder that holds ``experiments/``: the nearest one above the config."""
+    for folder in config.resolve().parents:
+        if (folder / "experiments").is_dir():
+            return folder
+    return config.resolve().parent
+
+
+def experiment_names(root: Path) -> list[str]:
+    """The experiments of a project, sorted."""
+    return sorted(p.stem for p in (root / "experiments").glob("*.py") if NAME.fullmatch(p.stem))
+
+
+def experiment_path(name: str, root: Path, where: str = "experiment") -> Path:
+    """The file of an experiment.
+
+    Raises:
+        ConfigError: when there is none of that name.
+    """
+    path = root / "experiments" / f"{check_name(name, where)}.py"
+    if not path.is_file():
+        raise ConfigError(f"{where}: there is no experiments/{name}.py. {nearest(name, experiment_names(root))}")
+    return path
+
+
+def read_schema(name: str, root: Path) -> Schema:
+    """The parameters of an experiment's trial, read from its text: nothing of it is imported or run."""
+    path = experiment_path(name, root)
+    return schema_of_source(path.read_text(encoding="utf-8"), str(path))
+
+
+def load_experiment(name: str, root: Path) -> Experiment:
+    """Import an experiment by name from its closed place.
+
+    Raises:
+        ConfigError: when there is none of that name.
+        TrialError: when the module does not define ``experiment = Experiment(...)``.
+    """
+    path = experiment_path(name, root)
+    module_name = f"experiments.{name}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise TrialError(f"{path}: cannot be imported.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    spec.loader.exec_module(module)
+    found = getattr(module, "experiment", None)
+    if not isinstance(found, Experiment):
+        raise TrialError(f"{path}: define experiment = Experiment(trial=trial, ...) at the top level.")
+    return found

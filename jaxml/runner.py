@@ -1,0 +1,284 @@
+"""From a config to a finished run directory: load, freeze the spec, sweep, derive, judge, report."""
+
+import dataclasses
+import datetime
+import hashlib
+import json
+import os
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from jaxml.claims.card import Verdicts
+from jaxml.config import LoadedConfig, load_config
+from jaxml.errors import ConfigError, JaxmlError, RunError
+from jaxml.experiment import Experiment, experiment_path, load_experiment
+from jaxml.run_directory import RunDirectory
+from jaxml.sweep.grid import Axis
+
+if TYPE_CHECKING:
+    import xarray
+
+    from jaxml.sweep.execute import Progress
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        directory: where everything lies.
+        verdicts: one card per claim.
+    """
+
+    directory: RunDirectory
+    verdicts: Verdicts
+
+    @property
+    def path(self) -> Path:
+        return self.directory.path
+
+    @property
+    def results(self) -> "xarray.Dataset":
+        """Outputs and estimands, labelled: dims named after the axes plus ``seed``."""
+        return self.directory.results()
+
+    def _repr_html_(self) -> str:
+        """The report, shown inside a notebook."""
+        import html
+
+        page = (self.path / "report.html").read_text(encoding="utf-8")
+        return f'<iframe srcdoc="{html.escape(page)}" style="width:100%;height:44rem;border:0"></iframe>'
+
+
+def run(
+    config: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    runs: str | Path = "runs",
+    smoke: bool = False,
+    progress: "Callable[[Progress], None] | None" = None,
+    notify: Callable[[str], None] = lambda message: None,
+) -> Run:
+    """Decide the claims of a config.
+
+    Args:
+        config: a YAML file in a project that has an ``experiments/`` folder.
+        overrides: ``key=value``, as on the command line.
+        runs: the folder that holds run directories.
+        smoke: a few seeds only, to see that everything works; exploratory, so without a verdict.
+        progress: called after every compilation and chunk.
+        notify: called with one sentence at each stage.
+
+    Returns:
+        The run: `results` (xarray), `verdicts`, `path`.
+
+    Raises:
+        ConfigError: when the config is wrong; nothing was written.
+        RunError: when the run had begun and could not go on.
+
+    It is not a search: what it computes and how it decides stand in the config before the first trial.
+    """
+    loaded = load_config(config, overrides, smoke=smoke)
+    prepare_backend(loaded.config.precision)
+    notify(f"importing experiments/{loaded.config.experiment}.py")
+    experiment = load_experiment(loaded.config.experiment, loaded.root)
+    check_names(loaded, experiment)
+    spec = spec_of(loaded)
+    directory = RunDirectory.create(Path(runs), loaded.config.name, _identity(spec), datetime.datetime.now())
+    try:
+        return _run(loaded, experiment, spec, directory, progress, notify)
+    except KeyboardInterrupt:
+        directory.set_status("interrupted", "stopped by the user; the chunks in results.zarr are complete")
+        directory.log("interrupted")
+        raise
+    except Exception as error:
+        _note_failure(directory, error)
+        raise
+
+
+def _run(
+    loaded: LoadedConfig,
+    experiment: Experiment,
+    spec: Mapping[str, Any],
+    directory: RunDirectory,
+    progress: "Callable[[Progress], None] | None",
+    notify: Callable[[str], None],
+) -> Run:
+    from jaxml.environment import describe_environment
+    from jaxml.sweep import run_plan
+
+    config = loaded.config
+    directory.set_status("running")
+    directory.write("config.yaml", loaded.document.text)
+    directory.write("resolved.yaml", yaml.safe_dump(_plain(config.model_dump()), sort_keys=False, allow_unicode=True))
+    digest = directory.freeze_spec(spec)
+    directory.write_json("environment.json", describe_environment(loaded.root) | {"command": command_of(loaded)})
+    directory.write_json("figures.json", [dataclasses.asdict(figure) for figure in experiment.figures])
+    directory.log(f"spec {digest} frozen; {loaded.plan.cells} trials in {len(loaded.plan.programs())} programs")
+    notify(f"tracing {len(loaded.plan.programs())} programs")
+    results = run_plan(
+        experiment.trial,
+        loaded.plan,
+        store=directory.path / "results.zarr",
+        master=config.master_key,
+        progress=progress,
+        attributes={"spec_sha256": digest},
+    )
+    directory.write_json("cost.json", dict(results.attrs))
+    directory.log(f"computed: {json.dumps(dict(results.attrs), default=str)}")
+    derive(results, experiment, directory)
+    notify("judging")
+    verdicts = judge_run(directory, exploratory=_why_exploratory(loaded))
+    directory.log("; ".join(f"{card.id}: {verdicts.verdict_of(card)}" for card in verdicts.claims) or "no claims")
+    from jaxml.report import write_report
+
+    notify("writing the report")
+    write_report(directory.path)
+    directory.set_status("finished")
+    return Run(directory, verdicts)
+
+
+def prepare_backend(precision: str) -> None:
+    """Set JAX up for a run: precision, and a private cache of compiled programs."""
+    import jax
+
+    jax.config.update("jax_enable_x64", precision == "float64")
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def cache_folder() -> Path:
+    """Where compiled programs are kept: ``$JAXML_CACHE``, else the user's cache folder."""
+    base = os.environ.get("JAXML_CACHE") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "jaxml"
+    )
+    folder = Path(base) / "programs"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def spec_of(loaded: LoadedConfig) -> dict[str, Any]:
+    """What is frozen before the first trial: the claims, the whole grid, the seeds, the looks, and the trial's code."""
+    config = loaded.config
+    source = experiment_path(config.experiment, loaded.root).read_bytes()
+    return {
+        "name": config.name,
+        "experiment": config.experiment,
+        "experiment_sha256": hashlib.sha256(source).hexdigest(),
+        "axes": {axis.name: [dict(point) for point in axis.points] for axis in loaded.plan.axes},
+        "fixed": dict(loaded.plan.fixed),
+        "seeds": config.seeds,
+        "tuning_seeds": config.tuning_seeds,
+        "master_key": config.master_key,
+        "looks": list(config.looks),
+        "alpha": config.alpha,
+        "precision": config.precision,
+        "dependent_splits": [_plain(split.model_dump()) for split in config.dependent_splits],
+        "claims": {name: _plain(claim.model_dump()) for name, claim in config.claims.items()},
+    }
+
+
+def judge_run(directory: RunDirectory, *, exploratory: str = "") -> Verdicts:
+    """Decide the claims of a run directory from what it holds, and write verdicts.json.
+
+    Args:
+        directory: a run whose results are complete.
+        exploratory: a reason known to the caller why nothing may be decided.
+    """
+    from jaxml.claims.judge import judge
+    from jaxml.claims.spec import Claim, DependentSplits
+
+    held = directory.read_json("spec.json")
+    spec, results = held["spec"], directory.results()
+    recorded = str(results.attrs.get("spec_sha256", ""))
+    why = exploratory or directory.spec_is_frozen(recorded)
+    claims = {name: Claim.model_validate(claim, strict=False) for name, claim in spec["claims"].items()}
+    cards = judge(
+        results,
+        claims,
+        [Axis(name, tuple(points)) for name, points in spec["axes"].items()],
+        looks=spec["looks"],
+        alpha=spec["alpha"],
+        splits=[DependentSplits.model_validate(split) for split in spec["dependent_splits"]],
+    )
+    verdicts = Verdicts(status="exploratory" if why else "confirmatory", why=why, spec_sha256=recorded, claims=cards)
+    directory.write_json("verdicts.json", verdicts.to_json())
+    return verdicts
+
+
+def derive(results: "xarray.Dataset", experiment: Experiment, directory: RunDirectory) -> None:
+    """Compute the experiment's estimands and keep them beside the results."""
+    if not experiment.estimands:
+        return
+    import xarray
+
+    derived = {}
+    for name, estimand in experiment.estimands.items():
+        values = estimand(results)
+        if not isinstance(values, xarray.DataArray) or "seed" not in values.dims:
+            raise RunError(f"estimand '{name}' must return an xarray.DataArray that keeps the axis 'seed'.")
+        derived[name] = values.drop_vars([c for c in values.coords if c not in values.dims], errors="ignore")
+    xarray.Dataset(derived).to_zarr(directory.path / "estimands.zarr", mode="w", consolidated=False)
+
+
+def check_names(loaded: LoadedConfig, experiment: Experiment) -> None:
+    """Check what cannot be read from the trial's signature: the names of outputs and estimands.
+
+    Raises:
+        ConfigError: when a claim, a control or a figure names a quantity that does not exist.
+    """
+    from jaxml.errors import nearest
+    from jaxml.sweep.trace import all_outputs, master_key, trace
+
+    program = loaded.plan.programs()
+    key = master_key(loaded.config.master_key)
+    outputs = all_outputs([trace(experiment.trial, loaded.plan, p, key) for p in program])
+    known = [*(n for n in outputs if n != "nonfinite"), *experiment.estimands]
+    for name, claim in loaded.config.claims.items():
+        asked = {"estimand": claim.estimand, "tune": claim.tune.goal if claim.tune else None}
+        asked |= {
+            f"controls.{kind}.{control.name}.estimand": control.estimand
+            for kind in ("negative", "positive")
+            for control in getattr(claim.controls, kind)
+        }
+        for place, wanted in asked.items():
+            if wanted is not None and wanted not in known:
+                where = loaded.document.place(["claims", name, *place.split(".")])
+                raise ConfigError(f"{where}: the trial returns no '{wanted}'. {nearest(wanted, known)}")
+    for figure in experiment.figures:
+        if figure.y not in known:
+            raise ConfigError(f"figure '{figure.title}': the trial returns no '{figure.y}'. {nearest(figure.y, known)}")
+
+
+def command_of(loaded: LoadedConfig) -> str:
+    """The command that repeats a run."""
+    return shlex.join(["jaxml", "run", loaded.document.name, *loaded.overrides])
+
+
+def _why_exploratory(loaded: LoadedConfig) -> str:
+    return "the command line changed what the config file declares" if loaded.changes_spec else ""
+
+
+def _identity(spec: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
+
+
+def _note_failure(directory: RunDirectory, error: Exception) -> None:
+    """Say in the run directory why it stopped, as far as the disk still allows it."""
+    try:
+        directory.set_status("failed", str(error))
+        directory.log(f"failed: {error!r}")
+    except JaxmlError:
+        pass
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, so that YAML and JSON read back what was written."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
