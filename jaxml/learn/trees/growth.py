@@ -1,0 +1,339 @@
+"""Growth of histogram trees, level by level, with shapes that depend on static arguments only.
+
+A split search needs, for every node and every candidate split, the sums of the targets and of the weights on the
+left. Candidate splits are the same for every node, tree and lane: `below[i, c]` says whether row i goes left at
+candidate c. All left sums of a level are then one matrix product,
+
+    sums[(node, target), c] = sum_i  [i in node] target_i  below[i, c],
+
+whose right factor is shared by all lanes of a `vmap` over weights, keys and hyperparameters: a thousand trees are
+one product of matrices. For many nodes or many bins the product wastes work, because a row lies in one node only;
+then the sums are scattered into (node, feature, bin) cells and accumulated over the bins.
+"""
+
+from functools import partial
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxml.learn.trees.binning import Binned
+from jaxml.ops.checks import Scalar, check_choice, check_shapes
+
+Score = Literal["quadratic", "entropy"]
+Method = Literal["auto", "matmul", "segment"]
+
+# A scattered addition takes about 6 ns on one core, which makes some 400 multiply-adds inside a matrix product
+# (benchmarks/learn/forest.py measures both). The product spends nodes x candidates on each row and feature.
+_MATMUL_LIMIT = 400
+
+
+class Tree(NamedTuple):
+    """A binary tree as arrays over its N node slots, the root first; leading axes stack trees.
+
+    Attributes:
+        feature: feature to compare, (N,); -1 at a leaf and in an unused slot.
+        threshold: an entry <= threshold goes left, (N,).
+        missing_left: whether a missing entry goes left, (N,).
+        left: slot of the left child, (N,); the right one follows it.
+        value: prediction of each node, (N,) or (N, K).
+        weight: total weight (or Hessian) of the rows in each node, (N,); 0 in an unused slot.
+        gain: score gained by the node's split, (N,); 0 at a leaf.
+    """
+
+    feature: Array
+    threshold: Array
+    missing_left: Array
+    left: Array
+    value: Array
+    weight: Array
+    gain: Array
+
+
+class Rules(NamedTuple):
+    """What a split must satisfy; every field may be traced.
+
+    Attributes:
+        depth: effective depth, 0 (a single leaf) to the static `max_depth`.
+        min_leaf_weight: least weight on either side.
+        min_gain: a split must gain more than this.
+        l2: penalty on squared leaf values.
+        features_per_split: features drawn afresh for each node, or None for all.
+        feature_mask: features that this tree may use, (d,), or None for all.
+    """
+
+    depth: Scalar
+    min_leaf_weight: Scalar = 0.0
+    min_gain: Scalar = 0.0
+    l2: Scalar = 0.0
+    features_per_split: Scalar | None = None
+    feature_mask: Bool[Array, " d"] | None = None
+
+
+class _Split(NamedTuple):
+    feature: Array
+    bin: Array
+    missing_left: Array
+    gain: Array
+    left_totals: Array
+    splits: Array
+
+
+class _Level(NamedTuple):
+    """State between two levels: `slot` is a row's node within the level, -1 once it rests in a leaf."""
+
+    slot: Int[Array, " n"]
+    node: Int[Array, " n"]
+    sums: Float[Array, "w s c"]
+    totals: Float[Array, "w s"]
+
+
+class _Grower(NamedTuple):
+    """What stays fixed while one tree grows: rows, static modes, rules."""
+
+    binned: Binned
+    stats: Float[Array, "s n"]  # targets x weight, then the weight itself
+    rules: Rules
+    score: Score
+    splitter: Literal["best", "random"]
+    missing: bool
+    method: Method
+
+    def left_sums(self, left_slot: Array, width: int) -> Array:
+        """Sums over the rows that went to each left child, at every candidate, (width, s, d * cuts)."""
+        codes, below = self.binned.codes, self.binned.below
+        (n, d), cuts, s = codes.shape, self.binned.edges.shape[1], self.stats.shape[0]
+        cheap = width * cuts <= _MATMUL_LIMIT
+        if below is not None and (self.method == "matmul" or (self.method == "auto" and cheap)):
+            member = left_slot[None] == jnp.arange(width)[:, None]
+            rows = jnp.where(member[:, None], self.stats[None], 0.0).reshape(width * s, n)
+            return jnp.matmul(rows, below, precision=lax.Precision.HIGHEST).reshape(width, s, d * cuts)
+        cell = (left_slot[:, None] * d + jnp.arange(d)[None]) * (cuts + 1) + codes
+        cells = width * d * (cuts + 1)
+        cell = jnp.where(left_slot[:, None] < 0, cells, cell).reshape(n * d)  # beyond the last one: dropped
+        updates = jnp.broadcast_to(self.stats[:, :, None], (s, n, d)).reshape(s, n * d)
+        histogram = jax.vmap(lambda update: jnp.zeros(cells, update.dtype).at[cell].add(update, mode="drop"))
+        upto = (jnp.arange(cuts + 1)[:, None] <= jnp.arange(cuts)[None]).astype(updates.dtype)
+        by_bin = histogram(updates).reshape(s, width, d, cuts + 1)
+        sums = jnp.matmul(by_bin, upto, precision=lax.Precision.HIGHEST)
+        return jnp.moveaxis(sums, 0, 1).reshape(width, s, d * cuts)
+
+    def quality(self, sums: Array) -> Array:
+        """Score of a group of rows, up if purer: (w, s, ...) to (w, ...).
+
+        quadratic:  |sum of targets|^2 / (weight + l2)
+        entropy:    sum_k  G_k log(G_k / weight),  G_k the weight of class k
+        """
+        targets, weight = sums[:, :-1], sums[:, -1:]
+        tiny = jnp.finfo(sums.dtype).tiny
+        if self.score == "quadratic":
+            return jnp.sum(targets * targets, axis=1) / jnp.maximum(weight[:, 0] + self.rules.l2, tiny)
+        share = jnp.maximum(targets, tiny) / jnp.maximum(weight, tiny)
+        return jnp.sum(jnp.maximum(targets, 0.0) * jnp.log(share), axis=1)
+
+    def best_split(self, key: Array | None, level: _Level, root_weight: Array, may_split: Array) -> _Split:
+        """The candidate of greatest gain in each node; ties go to missing-right, low features, low thresholds."""
+        (d, cuts), rules = self.binned.edges.shape, self.rules
+        w, s, _ = level.sums.shape
+        totals = level.totals[:, :, None, None]
+        left = level.sums.reshape(w, s, d, cuts)
+        absent = totals - left[..., -1:]  # what has no bin, if `missing`
+        draws = None if key is None else jax.random.uniform(key, (2, w, d), level.sums.dtype)
+        # A weight this far below the root's is what rounding leaves of an empty side.
+        eps = jnp.finfo(left.dtype).eps
+        least = jnp.maximum(jnp.asarray(rules.min_leaf_weight, left.dtype), 8 * eps * root_weight)
+        parent = self.quality(level.totals)
+
+        def gains(left: Array) -> Array:
+            right = totals - left
+            allowed = (left[:, -1] >= least) & (right[:, -1] >= least)
+            if self.splitter == "random" and draws is not None:
+                # Left weights grow with the threshold, so the allowed candidates are consecutive.
+                low = jnp.sum(left[:, -1] < least, axis=2)
+                count = jnp.sum(allowed, axis=2)
+                pick = low + jnp.floor(draws[1] * count.astype(draws.dtype)).astype(low.dtype)
+                allowed &= jnp.arange(cuts)[None, None] == pick[:, :, None]
+            if rules.feature_mask is not None:
+                allowed &= rules.feature_mask[None, :, None]
+            if rules.features_per_split is not None and draws is not None:
+                rank = jnp.sum(draws[0][:, None, :] < draws[0][:, :, None], axis=2)
+                allowed &= (rank < rules.features_per_split)[:, :, None]
+            gain = self.quality(left) + self.quality(right) - parent[:, None, None]
+            return jnp.where(allowed, gain, -jnp.inf)
+
+        gain = gains(left)
+        if self.missing:
+            with_absent = jnp.where(absent[:, -1] >= least, gains(left + absent), -jnp.inf)
+            gain = jnp.stack([gain, with_absent], axis=1)
+        gain = gain.reshape(w, -1)
+        best = jnp.max(gain, axis=1)
+        # The first maximum; XLA's own argmax is several times slower on a CPU than these two reductions.
+        index = jnp.arange(gain.shape[1])
+        first = jnp.min(jnp.where(gain == best[:, None], index[None], gain.shape[1] - 1), axis=1)
+        missing_left, candidate = first >= d * cuts, first % (d * cuts)
+        left_totals = jnp.take_along_axis(level.sums, candidate[:, None, None], axis=2)[:, :, 0]
+        if self.missing:
+            lost = jnp.take_along_axis(absent[..., 0], (candidate // cuts)[:, None, None], axis=2)[:, :, 0]
+            left_totals = left_totals + jnp.where(missing_left[:, None], lost, 0.0)
+        # Gains below the rounding of the scores they are the difference of are no gains.
+        splits = may_split & (best > rules.min_gain + 8 * eps * jnp.abs(parent))
+        return _Split(candidate // cuts, candidate % cuts, missing_left, best, left_totals, splits)
+
+    def advance(
+        self, key: Array | None, level: _Level, depth: Array, first: Array, width: int, search: bool = True
+    ) -> tuple[_Level, Tree]:
+        """Split the nodes of one level; their children take `width` slots, which start at node `first`."""
+        root_weight = jnp.sum(self.stats[-1])
+        split = self.best_split(key, level, root_weight, depth < self.rules.depth)
+        w, half = level.totals.shape[0], width // 2
+        splits, order, rank = split.splits, jnp.arange(w), jnp.arange(w)
+        if half < w:  # more nodes than pairs of slots: the greatest gains first
+            order = jnp.argsort(jnp.where(splits, -split.gain, jnp.inf))[:half]
+            rank = jnp.full(w, half).at[order].set(jnp.arange(half))
+            splits &= rank < half
+        nodes = self._nodes(level.totals, split, splits, first + 2 * rank)
+        # Send each row to its child.
+        slot = jnp.maximum(level.slot, 0)
+        feature, row = split.feature[slot], jnp.arange(level.slot.shape[0])
+        code = self.binned.codes[row, feature]
+        goes_left = code <= split.bin[slot]
+        if self.missing:
+            goes_left |= (code == self.binned.edges.shape[1]) & split.missing_left[slot]
+        moves = (level.slot >= 0) & splits[slot]
+        child = jnp.where(moves, 2 * rank[slot] + jnp.where(goes_left, 0, 1), -1)
+        node = jnp.where(moves, first + child, level.node)
+        # The right child is what the left one leaves of its parent.
+        kept = splits[order][:, None]
+        left_totals = jnp.where(kept, split.left_totals[order], 0.0)
+        right_totals = jnp.where(kept, level.totals[order] - left_totals, 0.0)
+        totals = jnp.stack([left_totals, right_totals], axis=1).reshape(width, -1)
+        if not search:
+            return _Level(child, node, level.sums[:0], totals), nodes
+        left = self.left_sums(jnp.where(moves & goes_left, rank[slot], -1), half)
+        parents = level.sums if half == w else level.sums[order]
+        sums = jnp.stack([left, parents - left], axis=1).reshape(width, *left.shape[1:])
+        return _Level(child, node, sums, totals), nodes
+
+    def _nodes(self, totals: Array, split: _Split | None, splits: Array, left: Array) -> Tree:
+        """One level of the finished tree."""
+        targets, weight = totals[:, :-1], totals[:, -1]
+        weighty = weight > 0
+        denominator = jnp.where(weighty, weight + self.rules.l2, 1.0)
+        value = jnp.where(weighty[:, None], targets / denominator[:, None], 0.0)
+        if split is None:
+            none = jnp.zeros_like(left)
+            split = _Split(none, none, splits, weight, totals, splits)
+        return Tree(
+            feature=jnp.where(splits, split.feature, -1),
+            threshold=jnp.where(splits, self.binned.edges[split.feature, split.bin], 0.0),
+            missing_left=splits & split.missing_left,
+            left=jnp.where(splits, left, 0),
+            value=value,
+            weight=weight,
+            gain=jnp.where(splits, split.gain, 0.0),
+        )
+
+
+@partial(jax.jit, static_argnames=("max_depth", "width", "score", "splitter", "missing", "method"))
+def grow_tree(
+    key: Array | None,
+    binned: Binned,
+    targets: Float[Array, "n k"],
+    weights: Float[Array, " n"],
+    *,
+    max_depth: int,
+    rules: Rules,
+    width: int | None = None,
+    score: Score = "quadratic",
+    splitter: Literal["best", "random"] = "best",
+    missing: bool = True,
+    method: Method = "auto",
+) -> tuple[Tree, Int[Array, " n"]]:
+    """Grow one tree on binned features, level by level.
+
+    Every split maximises, with G = sum of targets and H = sum of weights over a group of rows,
+
+        gain = S(left) + S(right) - S(parent),    S = |G|^2 / (H + l2),    value of a leaf = G / (H + l2).
+
+    With targets w * y and weights w this is squared error, with w * onehot(y) Gini's impurity, with negative
+    gradients and Hessians the second-order gain of boosting.
+
+    Args:
+        key: drawn from for features and random thresholds; None where neither is used.
+        binned: features, from `bin_features`.
+        targets: weighted targets or negative gradients, (n, K).
+        weights: weights or Hessians, (n,), >= 0; a row with 0 in both is led to its leaf but counts for nothing.
+        max_depth: levels of splits, static, >= 1.
+        rules: limits of a split, all of them traced.
+        width: most nodes on one level, static and even; where more wait, the width / 2 of greatest gain split.
+            None keeps all 2^level of them.
+        score: ``"quadratic"``, or ``"entropy"`` for S = sum_k G_k log(G_k / H).
+        splitter: ``"random"`` draws one threshold per node and feature, evenly from the allowed bins.
+        missing: whether entries may be missing, as it was given to `bin_features`.
+        method: how sums are formed: ``"matmul"``, ``"segment"``, or the faster one for each level.
+
+    Returns:
+        The tree, with values (N, K), and the leaf of every row, (n,).
+
+    Raises:
+        ValueError: for a wrong shape, width, depth or mode, or a missing key.
+
+    It is not best-first growth: levels are finished one by one, whatever their gains.
+
+    References:
+        Chen and Guestrin (2016), XGBoost, equations 5 to 7; Ke et al. (2017), LightGBM, algorithm 1.
+
+    >>> from jaxml.learn import bin_features
+    >>> binned = bin_features(jnp.array([[0.0], [1.0], [2.0], [3.0]]))
+    >>> y = jnp.array([[1.0], [1.0], [5.0], [5.0]])
+    >>> tree, leaf = grow_tree(None, binned, y, jnp.ones(4), max_depth=1, rules=Rules(depth=1))
+    >>> tree.threshold[0], tree.value[leaf, 0]
+    (Array(1.5, dtype=float32), Array([1., 1., 5., 5.], dtype=float32))
+    """
+    sizes = check_shapes("grow_tree", codes=(binned.codes, "n d"), targets=(targets, "n k"), weights=(weights, "n"))
+    check_choice("grow_tree", "score", score, ("quadratic", "entropy"))
+    check_choice("grow_tree", "splitter", splitter, ("best", "random"))
+    check_choice("grow_tree", "method", method, ("auto", "matmul", "segment"))
+    if max_depth < 1:
+        raise ValueError(f"grow_tree: 'max_depth' must be at least 1, got {max_depth}.")
+    if width is not None and (width < 2 or width % 2):
+        raise ValueError(f"grow_tree: 'width' must be even and at least 2, got {width}. Use None for no limit.")
+    if key is None and (splitter == "random" or rules.features_per_split is not None):
+        raise ValueError("grow_tree: 'key' must be a PRNG key where splits are random, got None.")
+    width = 2**max_depth if width is None else width
+    widths = [min(2**level, width) for level in range(max_depth + 1)]
+    firsts = [sum(widths[:level]) for level in range(max_depth + 1)]
+    stats = jnp.concatenate([targets, weights[:, None].astype(targets.dtype)], axis=1).T
+    grower = _Grower(binned, stats, rules, score, splitter, missing, method)
+    random = splitter == "random" or rules.features_per_split is not None
+
+    def level_key(depth: Array | int) -> Array | None:
+        return jax.random.fold_in(key, depth) if key is not None and random else None
+
+    root = jnp.zeros(sizes["n"], jnp.int32)
+    state = _Level(root, root, grower.left_sums(root, 1), jnp.sum(stats, axis=1)[None])
+    nodes = []
+    # Levels that double are unrolled; levels at full width share one body.
+    full = next((level for level in range(max_depth) if widths[level] == widths[level + 1]), max_depth)
+    last = max_depth - 1
+    for depth in range(min(full, max_depth)):
+        arguments = level_key(depth), state, jnp.asarray(depth), jnp.asarray(firsts[depth + 1])
+        state, level = grower.advance(*arguments, widths[depth + 1], search=depth < last)
+        nodes.append(level)
+    if full < last:
+
+        def step(state: _Level, depth: Array) -> tuple[_Level, Tree]:
+            first = firsts[full] + (depth - full + 1) * width
+            return grower.advance(level_key(depth), state, depth, first, width)
+
+        state, levels = lax.scan(step, state, jnp.arange(full, last))
+        nodes.append(jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), levels))
+    if full <= last:
+        arguments = level_key(last), state, jnp.asarray(last), jnp.asarray(firsts[max_depth])
+        state, level = grower.advance(*arguments, width, search=False)
+        nodes.append(level)
+    leaves = jnp.zeros(widths[max_depth], jnp.int32)
+    nodes.append(grower._nodes(state.totals, None, leaves > 0, leaves))
+    return jax.tree.map(lambda *parts: jnp.concatenate(parts), *nodes), state.node
