@@ -1,7 +1,8 @@
 r"""Intervals for the mean and the median of paired per-seed differences, vectorised over leading axes.
 
-The last axis is always the seeds. The primary interval is the union of Student t and the BCa bootstrap; each is
-also inverted into one-sided p-values, so that bounds at any level and decisions agree by construction.
+The last axis is always the seeds. The primary interval is the union of Student t, Hall's transformed t and the BCa
+bootstrap; each is also inverted into one-sided p-values, so that bounds at any level and decisions agree by
+construction.
 
 Dependent splits of one data set: with `correction` r = n_test / n_train the variance of the mean is
 sd^2 (1/n + r) in place of sd^2 / n (Nadeau and Bengio 2003). The t interval uses it as it stands; the bootstrap
@@ -59,6 +60,35 @@ def t_interval(theta: Any, *, level: Any = 0.05, correction: float | None = None
     return _bounds("t_interval", theta, level, correction, _t_ends)
 
 
+def hall_interval(theta: Any, *, level: Any = 0.05, correction: float | None = None) -> Interval:
+    r"""Hall's interval of the mean: Student's t after a cubic that removes the skew of the t statistic.
+
+    .. math:: g(T) = T + \frac{a T^2}{3} + \frac{a^2 T^3}{27} + \frac{a}{6}, \qquad
+              a = \frac{\text{skewness}}{\sqrt n}
+
+    g is monotone, and its inverse at the t quantiles gives the ends. A t interval of skewed differences is too
+    short on the side of the long tail, and BCa mends only part of that at 16 seeds; this mends more.
+
+    Args:
+        theta: shape (..., n).
+        level: two-sided error.
+        correction: widens the standard error by sqrt(1 + n r).
+
+    Returns:
+        The interval's ends, shape (...).
+
+    Raises:
+        ValueError: as `t_interval`.
+
+    Reference: Hall (1992), On the removal of skewness by transformation, section 2.
+
+    >>> low, high = hall_interval(np.arange(32.0) ** 2)
+    >>> round(float(low)), round(float(high))
+    (226, 446)
+    """
+    return _bounds("hall_interval", theta, level, correction, _hall_ends)
+
+
 def bca_interval(theta: Any, *, level: Any = 0.05, correction: float | None = None) -> Interval:
     r"""Bias-corrected and accelerated bootstrap interval of the mean.
 
@@ -93,13 +123,13 @@ def bca_interval(theta: Any, *, level: Any = 0.05, correction: float | None = No
 
 
 def union_interval(theta: Any, *, level: Any = 0.05, correction: float | None = None) -> Interval:
-    """The smallest interval that holds both the t and the BCa interval; see those for the arguments.
+    """The smallest interval that holds the t, Hall and BCa intervals; see those for the arguments.
 
-    It errs no more often than the better of the two on either side, whichever that is.
+    On either side it errs no more often than the best of the three, whichever that is.
 
     >>> low, high = union_interval(np.arange(32.0) ** 2)
     >>> round(float(low)), round(float(high))
-    (217, 438)
+    (217, 446)
     """
     return _bounds("union_interval", theta, level, correction, _union_ends)
 
@@ -110,7 +140,7 @@ def union_bounds(theta: Any, tail_low: Any, tail_high: Any, correction: Any = No
 
 
 def union_tails(theta: Any, value: Any, correction: Any = None) -> Tails:
-    """One-sided p-values of a value under the union interval: the larger of the t and BCa ones.
+    """One-sided p-values of a value under the union interval: the largest of the three intervals' own.
 
     The lower bound at one-sided error c reaches the value exactly when `above` <= c, and the upper bound stays
     below it when `below` <= c.
@@ -150,8 +180,7 @@ def median_interval(theta: Any, *, level: float = 0.05, correction: Any = None) 
     rank = max(int(np.sum(2 * bdtr(np.arange(n // 2), n, 0.5) <= level)) - 1, 0)
     ordered = np.sort(rows, axis=-1)
     median = np.median(ordered, axis=-1)
-    low = median + stretch * (ordered[..., rank] - median)
-    high = median + stretch * (ordered[..., n - 1 - rank] - median)
+    low, high = (end + (stretch - 1) * (end - median) for end in (ordered[..., rank], ordered[..., n - 1 - rank]))
     return median, low, high
 
 
@@ -215,10 +244,35 @@ def _bca_ends(rows: np.ndarray, stretch: Any, tail_low: Any, tail_high: Any) -> 
     return low, high
 
 
+def _hall_ends(rows: np.ndarray, stretch: Any, tail_low: Any, tail_high: Any) -> tuple[Any, Any]:
+    from scipy.special import stdtrit
+
+    n = rows.shape[-1]
+    mean, sd = mean_and_sd(rows)
+    error, a = sd * stretch / np.sqrt(n), _skew_of_t(rows)
+
+    def inverse(t: Any) -> Any:
+        # 3 ((1 + a u)^(1/3) - 1) / a without the cancellation at small a
+        u = t - a / 6
+        root = np.cbrt(1 + a * u)
+        return 3 * u / (root**2 + root + 1)
+
+    return mean - inverse(-stdtrit(n - 1, tail_low)) * error, mean - inverse(stdtrit(n - 1, tail_high)) * error
+
+
+def _skew_of_t(rows: np.ndarray) -> np.ndarray:
+    """Unbiased-under-normality sample skewness over sqrt(n); 0 where it is undefined."""
+    n = rows.shape[-1]
+    centred = rows - rows.mean(-1, keepdims=True)
+    variance, third = np.mean(centred**2, -1), np.mean(centred**3, -1)
+    spread = (np.ptp(rows, -1) > 0) & (n > 2)
+    skewness = np.where(spread, third, 0.0) / np.where(spread, variance, 1.0) ** 1.5
+    return skewness * np.sqrt(n * (n - 1)) / max(n - 2, 1) / np.sqrt(n)
+
+
 def _union_ends(rows: np.ndarray, stretch: Any, tail_low: Any, tail_high: Any) -> tuple[Any, Any]:
-    t_low, t_high = _t_ends(rows, stretch, tail_low, tail_high)
-    low, high = _bca_ends(rows, stretch, tail_low, tail_high)
-    return np.minimum(t_low, low), np.maximum(t_high, high)
+    ends = [fn(rows, stretch, tail_low, tail_high) for fn in (_t_ends, _hall_ends, _bca_ends)]
+    return np.min([low for low, _ in ends], 0), np.max([high for _, high in ends], 0)
 
 
 def _tails(rows: np.ndarray, stretch: Any, value: Any, _: Any) -> tuple[Any, Any]:
@@ -229,10 +283,12 @@ def _tails(rows: np.ndarray, stretch: Any, value: Any, _: Any) -> tuple[Any, Any
     bootstrap = _Bootstrap(rows)
     deviation = (value - bootstrap.mean) / stretch
     spread = bootstrap.sd > 0
-    t = deviation / np.where(spread, bootstrap.sd / np.sqrt(n), 1.0)
+    t = -deviation / np.where(spread, bootstrap.sd / np.sqrt(n), 1.0)
+    a = _skew_of_t(rows)
+    hall = t + a * t**2 / 3 + a**2 * t**3 / 27 + a / 6
     z = bootstrap.level(deviation)
-    above = np.maximum(stdtr(n - 1, t), ndtr(z))
-    below = np.maximum(stdtr(n - 1, -t), ndtr(-z))
+    above = np.max([stdtr(n - 1, -t), stdtr(n - 1, -hall), ndtr(z)], 0)
+    below = np.max([stdtr(n - 1, t), stdtr(n - 1, hall), ndtr(-z)], 0)
     certain = (deviation > 0).astype(float)
     return np.where(spread, above, certain), np.where(spread, below, 1 - certain)
 

@@ -11,8 +11,8 @@ make P(supported | theta <= delta) and P(refuted | theta >= delta) at most alpha
   for alpha / (m - j), its interval ends at the same level. A family looks only one way, so Holm's proof holds
   for any dependence between cells, and cells do share their seeds. A decision is never revised: what is decided
   at a look depends on the seeds up to that look.
-* **Robustness.** The interval is the union of t and BCa; where the exact interval of the median contradicts it,
-  the look decides nothing.
+* **Robustness.** The interval is the union of t, Hall's skewness-corrected t and BCa; where the exact interval of
+  the median contradicts it, the look decides nothing.
 """
 
 from jaxml.claims.decide.cell import decide_cells, decide_runs

@@ -14,10 +14,7 @@ FAILED_SHARE = 0.05
 
 SUPPORTED, REFUTED, OPEN, INVALID = 1, -1, 0, 2
 _NAMES: dict[int, Verdict] = {SUPPORTED: "supported", REFUTED: "refuted", OPEN: "inconclusive", INVALID: "invalid"}
-_COLUMNS = (
-    *("estimate", "sd", "low", "high", "median", "median_low", "median_high"),
-    *("probability_positive", "p_support", "p_refute"),
-)
+_COLUMNS = ("estimate", "sd", "low", "high", "median", "median_low", "median_high", "probability_positive")
 
 
 def decide_cells(
@@ -147,6 +144,7 @@ class _Walk:
         self.at = np.full(self.shape, self.reached)
         self.seeds = np.full(self.shape, looks[self.reached - 1] if self.reached else values.shape[-1])
         self.tail_low, self.tail_high = np.full((2, *self.shape), self.tails[0])
+        self.p_support, self.p_refute = np.full((2, *self.shape), np.nan)
         self.vetoed = np.zeros(self.shape, bool)
 
     def look(self, k: int, unusable: np.ndarray) -> None:
@@ -158,6 +156,7 @@ class _Walk:
             return
         p_values = union_tails(rows, margin, ratio)
         _, low, high = median_interval(rows, level=self.alpha, correction=ratio)
+        self.p_support[judged], self.p_refute[judged] = p_values
         self.vetoed[judged] = False
         for p, contradicted, outcome, tail in (
             (p_values.above, high < margin, SUPPORTED, self.tail_low),
@@ -188,12 +187,11 @@ class _Walk:
                 *(low, high),
                 *median_interval(rows, level=self.alpha, correction=ratio),
                 np.mean(rows > 0, -1),
-                *union_tails(rows, margin, ratio),
             )
             for name, column in zip(_COLUMNS, columns, strict=True):
                 out[name][here] = column
-        state = {"verdict": verdict, "look": self.at, "seeds": self.seeds, "vetoed": self.vetoed}
-        return state | {"tail_low": self.tail_low, "tail_high": self.tail_high} | out
+        names = ("seeds", "vetoed", "tail_low", "tail_high", "p_support", "p_refute")
+        return out | {name: getattr(self, name) for name in names} | {"verdict": verdict, "look": self.at}
 
 
 def _step_down(p: np.ndarray, done: np.ndarray, tails: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -227,7 +225,9 @@ def _unusable(values: np.ndarray, nonfinite: Any, looks: tuple[int, ...]) -> np.
 
 def _decision(cell: Mapping[str, Any], margin: float, ratio: float, looks: tuple[int, ...]) -> Decision:
     """One cell's columns as a record with its reason."""
-    known = {name: float(cell[name]) if np.isfinite(cell[name]) else None for name in _COLUMNS}
+    known = {
+        name: float(cell[name]) if np.isfinite(cell[name]) else None for name in (*_COLUMNS, "p_support", "p_refute")
+    }
     verdict, level = _NAMES[int(cell["verdict"])], float(cell["tail_low"] + cell["tail_high"])
     low, high, sd = known["low"], known["high"], known["sd"]
     label: Label | None = None
