@@ -22,16 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Static", "Traced", "Zip", "geomspace", "linspace", "logspace", "sweep", "zipped"]
 
-LIVE_BYTES = 512 * 2**20
-"""The memory that the arrays of one chunk may take by estimate; more lanes than this do not run faster."""
-
 
 def sweep(
     trial: Callable[..., Any],
     /,
     *,
     seeds: int | Sequence[int],
-    lanes: int = 1024,
+    lanes: int | None = None,
     store: str | Path | None = None,
     master_key: str | int = "jaxml",
     progress: "Callable[[Progress], None] | None" = None,
@@ -48,8 +45,9 @@ def sweep(
         trial: pure function ``(key, *, hyperparameters) -> {name: array}``. `float` parameters are traced, others
             static; `Traced[int]`, `Static[float]` override. Outputs are scalars, or `curve`s with named axes.
         seeds: how many (0, 1, 2, ...), or which.
-        lanes: the most trials computed side by side; halved until the estimated memory fits.
-        store: directory of a Zarr store to write the results to while they come; none keeps them in memory.
+        lanes: the most trials computed side by side; by default as many as keep the memory alive at once small.
+        store: directory of a Zarr store to write the results to while they come; none keeps them in memory. A store
+            that holds part of the grid is completed: nothing in it is computed again.
         master_key: name or number that all keys derive from.
         progress: called after every compilation and chunk.
         **axes: ``name=values`` sweeps a parameter, ``name=value`` fixes it, ``name=zipped(...)`` moves several.
@@ -57,7 +55,8 @@ def sweep(
     Returns:
         A data set with one variable per output, dims named after the axes plus ``seed`` (and a curve's own axes),
         and ``nonfinite``, which marks the trials whose outputs are not all finite. Its attributes hold the number
-        of compilations and the seconds spent.
+        of compilations, the seconds spent, and under ``failures`` the static points that could not be computed:
+        they are NaN and marked, and a warning names them.
 
     Raises:
         ConfigError: when the grid does not fit the trial.
@@ -88,27 +87,9 @@ def run_plan(
     attributes: dict[str, Any] | None = None,
 ) -> "xarray.Dataset":
     """Trace, compile and run a plan; see `sweep`."""
-    from jaxml.sweep.execute import Execution
-    from jaxml.sweep.store import MemoryStore, ZarrStore
-    from jaxml.sweep.trace import all_outputs, lanes_that_fit, trace
-    from jaxml.sweep.trace import master_key as key_named
+    from jaxml.sweep.run import run
 
-    key = key_named(master)
-    traced = [trace(trial, plan, program, key) for program in plan.programs()]
-    outputs = all_outputs(traced)
-    fit = lanes_that_fit(traced, plan, LIVE_BYTES)
-    if fit < plan.lanes:
-        plan = plan.with_lanes_at_most(fit)
-        traced = [trace(trial, plan, program, key) for program in plan.programs()]
-    target = MemoryStore(plan, outputs) if store is None else ZarrStore(Path(store), plan, outputs, attributes or {})
-    run = Execution(trial, plan, key, target.write, progress or (lambda _: None))
-    timing = run.run(traced, target.done())
-    return target.dataset().assign_attrs(
-        compiles=timing.compiles,
-        compile_seconds=timing.compile_seconds,
-        run_seconds=timing.run_seconds,
-        lanes=plan.lanes,
-    )
+    return run(trial, plan, store=store, master=master, progress=progress, attributes=attributes)
 
 
 def _refuse_taken(schema: Any) -> None:

@@ -1,18 +1,31 @@
-"""Run a plan: compile each program once, ahead of time, and spread its chunks over the workers."""
+"""Run a plan: compile each program once, ahead of time, and spread its chunks over the workers.
 
-import math
+A static point that fails takes nobody with it, a first signal lets the chunks in hand finish, and no more chunks are
+in flight than keep the workers busy, so memory stays bounded whatever the number of lanes.
+"""
+
 import os
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
 import jax
 import numpy as np
 
+from jaxml.sweep.block import compile_block
 from jaxml.sweep.plan import ChunkId, Plan
-from jaxml.sweep.trace import Traced, block_inputs
+from jaxml.sweep.signals import Stop, finish_on_signal
+from jaxml.sweep.trace import MISSING, Traced
+
+_POLL_SECONDS = 0.2
+"""How long a signal may wait for an answer."""
+
+
+class OutOfMemory(Exception):
+    """A chunk does not fit into the device's memory."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +37,8 @@ class Progress:
     cells: int
     done: int
     seconds: float
+    failed: int = 0
+    stopping: bool = False
 
 
 @dataclass
@@ -33,73 +48,113 @@ class Timing:
     compile_seconds: float = 0.0
     run_seconds: float = 0.0
     compiles: int = 0
+    failures: dict[str, str] = field(default_factory=dict)
+    first_error: Exception | None = None
+
+    def fail(self, label: str, error: Exception) -> None:
+        self.failures[label] = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"
+        self.first_error = self.first_error or error
 
 
 @dataclass
 class Execution:
-    """Runs a plan: one compilation per program, chunks spread over worker threads, results handed to `write`."""
+    """Computes the missing chunks of a plan and hands each to `write`."""
 
-    trial: Callable[..., Any]
     plan: Plan
     key: jax.Array
-    write: Callable[[ChunkId, Mapping[str, np.ndarray]], None]
-    progress: Callable[[Progress], None] = lambda progress: None
-    timing: Timing = field(default_factory=Timing)
+    status: np.ndarray
+    write: Callable[[Plan, ChunkId, Mapping[str, np.ndarray]], None]
+    progress: Callable[[Progress], None]
+    timing: Timing
+    started: float = field(default_factory=time.perf_counter)
 
-    def run(self, traced: list[Traced], done: frozenset[ChunkId] = frozenset()) -> Timing:
-        """Compute every chunk that is not in `done`."""
-        started = time.perf_counter()
-        waiting = [(t, [c for c in t.program.chunks if c not in done]) for t in traced]
+    def run(self, traced: Sequence[Traced]) -> None:
+        """Compute every missing chunk of the traced programs.
+
+        Raises:
+            OutOfMemory: when a chunk is too large for the device; what was written stays.
+            KeyboardInterrupt: after a signal, once the chunks in hand are written.
+        """
+        waiting = [(t, deque(self._missing(t))) for t in traced]
         waiting = [(t, chunks) for t, chunks in waiting if chunks]
-        finished = sum(self._size(chunk) for chunk in done)
-        with ThreadPoolExecutor(self._workers()) as pool:
-            compiling: dict[Future, list[ChunkId]] = {pool.submit(self._compile, t): c for t, c in waiting}
-            running: dict[Future, ChunkId] = {}
+        self._programs, self._compiled = len(waiting), 0
+        pool = ThreadPoolExecutor(workers())
+        with finish_on_signal() as stop:
             try:
-                while compiling or running:
-                    ready, _ = wait([*compiling, *running], return_when=FIRST_COMPLETED)
-                    for future in ready:
-                        if future in compiling:
-                            for chunk in compiling.pop(future):
-                                running[pool.submit(self._compute, future.result(), chunk)] = chunk
-                        else:
-                            chunk = running.pop(future)
-                            self.write(chunk, future.result())
-                            finished += self._size(chunk)
-                        self.progress(
-                            Progress(
-                                len(waiting),
-                                len(waiting) - len(compiling),
-                                self.plan.cells,
-                                finished,
-                                time.perf_counter() - started,
-                            )
-                        )
-            except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
-        return self.timing
+                self._loop(pool, waiting, stop)
+            finally:
+                pool.shutdown(wait=not stop.at_once, cancel_futures=True)
 
-    def _workers(self) -> int:
-        """Compilation is serial in itself, so it is spread over the cores; an accelerator runs one chunk at a time."""
-        return (os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
+    def _loop(self, pool: Executor, waiting: list[tuple[Traced, deque[ChunkId]]], stop: Stop) -> None:
+        compiling: dict[Future, tuple[Traced, deque[ChunkId]]] = {
+            pool.submit(self._compile, t): (t, c) for t, c in waiting
+        }
+        running: dict[Future, tuple[Traced, ChunkId]] = {}
+        ready: deque[tuple[Traced, Any, deque[ChunkId]]] = deque()
+        while compiling or running or ready:
+            while ready and len(running) < 2 * workers() and not stop.requested:
+                traced, block, chunks = ready[0]
+                chunk = chunks.popleft()
+                running[pool.submit(self._compute, block, chunk)] = (traced, chunk)
+                if not chunks:
+                    ready.popleft()
+            if stop.requested:
+                for future in [*running, *compiling]:
+                    if future.cancel():
+                        running.pop(future, None)
+                if not running:
+                    break
+            finished, _ = wait([*compiling, *running], _POLL_SECONDS, return_when=FIRST_COMPLETED)
+            for future in finished:
+                traced, chunk = compiling.pop(future) if future in compiling else running.pop(future)
+                try:
+                    result = future.result()
+                except Exception as error:
+                    if "RESOURCE_EXHAUSTED" in str(error) and self.plan.lanes > 1:
+                        raise OutOfMemory from error
+                    self.timing.fail(traced.program.label, error)
+                    ready = deque(item for item in ready if item[0] is not traced)
+                else:
+                    if isinstance(chunk, deque):
+                        self._compiled += 1
+                        ready.append((traced, result, chunk))
+                    else:
+                        self.write(self.plan, chunk, result)
+                self._report(stop.requested)
+        stop.raise_if_requested()
 
-    def _size(self, chunk: ChunkId) -> int:
-        return math.prod(place.stop - place.start for place in self.plan.region(chunk))
+    def _missing(self, traced: Traced) -> list[ChunkId]:
+        return [c for c in traced.program.chunks if (self.status[self.plan.region(c)] == MISSING).any()]
+
+    def _report(self, stopping: bool) -> None:
+        self.progress(
+            Progress(
+                self._programs,
+                self._compiled,
+                self.plan.cells,
+                int(np.count_nonzero(self.status)),
+                time.perf_counter() - self.started,
+                len(self.timing.failures),
+                stopping,
+            )
+        )
 
     def _compile(self, traced: Traced) -> Any:
         begin = time.perf_counter()
-        compiled = traced.compile()
+        block = compile_block(traced, self.plan, self.key)
         self.timing.compile_seconds += time.perf_counter() - begin
         self.timing.compiles += 1
-        return compiled
+        return block
 
-    def _compute(self, compiled: Any, chunk: ChunkId) -> Mapping[str, np.ndarray]:
-        """Run one chunk and cut the padding off; static axes come back as axes of length 1."""
+    def _compute(self, block: Any, chunk: ChunkId) -> Mapping[str, np.ndarray]:
         begin = time.perf_counter()
-        outputs = jax.block_until_ready(compiled(*block_inputs(self.plan, chunk)))
+        outputs = block.compute(chunk)
         self.timing.run_seconds += time.perf_counter() - begin
-        region = self.plan.region(chunk)
-        traced = [self.plan.is_traced(axis) for axis in self.plan.axes] + [True]
-        keep = tuple(slice(0, p.stop - p.start) if t else None for p, t in zip(region, traced, strict=True))
-        return {name: np.asarray(output.values)[keep] for name, output in outputs.items()}
+        return outputs
+
+
+def workers() -> int:
+    """Chunks computed at once: one for each core of a CPU; accelerators run one chunk at a time, over all of them."""
+    if jax.default_backend() != "cpu" or jax.local_device_count() > 1:
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,13 +1,14 @@
 """The plan of a sweep: which programs are compiled and which chunks of the grid each of them fills.
 
-Everything here derives from the grid alone, without any state: a chunk is named by its place in the chunk grid, the
-same place as its file in the Zarr store. So any process on any machine can name, skip or repeat a chunk.
+Every axis is cut into segments, and a chunk is a product of segments. Segments derive from the grid, the block size
+and the cuts alone, without any other state, so any process on any machine can name, skip or repeat a chunk.
 """
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from jaxml.errors import ConfigError
@@ -15,6 +16,7 @@ from jaxml.sweep.grid import Axis, Zip, build_axes
 from jaxml.sweep.signature import REQUIRED, Schema, Value
 
 ChunkId = tuple[int, ...]
+StaticPoint = tuple[tuple[str, Value], ...]
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,18 @@ class Program:
 
 @dataclass(frozen=True)
 class Plan:
-    """A grid of axes x seeds, cut into equal blocks (the last along an axis may be partly padding)."""
+    """A grid of axes x seeds cut into chunks of at most `block` positions along each of its dims.
+
+    A segment never crosses a change of a static parameter, nor a cut: the size that an axis had before the grid was
+    extended. So a chunk belongs to one program, and is computed either wholly before an extension or wholly after.
+    """
 
     schema: Schema
     axes: tuple[Axis, ...]
     fixed: Mapping[str, Value]
     seeds: tuple[int, ...]
-    block: tuple[int, ...]
+    block: tuple[int, ...] = ()
+    cuts: tuple[tuple[int, ...], ...] = ()
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -57,17 +64,29 @@ class Plan:
         """Trials that one call of a compiled program computes side by side."""
         return math.prod(self.block)
 
+    @cached_property
+    def segments(self) -> tuple[tuple[slice, ...], ...]:
+        """The pieces of every dim, in order."""
+        return tuple(
+            tuple(
+                slice(start, min(start + extent, run.stop))
+                for run in runs
+                for start in range(run.start, run.stop, extent)
+            )
+            for runs, extent in zip(self._runs, self.block, strict=True)
+        )
+
     @property
     def chunk_grid(self) -> tuple[int, ...]:
-        return tuple(-(-size // extent) for size, extent in zip(self.shape, self.block, strict=True))
+        return tuple(map(len, self.segments))
 
     def is_traced(self, axis: Axis) -> bool:
-        """An axis becomes vmapped lanes when all its parameters are traced."""
-        return all(self.schema[name].traced for name in axis.parameters)
+        """An axis becomes vmapped lanes when any of its parameters is traced."""
+        return any(self.schema[name].traced for name in axis.parameters)
 
     def programs(self) -> tuple[Program, ...]:
         """Group the chunks by what must be compiled into their program, in grid order."""
-        groups: dict[tuple[tuple[str, Value], ...], list[ChunkId]] = {}
+        groups: dict[StaticPoint, list[ChunkId]] = {}
         for chunk in itertools.product(*(range(n) for n in self.chunk_grid)):
             groups.setdefault(tuple(self.static_of(chunk).items()), []).append(chunk)
         return tuple(Program(dict(static), tuple(chunks)) for static, chunks in groups.items())
@@ -75,35 +94,28 @@ class Plan:
     def static_of(self, chunk: ChunkId) -> dict[str, Value]:
         """The compile-time parameters of a chunk's program."""
         static = {name: value for name, value in self.fixed.items() if not self.schema[name].traced}
-        for axis, index in zip(self.axes, chunk[:-1], strict=True):
-            if not self.is_traced(axis):
-                point = axis.points[index]
-                static |= {name: value for name, value in point.items() if not self.schema[name].traced}
+        for axis, pieces, index in zip(self.axes, self.segments, chunk, strict=False):
+            static |= dict(self._static_part(axis, pieces[index].start))
         return static
 
     def region(self, chunk: ChunkId) -> tuple[slice, ...]:
-        """Where a chunk lies in the results, padding cut off."""
-        bounds = zip(chunk, self.block, self.shape, strict=True)
-        return tuple(slice(i * extent, min((i + 1) * extent, size)) for i, extent, size in bounds)
+        """Where a chunk lies in the results."""
+        return tuple(pieces[index] for pieces, index in zip(self.segments, chunk, strict=True))
 
     def inputs(self, chunk: ChunkId) -> tuple[list[int], list[dict[str, list[Value]]], dict[str, Value]]:
-        """The seeds, the values along each traced axis, and the traced scalars of one chunk, padded to the block."""
+        """The seeds, the values along each traced axis, and the traced scalars of one chunk."""
         *places, seeds = self.region(chunk)
         scalars = {name: value for name, value in self.fixed.items() if self.schema[name].traced}
-        lanes: list[dict[str, list[Value]]] = []
-        for axis, place, extent in zip(self.axes, places, self.block, strict=False):
-            points = axis.points[place]
-            if self.is_traced(axis):
-                padded = [*points, *[points[-1]] * (extent - len(points))]
-                lanes.append({name: [point[name] for point in padded] for name in axis.parameters})
-            else:
-                scalars |= {n: v for n, v in points[0].items() if self.schema[n].traced}
-        here = self.seeds[seeds]
-        return [*here, *[here[-1]] * (self.block[-1] - len(here))], lanes, scalars
+        lanes = [
+            {n: [point[n] for point in axis.points[place]] for n in axis.parameters if self.schema[n].traced}
+            for axis, place in zip(self.axes, places, strict=True)
+            if self.is_traced(axis)
+        ]
+        return list(self.seeds[seeds]), lanes, scalars
 
     def with_lanes_at_most(self, limit: int) -> "Plan":
         """The same grid in blocks of at most `limit` lanes, cutting the outermost axes first."""
-        block = [len(axis) if self.is_traced(axis) else 1 for axis in self.axes] + [len(self.seeds)]
+        block = [max(run.stop - run.start for run in runs) for runs in self._runs]
         for i, extent in enumerate(block):
             rest = math.prod(block[i + 1 :])
             if extent * rest <= limit:
@@ -112,13 +124,32 @@ class Plan:
             block[i] = -(-extent // pieces)
         return replace(self, block=tuple(block))
 
+    @cached_property
+    def _runs(self) -> tuple[tuple[slice, ...], ...]:
+        """The pieces of every dim before the block size cuts them further."""
+        cuts = self.cuts or ((),) * len(self.shape)
+        runs = [tuple(self._axis_runs(axis, here)) for axis, here in zip(self.axes, cuts, strict=False)]
+        bounds = [0, *cuts[-1], len(self.seeds)]
+        return (*runs, tuple(slice(a, b) for a, b in itertools.pairwise(bounds)))
+
+    def _axis_runs(self, axis: Axis, cuts: tuple[int, ...]) -> Iterator[slice]:
+        start = 0
+        for i in range(1, len(axis) + 1):
+            ends = i == len(axis) or i in cuts or self._static_part(axis, i) != self._static_part(axis, start)
+            if ends:
+                yield slice(start, i)
+                start = i
+
+    def _static_part(self, axis: Axis, index: int) -> StaticPoint:
+        return tuple((name, axis.points[index][name]) for name in axis.parameters if not self.schema[name].traced)
+
 
 def make_plan(
     schema: Schema,
     entries: Mapping[str, Any],
     seeds: int | Sequence[int],
     *,
-    lanes: int = 1024,
+    lanes: int | None = None,
     where: str = "sweep",
 ) -> Plan:
     """Check a grid against a trial's schema and cut it into chunks of at most `lanes` lanes.
@@ -127,7 +158,7 @@ def make_plan(
         schema: the trial's parameters.
         entries: parameter or axis name -> a single value (fixed), a sequence of values (an axis) or a `Zip`.
         seeds: how many (0, 1, 2, ...) or which.
-        lanes: the most trials computed side by side.
+        lanes: the most trials computed side by side; None leaves that to the memory that they need.
         where: the place named in errors.
 
     Raises:
@@ -139,7 +170,7 @@ def make_plan(
     for name, value in several.items():
         if not isinstance(value, (Zip, Sequence)):
             raise ConfigError(f"{where}.{name}: expected a value or a list of values, got {value!r}.")
-    if lanes < 1:
+    if lanes is not None and lanes < 1:
         raise ConfigError(f"lanes: at least one lane is needed, got {lanes}.")
     axes = build_axes(schema, several, where)
     fixed = {n: schema.find(n, f"{where}.{n}").accept(v, f"{where}.{n}") for n, v in single.items()}
@@ -150,8 +181,8 @@ def make_plan(
         if parameter.default is REQUIRED:
             raise ConfigError(f"{where}: the trial needs a value for '{name}', which has no default.")
         fixed[name] = parameter.default
-    plan = Plan(schema, axes, fixed, _seed_numbers(seeds), ())
-    return plan.with_lanes_at_most(lanes)
+    plan = Plan(schema, axes, fixed, _seed_numbers(seeds))
+    return plan.with_lanes_at_most(plan.cells if lanes is None else lanes)
 
 
 def _seed_numbers(seeds: int | Sequence[int]) -> tuple[int, ...]:

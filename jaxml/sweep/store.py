@@ -1,4 +1,8 @@
-"""Where results go: NumPy arrays in memory, or a Zarr store on disk whose chunks are the sweep's chunks."""
+"""Where results go: NumPy arrays in memory, or a Zarr store on disk that outlives the process.
+
+Both keep a `status` per cell, and a chunk is done when none of its cells is missing. The outputs of a chunk are
+written before their status, each file appears whole or not at all, and every file carries a checksum.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxml.errors import StoreError
+from jaxml.sweep.layout import Layout, Lock, read_layout, remove_partial_files
 from jaxml.sweep.plan import ChunkId, Plan
-from jaxml.sweep.trace import Output
+from jaxml.sweep.trace import MISSING, NO_STEP, STATUS, Output
 
 if TYPE_CHECKING:
     import xarray
@@ -17,109 +22,216 @@ if TYPE_CHECKING:
 class MemoryStore:
     """Results as NumPy arrays."""
 
+    repaired: tuple[str, ...] = ()
+
     def __init__(self, plan: Plan, outputs: Mapping[str, Output]):
-        self._plan, self._outputs = plan, outputs
-        self._arrays = {n: np.empty(plan.shape + o.shape, o.dtype) for n, o in outputs.items()}
+        self.plan, self._outputs = plan, outputs
+        self._arrays = {n: np.full(plan.shape + o.shape, _fill(n, o), o.dtype) for n, o in outputs.items()}
+        self.status = self._arrays[STATUS]
 
-    def done(self) -> frozenset[ChunkId]:
-        return frozenset()
-
-    def write(self, chunk: ChunkId, values: Mapping[str, np.ndarray]) -> None:
+    def write(self, plan: Plan, chunk: ChunkId, values: Mapping[str, np.ndarray]) -> None:
         for name, value in complete(values, self._outputs).items():
-            self._arrays[name][self._plan.region(chunk)] = value
+            self._arrays[name][plan.region(chunk)] = value
 
     def dataset(self) -> "xarray.Dataset":
         import xarray
 
-        dims = {n: self._plan.dims + o.axes for n, o in self._outputs.items()}
+        dims = {n: self.plan.dims + o.axes for n, o in self._outputs.items()}
         data = {n: (dims[n], array) for n, array in self._arrays.items()}
-        return xarray.Dataset(data, coordinates(self._plan))
+        return _marked(xarray.Dataset(data, coordinates(self.plan)))
+
+    def close(self) -> None:
+        pass
 
 
 class ZarrStore:
-    """Results in a Zarr directory; each chunk file appears whole or not at all, with a checksum inside."""
+    """Results in a Zarr group, opened for writing by one process at a time.
 
-    def __init__(self, path: Path, plan: Plan, outputs: Mapping[str, Output], attributes: Mapping[str, Any]):
-        import zarr
+    Args:
+        path: a directory, or a URL that fsspec knows.
+        plan: the grid asked for; `self.plan` is the grid of the store, which may hold more.
+        outputs: what the trial returns.
+        identity: the sweep's fingerprint.
+        attributes: what else to keep at the group.
+        shared: open without the lock, for a worker that writes whole chunks of its own.
 
-        self._path, self._plan, self._outputs = path, plan, outputs
+    Raises:
+        StoreError: when the store belongs to another sweep or another process, or cannot be read or written.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        plan: Plan,
+        outputs: Mapping[str, Output],
+        identity: Mapping[str, Any],
+        attributes: Mapping[str, Any],
+        *,
+        shared: bool = False,
+    ):
+        self._path, self._outputs, self._attributes = path, outputs, attributes
+        self._asked = plan
+        self.repaired: list[str] = []
+        self._lock: Lock | None = None
         try:
-            if path.exists():
-                group = zarr.open_group(path, mode="r+")
-                self._arrays: dict[str, Any] = {name: group[name] for name in outputs}
-            else:
-                self._arrays = self._create(attributes)
+            if isinstance(path, Path) and not shared:
+                path.mkdir(parents=True, exist_ok=True)
+                self._lock = Lock(path)
+                remove_partial_files(path)
+            self.layout = read_layout(path, identity, self.repaired)
+            if self.layout is None or not shared:
+                self.layout = Layout.joined(self.layout, plan, identity)
+                self.layout.write(path, attributes)
+            self.plan = self.layout.plan(plan)
+            self._arrays = {name: self._array(name, output) for name, output in outputs.items()}
+            if not shared:
+                self._write_coordinates()
+                self.status = self._verify()
         except OSError as error:
-            raise StoreError(f"{path}: {error.strerror or error}.") from error
+            self.close()
+            raise StoreError(f"{path}: the store cannot be opened: {error.strerror or error}.") from error
+        except BaseException:
+            self.close()
+            raise
 
-    def _create(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
+    def _array(self, name: str, output: Output) -> Any:
+        """Open an array at the store's size; create it where it is new or its metadata is lost, keeping its chunks."""
         import zarr
         from zarr.codecs import Crc32cCodec, ZstdCodec
 
-        group = zarr.create_group(self._path, attributes=dict(attributes))
-        for name, (dims, values) in coordinates(self._plan).items():
+        shape = self.plan.shape + output.shape
+        keep_all = {"write_empty_chunks": True}
+        try:
+            array = zarr.open_array(self._path, path=name, mode="r+", config=keep_all)
+            if array.shape != shape:
+                array.resize(shape)
+            return array
+        except FileNotFoundError:
+            pass
+        except (ValueError, KeyError, TypeError) as error:
+            if not isinstance(self._path, Path):
+                raise StoreError(f"{self._path}/{name}: the metadata is damaged: {error}.") from error
+            (self._path / name / "zarr.json").unlink()
+            self.repaired.append(f"{name}/zarr.json was damaged and is written again")
+        return zarr.create_array(
+            self._path,
+            name=name,
+            shape=shape,
+            chunks=self.layout.block + tuple(max(n, 1) for n in output.shape),
+            dtype=output.dtype,
+            fill_value=_fill(name, output),
+            compressors=[ZstdCodec(level=1), Crc32cCodec()],
+            dimension_names=self.plan.dims + output.axes,
+            attributes=self.layout.to_json() if name == STATUS else {},
+            config=keep_all,
+        )
+
+    def _write_coordinates(self) -> None:
+        import zarr
+
+        for name, (dims, values) in coordinates(self.plan).items():
             column = np.asarray(values)
             if column.dtype.kind == "U":
                 column = column.astype(np.dtypes.StringDType())
-            group.create_array(name, data=column, dimension_names=dims)
-        return {
-            name: group.create_array(
-                name,
-                shape=self._plan.shape + output.shape,
-                chunks=self._plan.block + output.shape,
-                dtype=output.dtype,
-                fill_value=np.nan if output.dtype.kind == "f" else 0,
-                compressors=[ZstdCodec(level=1), Crc32cCodec()],
-                dimension_names=self._plan.dims + output.axes,
-                config={"write_empty_chunks": True},
-            )
-            for name, output in self._outputs.items()
-        }
+            try:
+                held = zarr.open_array(self._path, path=name, mode="r")
+                if held.shape == column.shape and np.array_equal(held[...], column):
+                    continue
+            except Exception:  # missing or damaged: it is written anew from the layout either way
+                pass
+            zarr.create_array(self._path, name=name, data=column, dimension_names=dims, overwrite=True)
 
-    def done(self) -> frozenset[ChunkId]:
-        """The chunks that are on disk with all their outputs."""
-        found = None
-        for name, output in self._outputs.items():
-            tail = (0,) * len(output.shape)
-            files = (self._path / name / "c").rglob("*")
-            ids = {tuple(map(int, f.relative_to(self._path / name / "c").parts)) for f in files if f.is_file()}
-            here = {i[: len(self._plan.dims)] for i in ids if i[len(self._plan.dims) :] == tail}
-            found = here if found is None else found & here
-        return frozenset(found or ())
+    def _verify(self) -> np.ndarray:
+        """Read the status of every cell, and every file it calls computed; what is damaged counts as missing."""
+        status = np.full(self.plan.shape, MISSING, np.uint8)
+        files = (-(-size // extent) for size, extent in zip(self.plan.shape, self.layout.block, strict=True))
+        for place in np.ndindex(*files):
+            region = tuple(slice(i * b, (i + 1) * b) for i, b in zip(place, self.layout.block, strict=True))
+            try:
+                held = self._arrays[STATUS][region]
+                if (held != MISSING).any():
+                    for name in self._outputs:
+                        self._check_file(name, place, region)
+                status[region] = held
+            except Exception as error:
+                self.repaired.append(f"chunk {'/'.join(map(str, place))}: {error}; it is computed again")
+                for name, array in self._arrays.items():
+                    if isinstance(self._path, Path):
+                        self._file(name, place).unlink(missing_ok=True)
+                    else:
+                        array[region] = _fill(name, self._outputs[name])
+        return status
 
-    def write(self, chunk: ChunkId, values: Mapping[str, np.ndarray]) -> None:
+    def _check_file(self, name: str, place: tuple[int, ...], region: tuple[slice, ...]) -> None:
+        if isinstance(self._path, Path) and not self._file(name, place).exists():
+            raise FileNotFoundError(f"{self._file(name, place)} is gone")
+        self._arrays[name][region]
+
+    def _file(self, name: str, place: tuple[int, ...]) -> Path:
+        inner = len(self._outputs[name].shape)
+        return Path(self._path, name, "c", *map(str, place), *["0"] * inner)
+
+    def write(self, plan: Plan, chunk: ChunkId, values: Mapping[str, np.ndarray]) -> None:
+        """Write one chunk, its status last."""
+        region = plan.region(chunk)
         try:
             for name, value in complete(values, self._outputs).items():
-                self._arrays[name][self._plan.region(chunk)] = value
+                shape = tuple(place.stop - place.start for place in region) + self._outputs[name].shape
+                self._arrays[name][region] = np.broadcast_to(value, shape)
         except OSError as error:
             raise StoreError(
                 f"{self._path}: chunk {chunk} could not be written: {error.strerror or error}. "
                 "What was computed before is safe; mend the cause and run again."
             ) from error
+        if hasattr(self, "status"):
+            self.status[region] = values[STATUS]
 
     def dataset(self) -> "xarray.Dataset":
-        return open_results(self._path)
+        """The part that was asked for, in the order asked for."""
+        held = open_results(self._path)
+        return held.isel(self.layout.positions(self._asked))
+
+    def close(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
 
 
 def complete(values: Mapping[str, np.ndarray], outputs: Mapping[str, Output]) -> dict[str, Any]:
-    """A chunk's outputs, with NaN for those that its static point does not return."""
-    return {name: values.get(name, np.float32(np.nan)) for name in outputs}
+    """A chunk's outputs, with NaN for those that its static point does not return; the status comes last."""
+    every = {n: values.get(n, np.asarray(_fill(n, o), o.dtype)) for n, o in outputs.items() if n != STATUS}
+    return {**every, STATUS: values[STATUS]}
 
 
-def open_results(path: Path) -> "xarray.Dataset":
-    """Load a results store as a labelled data set.
+def _fill(name: str, output: Output) -> Any:
+    if name.startswith("nonfinite_"):
+        return NO_STEP
+    return np.nan if output.dtype.kind == "f" else 0
+
+
+def open_results(path: Path | str) -> "xarray.Dataset":
+    """Load a results store as a labelled data set; where a cell is not computed yet, `nonfinite` is True.
 
     Raises:
         StoreError: when there is none, or it cannot be read.
     """
     import xarray
 
-    if not path.exists():
+    if isinstance(path, Path) and not path.exists():
         raise StoreError(f"{path}: no results here.")
     try:
-        return xarray.open_zarr(path, consolidated=False, chunks=None).load()
+        held = xarray.open_zarr(path, consolidated=False, chunks=None).load()
     except Exception as error:
         raise StoreError(f"{path}: the results cannot be read: {error}") from error
+    held.attrs.pop("sweep", None)
+    return _marked(held)
+
+
+def _marked(results: "xarray.Dataset") -> "xarray.Dataset":
+    """Replace the status by `nonfinite`, the mark of every cell that holds no finite result."""
+    if STATUS not in results:
+        return results
+    status = results[STATUS]
+    return results.drop_vars(STATUS).assign(nonfinite=(status.dims, status.values != 1))
 
 
 def coordinates(plan: Plan) -> dict[str, tuple[tuple[str, ...], list[Any]]]:

@@ -1,13 +1,11 @@
 """From a trial and a plan to traced programs, one per static point, checked before anything is compiled.
 
-Seeds and traced axes are nested `vmap`s, so whatever depends on the seed alone (drawing data, splitting it) is
-computed once per seed and shared by all its lanes. Every grid point sees the same keys.
+A trial is traced once per static point, for one lane. Everything else derives from that trace: the outputs and their
+dtypes, the memory and work of a lane, what identifies the computation, and the block that is compiled.
 """
 
-import functools
-import math
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +15,13 @@ import numpy as np
 
 from jaxml.errors import TrialError
 from jaxml.sweep.curve import Curve
-from jaxml.sweep.plan import ChunkId, Plan, Program
+from jaxml.sweep.plan import Plan, Program
 
-NONFINITE = "nonfinite"
-"""The output that every sweep adds: True where a trial's outputs hold an infinity or a NaN."""
+STATUS = "status"
+"""The output that every sweep adds: FINITE, NONFINITE, or MISSING where nothing has been computed yet."""
+MISSING, FINITE, NONFINITE = 0, 1, 2
+NO_STEP = -1
+"""What `nonfinite_step` holds where a curve is finite from end to end."""
 
 
 @dataclass(frozen=True)
@@ -32,56 +33,72 @@ class Output:
     axes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Traced:
+    """A program traced for one lane: a function of ``(key, traced parameters)``."""
+
+    program: Program
+    outputs: Mapping[str, Output]
+    stage: Any
+
+    @property
+    def jaxpr(self) -> Any:
+        return self.stage.jaxpr
+
+
 def master_key(name: str | int) -> jax.Array:
     """The key that all seeds are folded into: the same name gives the same keys on every machine."""
     seed = name if isinstance(name, int) else zlib.crc32(name.encode())
     return jax.random.key(seed, impl="threefry2x32")
 
 
-def block_function(trial: Callable[..., Any], plan: Plan, program: Program, key: jax.Array) -> Callable[..., Any]:
-    """The function that computes one chunk: ``(seeds, lanes per traced axis, scalars) -> outputs``."""
-
-    def one(lane_key: jax.Array, scalars: Mapping[str, Any], *lanes: Mapping[str, Any]) -> dict[str, Any]:
-        traced = functools.reduce(lambda a, b: {**a, **b}, lanes, dict(scalars))
-        outputs = trial(lane_key, **program.static, **traced)
-        return _checked(outputs, plan)
-
-    def block(seeds: jax.Array, lanes: list[Mapping[str, Any]], scalars: Mapping[str, Any]) -> dict[str, Any]:
-        keys = jax.vmap(jax.random.fold_in, (None, 0))(key, seeds.astype(jnp.uint32))
-        mapped = jax.vmap(one, in_axes=(0, None, *[None] * len(lanes)))
-        for i in reversed(range(len(lanes))):
-            mapped = jax.vmap(mapped, in_axes=(None, None, *[0 if j == i else None for j in range(len(lanes))]))
-        return mapped(keys, scalars, *lanes)
-
-    return block
+def dtype_of(plan: Plan, parameter: str) -> np.dtype:
+    """The dtype that a traced parameter has inside the trial."""
+    kind = {float: jnp.result_type(float), int: jnp.result_type(int), bool: bool}
+    return np.dtype(kind[plan.schema[parameter].type])
 
 
-def block_inputs(plan: Plan, chunk: ChunkId) -> tuple[Any, Any, Any]:
-    """The arrays that a chunk's program takes."""
+def trace(trial: Callable[..., Any], plan: Plan, program: Program, key: jax.Array) -> Traced:
+    """Trace one program.
 
-    def array(name: str, value: Any) -> np.ndarray:
-        kind = plan.schema[name].type
-        return np.asarray(value, {float: jnp.result_type(float), int: jnp.result_type(int), bool: bool}[kind])
+    Raises:
+        TrialError: when the trial breaks its contract, above all when a parameter is on the wrong side of
+            traced / static.
+    """
+    _, lanes, scalars = plan.inputs(program.chunks[0])
+    names = [*scalars, *(name for axis in lanes for name in axis)]
+    values = {name: jax.ShapeDtypeStruct((), dtype_of(plan, name)) for name in names}
 
-    seeds, lanes, scalars = plan.inputs(chunk)
-    return (
-        np.asarray(seeds, np.int32),
-        [{name: array(name, values) for name, values in axis.items()} for axis in lanes],
-        {name: array(name, value) for name, value in scalars.items()},
-    )
+    def one(lane_key: jax.Array, values: Mapping[str, jax.Array]) -> dict[str, Curve]:
+        return _checked(trial(lane_key, **program.static, **values), plan)
+
+    try:
+        stage = jax.jit(one).trace(jax.ShapeDtypeStruct((), key.dtype), values)
+    except TrialError:
+        raise
+    except Exception as error:
+        advice = _wrong_side(trial, plan, program)
+        if advice is None:
+            raise
+        raise TrialError(advice) from error
+    outputs = {
+        name: Output(info.values.shape, np.dtype(info.values.dtype), info.axes) for name, info in stage.out_info.items()
+    }
+    return Traced(program, outputs, stage)
 
 
-def _checked(outputs: Any, plan: Plan) -> dict[str, Any]:
-    """The outputs of one lane, checked, with the mark of non-finite lanes added."""
+def _checked(outputs: Any, plan: Plan) -> dict[str, Curve]:
+    """The outputs of one lane, checked, with their status and the first bad step of their curves."""
     trial = plan.schema.trial_name
     if not isinstance(outputs, Mapping) or not outputs:
         raise TrialError(f"{trial}: a trial returns a dictionary of named arrays, got {type(outputs).__name__}.")
     finite = jnp.asarray(True)
-    checked = {}
+    checked: dict[str, Curve] = {}
+    finite_until: dict[str, jax.Array] = {}
     for name, value in outputs.items():
         axes = value.axes if isinstance(value, Curve) else ()
         array = jnp.asarray(value.values if isinstance(value, Curve) else value)
-        if name == NONFINITE or name in plan.dims:
+        if name in (STATUS, "nonfinite", *plan.dims):
             raise TrialError(f"{trial}: the output name '{name}' is taken. Rename it.")
         if array.ndim != len(axes):
             raise TrialError(
@@ -92,49 +109,15 @@ def _checked(outputs: Any, plan: Plan) -> dict[str, Any]:
             raise TrialError(f"{trial}: output '{name}' names an axis like the grid's, {axes}. Rename it.")
         if jnp.issubdtype(array.dtype, jnp.inexact):
             finite &= jnp.isfinite(array).all()
+            if axes:
+                good = jnp.isfinite(array).all(axis=tuple(range(1, array.ndim)))
+                finite_until[axes[0]] = finite_until.get(axes[0], True) & good
         checked[name] = Curve(array, axes)
-    return {**checked, NONFINITE: Curve(~finite, ())}
-
-
-@dataclass
-class Traced:
-    """A program traced for the block size of its plan, ready to be lowered and compiled."""
-
-    program: Program
-    outputs: Mapping[str, Output]
-    stage: Any
-
-    def compile(self) -> Any:
-        return self.stage.lower().compile()
-
-
-def trace(trial: Callable[..., Any], plan: Plan, program: Program, key: jax.Array) -> Traced:
-    """Trace one program.
-
-    Raises:
-        TrialError: when the trial breaks its contract, above all when a parameter is on the wrong side of
-            traced / static.
-    """
-    inputs = block_inputs(plan, program.chunks[0])
-    try:
-        stage = jax.jit(block_function(trial, plan, program, key)).trace(*inputs)
-    except TrialError:
-        raise
-    except Exception as error:
-        advice = _wrong_side(trial, plan, program)
-        if advice is None:
-            raise
-        raise TrialError(advice) from error
-    outputs = {
-        name: Output(info.values.shape[_rank(plan) :], np.dtype(info.values.dtype), info.axes)
-        for name, info in stage.out_info.items()
-    }
-    return Traced(program, outputs, stage)
-
-
-def _rank(plan: Plan) -> int:
-    """How many leading axes a block's outputs have: the traced axes and the seeds."""
-    return sum(plan.is_traced(axis) for axis in plan.axes) + 1
+    for axis, good in finite_until.items():
+        first = jnp.where(good.all(), NO_STEP, jnp.argmin(good)).astype(jnp.int32)
+        checked.setdefault(f"nonfinite_{axis}", Curve(first, ()))
+    status = jnp.where(finite, FINITE, NONFINITE).astype(jnp.uint8)
+    return {**checked, STATUS: Curve(status, ())}
 
 
 def _wrong_side(trial: Callable[..., Any], plan: Plan, program: Program) -> str | None:
@@ -192,46 +175,9 @@ def all_outputs(traced: list[Traced]) -> Mapping[str, Output]:
                 )
     for name, output in outputs.items():
         lacking = [t.program.label for t in traced if name not in t.outputs]
-        if lacking and output.dtype.kind != "f":
+        if lacking and output.dtype.kind != "f" and not name.startswith("nonfinite_"):
             raise TrialError(
                 f"output '{name}' is {output.dtype} and missing at '{lacking[0]}'. Return it as a float, so that it "
                 "can be NaN there, or return it everywhere."
             )
     return outputs
-
-
-def lanes_that_fit(traced: list[Traced], plan: Plan, budget: int) -> int:
-    """How many lanes keep the live arrays of the hungriest program within `budget` bytes."""
-    worst = max(peak_bytes(t.stage.jaxpr.jaxpr) for t in traced)
-    return plan.lanes if worst <= budget else max(plan.lanes * budget // worst, 1)
-
-
-def peak_bytes(jaxpr: Any) -> int:
-    """An upper estimate of the bytes alive at once in a jaxpr, before the compiler fuses anything away."""
-    last_use = {v: i for i, eqn in enumerate(jaxpr.eqns) for v in eqn.invars if hasattr(v, "count")}
-    last_use |= {v: len(jaxpr.eqns) for v in jaxpr.outvars if hasattr(v, "count")}
-    ends: dict[int, int] = {}
-    live = peak = sum(_bytes(v) for v in jaxpr.invars)
-    for i, eqn in enumerate(jaxpr.eqns):
-        inner = max((peak_bytes(j) for j in _inner(eqn)), default=0)
-        for v in eqn.outvars:
-            live += _bytes(v)
-            end = last_use.get(v, i)
-            ends[end] = ends.get(end, 0) + _bytes(v)
-        peak = max(peak, live + inner)
-        live -= ends.pop(i, 0)
-    return peak
-
-
-def _inner(eqn: Any) -> Iterator[Any]:
-    for value in eqn.params.values():
-        for item in value if isinstance(value, (list, tuple)) else (value,):
-            if hasattr(item, "jaxpr"):
-                item = item.jaxpr
-            if hasattr(item, "eqns"):
-                yield item
-
-
-def _bytes(variable: Any) -> int:
-    aval = variable.aval
-    return math.prod(getattr(aval, "shape", ())) * getattr(getattr(aval, "dtype", None), "itemsize", 0)

@@ -65,7 +65,7 @@ def cells_of(plan):
         for chunk in program.chunks:
             region = plan.region(chunk)
             seeds, lanes, scalars = plan.inputs(chunk)
-            assert len(seeds) == plan.block[-1]
+            assert all(p.stop - p.start <= extent for p, extent in zip(region, plan.block, strict=True))
             traced = [plan.is_traced(axis) for axis in plan.axes]
             for position in itertools.product(*(range(p.start, p.stop) for p in region)):
                 offset = [i - p.start for i, p in zip(position, region, strict=True)]

@@ -190,6 +190,7 @@ def test_only_the_parameter_to_blame_is_named():
         (dict, "returns a dictionary"),
         (lambda: {"w": jnp.zeros(3)}, r"'w' has shape \(3,\).*jaxml.curve\(w, ...\)"),
         (lambda: {"nonfinite": 0.0}, "'nonfinite' is taken"),
+        (lambda: {"status": 0.0}, "'status' is taken"),
         (lambda: {"lam": 0.0}, "'lam' is taken"),
         (lambda: {"w": curve(jnp.zeros(3), "lam")}, "names an axis like the grid's"),
     ],

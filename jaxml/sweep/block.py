@@ -1,0 +1,133 @@
+"""The compiled block: many lanes of one traced program side by side, spread over the local devices.
+
+Seeds and traced axes are nested `vmap`s, so whatever depends on the seed alone (drawing data, splitting it) is
+computed once per seed and shared by all its lanes. Every grid point sees the same keys.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import jaxpr_as_fun
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jaxml.sweep.plan import ChunkId, Plan
+from jaxml.sweep.trace import Traced, dtype_of
+
+_CPU_OPTIONS = {"xla_cpu_multi_thread_eigen": False}
+"""One thread per program: the cores are kept busy by running several chunks at once, and XLA's shared thread pool
+deadlocks when several programs wait for their parts in it."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """One compiled program, which computes any chunk of its static point."""
+
+    plan: Plan
+    key: jax.Array
+    extents: tuple[int, ...]
+    compiled: Any
+
+    def compute(self, chunk: ChunkId) -> dict[str, np.ndarray]:
+        """The outputs of one chunk, padding cut off; static axes come back as axes of length 1."""
+        seeds, lanes, scalars = block_inputs(self.plan, chunk, self.extents)
+        inputs = (self.key, seeds, lanes, scalars)
+        placed = jax.tree.map(jax.device_put, inputs, self.compiled.input_shardings[0])
+        outputs = self.compiled(*placed)
+        region = self.plan.region(chunk)
+        traced = [self.plan.is_traced(axis) for axis in self.plan.axes] + [True]
+        keep = tuple(slice(0, p.stop - p.start) if t else None for p, t in zip(region, traced, strict=True))
+        return {name: np.asarray(output.values)[keep] for name, output in outputs.items()}
+
+
+def compile_block(traced: Traced, plan: Plan, key: jax.Array, devices: Sequence[Any] | None = None) -> Block:
+    """Compile the program of one static point for the block size of its plan, over `devices` (default: all local)."""
+    dims = [i for i, axis in enumerate(plan.axes) if plan.is_traced(axis)] + [len(plan.axes)]
+    devices = list(jax.local_devices() if devices is None else devices)
+    split, parts = _split([plan.block[i] for i in dims], len(devices))
+    extents = list(plan.block)
+    extents[dims[split]] = -(-extents[dims[split]] // parts) * parts
+    inputs = (key, *block_inputs(plan, traced.program.chunks[0], tuple(extents)))
+    function = block_function(traced, len(dims) - 1)
+    if parts > 1:
+        function = _over_devices(function, inputs, devices[:parts], split, len(dims))
+    elif devices[0] != jax.local_devices()[0]:
+        inputs = jax.device_put(inputs, devices[0])
+    on_cpu = devices[0].platform == "cpu"
+    compiled = jax.jit(function).lower(*inputs).compile(compiler_options=_CPU_OPTIONS if on_cpu else None)
+    return Block(plan, key, tuple(extents), compiled)
+
+
+def block_function(traced: Traced, axes: int) -> Callable[..., Any]:
+    """The function that computes one chunk: ``(key, seeds, lanes of each traced axis, scalars) -> outputs``."""
+    flat = jaxpr_as_fun(traced.jaxpr)
+    tree = jax.tree.structure(traced.stage.out_info)
+
+    def one(lane_key: jax.Array, scalars: Mapping[str, Any], *lanes: Mapping[str, Any]) -> Any:
+        values = dict(scalars)
+        for lane in lanes:
+            values |= lane
+        return jax.tree.unflatten(tree, flat(*jax.tree.leaves((lane_key, values))))
+
+    def block(key: jax.Array, seeds: jax.Array, lanes: list[Mapping[str, Any]], scalars: Mapping[str, Any]) -> Any:
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(key, seeds.astype(jnp.uint32))
+        mapped = jax.vmap(one, in_axes=(0, None, *[None] * axes))
+        for i in reversed(range(axes)):
+            mapped = jax.vmap(mapped, in_axes=(None, None, *[0 if j == i else None for j in range(axes)]))
+        return mapped(keys, scalars, *lanes)
+
+    return block
+
+
+def block_inputs(plan: Plan, chunk: ChunkId, extents: tuple[int, ...]) -> tuple[Any, Any, Any]:
+    """The arrays that a chunk's program takes, padded to `extents` by repeating the last lane."""
+
+    def padded(values: Sequence[Any], extent: int, dtype: Any) -> np.ndarray:
+        return np.asarray([*values, *[values[-1]] * (extent - len(values))], dtype)
+
+    seeds, lanes, scalars = plan.inputs(chunk)
+    sizes = [extent for axis, extent in zip(plan.axes, extents, strict=False) if plan.is_traced(axis)]
+    return (
+        padded(seeds, extents[-1], np.int32),
+        [
+            {name: padded(values, size, dtype_of(plan, name)) for name, values in axis.items()}
+            for axis, size in zip(lanes, sizes, strict=True)
+        ],
+        {name: np.asarray(value, dtype_of(plan, name)) for name, value in scalars.items()},
+    )
+
+
+def _split(extents: list[int], devices: int) -> tuple[int, int]:
+    """Which dim to divide among how many devices, so that the fewest lanes are padding; the innermost wins ties."""
+
+    def rounds(extent: int) -> int:
+        return -(-extent // devices)
+
+    def cost(dim: int) -> float:
+        return math.prod(extents) / extents[dim] * rounds(extents[dim])
+
+    best = min(reversed(range(len(extents))), key=cost)
+    return best, -(-extents[best] // rounds(extents[best]))
+
+
+def _over_devices(
+    function: Callable[..., Any], inputs: tuple[Any, ...], devices: list[Any], split: int, rank: int
+) -> Callable[..., Any]:
+    """Give every device its own lanes; `shard_map` keeps the devices from ever waiting for one another."""
+    mesh = Mesh(np.asarray(devices), ("lanes",))
+    here, everywhere = PartitionSpec("lanes"), PartitionSpec()
+    _, _, lanes, scalars = inputs
+    specs = (
+        everywhere,
+        here if split == rank - 1 else everywhere,
+        [dict.fromkeys(axis, here if i == split else everywhere) for i, axis in enumerate(lanes)],
+        dict.fromkeys(scalars, everywhere),
+    )
+    out = PartitionSpec(*[None] * split, "lanes")
+    mapped = jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=out, check_vma=False)
+    shardings = jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs)
+    return jax.jit(mapped, in_shardings=shardings)

@@ -1,0 +1,111 @@
+"""From a plan to results: trace, choose the chunk size, open the store, compute what is missing."""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+
+from jaxml.errors import TrialError
+from jaxml.sweep.cost import peak_bytes
+from jaxml.sweep.execute import Execution, OutOfMemory, Progress, Timing, workers
+from jaxml.sweep.fingerprint import fingerprint
+from jaxml.sweep.plan import Plan
+from jaxml.sweep.store import MemoryStore, ZarrStore
+from jaxml.sweep.trace import Traced, all_outputs, master_key, trace
+
+if TYPE_CHECKING:
+    import xarray
+
+LIVE_BYTES = {"cpu": 16 * 2**20}
+"""The memory that the arrays of one chunk may take by estimate. On a CPU they should stay in cache."""
+LIVE_BYTES_ELSEWHERE = 2**30
+FEWEST_LANES, MOST_LANES = 64, 2**16
+"""Chunks are not cut smaller to spread them over the cores, nor made larger however small a lane is."""
+
+
+def run(
+    trial: Callable[..., Any],
+    plan: Plan,
+    *,
+    store: str | Path | None = None,
+    master: str | int = "jaxml",
+    progress: Callable[[Progress], None] | None = None,
+    attributes: Mapping[str, Any] | None = None,
+) -> "xarray.Dataset":
+    """Compute a plan; see `jaxml.sweep.sweep`."""
+    key, timing = master_key(master), Timing()
+    traced = trace_all(trial, plan, key, timing)
+    plan = fitted(plan, traced)
+    outputs = all_outputs(traced)
+    if store is None:
+        target: MemoryStore | ZarrStore = MemoryStore(plan, outputs)
+    else:
+        path = store if isinstance(store, str) and "://" in store else Path(store)
+        target = ZarrStore(path, plan, outputs, fingerprint(plan, traced, master), attributes or {})
+    try:
+        layout = target.plan
+        while True:
+            work = Execution(layout, key, target.status, target.write, progress or (lambda _: None), timing)
+            try:
+                work.run(_with_chunks(traced, layout))
+                break
+            except OutOfMemory:
+                layout = layout.with_lanes_at_most(layout.lanes // 2)
+        if timing.first_error is not None and len(timing.failures) == len(plan.programs()):
+            raise timing.first_error
+        results = target.dataset()
+    finally:
+        target.close()
+    return _described(results, timing, layout, target.repaired)
+
+
+def trace_all(trial: Callable[..., Any], plan: Plan, key: jax.Array, timing: Timing) -> list[Traced]:
+    """Trace every program; a static point that cannot be traced is noted, unless none can.
+
+    Raises:
+        TrialError: when the trial breaks its contract.
+    """
+    traced = []
+    for program in plan.programs():
+        try:
+            traced.append(trace(trial, plan, program, key))
+        except TrialError:
+            raise
+        except Exception as error:
+            timing.fail(program.label, error)
+    if not traced and timing.first_error is not None:
+        raise timing.first_error
+    return traced
+
+
+def fitted(plan: Plan, traced: Sequence[Traced]) -> Plan:
+    """The plan in chunks whose arrays stay small and which are enough to keep every worker busy."""
+    budget = LIVE_BYTES.get(jax.default_backend(), LIVE_BYTES_ELSEWHERE)
+    worst = max(peak_bytes(t.jaxpr.jaxpr) for t in traced)
+    share = max(-(-plan.cells // workers()), FEWEST_LANES) if len(traced) < workers() else plan.cells
+    return plan.with_lanes_at_most(max(min(plan.lanes, budget // max(worst, 1), share, MOST_LANES), 1))
+
+
+def _with_chunks(traced: Sequence[Traced], layout: Plan) -> list[Traced]:
+    """The traced programs with the chunks they have in the layout of the store."""
+    chunks = {tuple(program.static.items()): program for program in layout.programs()}
+    return [replace(t, program=chunks[tuple(t.program.static.items())]) for t in traced]
+
+
+def _described(results: "xarray.Dataset", timing: Timing, plan: Plan, repaired: Sequence[str]) -> "xarray.Dataset":
+    results = results.assign_attrs(
+        compiles=timing.compiles,
+        compile_seconds=timing.compile_seconds,
+        run_seconds=timing.run_seconds,
+        lanes=plan.lanes,
+    )
+    if repaired:
+        results.attrs["repaired"] = list(repaired)
+    if timing.failures:
+        failures = [f"{label}: {message}" for label, message in timing.failures.items()]
+        results.attrs["failures"] = failures
+        warnings.warn(f"{len(failures)} static points failed: {'; '.join(failures[:3])}", RuntimeWarning, stacklevel=4)
+    return results
