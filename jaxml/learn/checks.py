@@ -1,0 +1,103 @@
+"""What every fit asks of its data: shapes and dtypes always, values when they are known.
+
+Called with arrays a fit looks at the values and refuses what has no sensible answer. Inside `jit`, `vmap` or `grad`
+the values are unknown; each fit's docstring says what comes out then.
+"""
+
+from typing import Any, Literal
+
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, Shaped
+
+from jaxml.ops.checks import check_floating, check_shapes
+
+Data = Array | np.ndarray
+"""What a fit accepts as data."""
+
+
+def known(*arrays: Any) -> bool:
+    """Whether all values can be looked at."""
+    return not any(isinstance(array, Tracer) for array in arrays)
+
+
+def check_data(
+    where: str,
+    X: Shaped[Data, "..."],
+    y: Shaped[Data, "..."],
+    sample_weight: Shaped[Data, "..."] | None,
+    *,
+    target: Literal["real", "binary", "classes"],
+    classes: int | None = None,
+) -> tuple[Array, Array, Array]:
+    """Return features, targets and weights that sum to one, in the features' dtype; classes stay integers.
+
+    Raises:
+        ValueError: when shapes disagree, features are not floating or, if values are known, when one is not
+            finite, a label is not a class, fewer than two classes occur, or no weight is positive.
+    """
+    hint = "X holds one row per example, y and sample_weight one value."
+    check_shapes(where, hint=hint, X=(X, "n d"), y=(y, "n"))
+    check_floating(where, X=X)
+    if sample_weight is not None:
+        check_shapes(where, hint=hint, X=(X, "n d"), sample_weight=(sample_weight, "n"))
+        check_floating(where, sample_weight=sample_weight)
+    if X.shape[0] == 0:
+        raise ValueError(f"{where}: 'X' must hold at least one row, got shape {X.shape}.")
+    if target == "classes" and not jnp.issubdtype(y.dtype, jnp.integer):
+        raise ValueError(f"{where}: 'y' must hold class indices, got dtype {y.dtype}. Use y.astype(jnp.int32).")
+    if known(X):
+        _check_finite(where, "X", X, "Impute or drop what is missing.")
+    if known(y, sample_weight):
+        _check_targets(where, y, sample_weight, target, classes)
+    if known(sample_weight) and sample_weight is not None:
+        _check_weights(where, sample_weight)
+
+    X = jnp.asarray(X)
+    y = jnp.asarray(y).astype(jnp.int32) if target == "classes" else jnp.asarray(y, X.dtype)
+    weight = jnp.ones(X.shape[:1], X.dtype) if sample_weight is None else jnp.asarray(sample_weight, X.dtype)
+    return X, y, normalised(weight)
+
+
+def normalised(weight: Array) -> Array:
+    """Weights that sum to one; all zero when no weight is positive."""
+    return weight / jnp.maximum(jnp.sum(weight), jnp.finfo(weight.dtype).tiny)
+
+
+def _check_finite(where: str, name: str, array: Any, hint: str = "") -> None:
+    bad = ~np.isfinite(np.asarray(array, np.float64))
+    if bad.any():
+        place = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ValueError(
+            f"{where}: '{name}' must be finite, got {np.asarray(array)[place]} at {place}. {hint}".rstrip()
+        )
+
+
+def _check_weights(where: str, sample_weight: Any) -> None:
+    _check_finite(where, "sample_weight", sample_weight)
+    weight = np.asarray(sample_weight)
+    if (weight < 0).any() or not (weight > 0).any():
+        raise ValueError(
+            f"{where}: 'sample_weight' must be non-negative with at least one positive entry, got values in "
+            f"[{weight.min()}, {weight.max()}]. Drop the rows that should not count by weight 0."
+        )
+
+
+def _check_targets(where: str, y: Any, sample_weight: Any, target: str, classes: int | None) -> None:
+    values = np.asarray(y)
+    if target == "real":
+        return _check_finite(where, "y", values)
+    allowed = (0, 1) if target == "binary" else range(classes or 0)
+    strange = ~np.isin(values, list(allowed))
+    if strange.any():
+        expected = "0 or 1" if target == "binary" else f"classes 0..{(classes or 0) - 1}"
+        hint = "Labels of -1 and 1 become (y + 1) / 2." if -1 in values and target == "binary" else ""
+        hint = hint or "Number them with np.unique(y, return_inverse=True)[1]."
+        raise ValueError(f"{where}: 'y' must hold {expected}, got {values[strange][0]}. {hint}")
+    present = np.unique(values if sample_weight is None else values[np.asarray(sample_weight) > 0])
+    if present.size == 1:
+        raise ValueError(
+            f"{where}: 'y' holds one class only, {present[0]}, among the rows of positive weight. Two are needed."
+        )
+    return None
