@@ -1,0 +1,117 @@
+"""Focal losses: cross-entropy that pays less attention to what is already predicted well."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Shaped
+
+from jaxml.ops.checks import Scalar, accumulator_dtype, check_floating, check_shapes
+from jaxml.ops.losses.classification import sigmoid_cross_entropy
+
+__all__ = ["sigmoid_focal_loss", "softmax_focal_loss"]
+
+
+def sigmoid_focal_loss(
+    logits: Float[Array, "*shape"],
+    labels: Shaped[Array, "*other_shape"],
+    *,
+    alpha: Scalar = 0.25,
+    gamma: Scalar = 2.0,
+) -> Float[Array, "*shape"]:
+    """Focal loss of independent yes/no outcomes, from logits.
+
+    ``alpha_t (1 - p_t)^gamma (-log p_t)`` with ``p = sigmoid(logits)``, ``p_t = p labels + (1 - p)(1 - labels)`` and
+    ``alpha_t = alpha labels + (1 - alpha)(1 - labels)``.
+
+    Args:
+        logits: log-odds of the outcome, any shape.
+        labels: outcomes in [0, 1] of the same shape; bool, integer or floating.
+        alpha: weight of the positives, in [0, 1]; negative, such as -1, for no weighting.
+        gamma: how much easy elements are discounted, >= 0; 0 is weighted `sigmoid_cross_entropy`.
+
+    Returns:
+        The loss of each element, in the dtype of `logits`; finite with all derivatives at any logit and gamma.
+
+    Raises:
+        ValueError: when the shapes differ or `logits` is not floating.
+
+    Not normalised by the number of positives, as RetinaNet does. Defaults are torchvision's; optax
+    weighs only where `alpha` is given.
+
+    Reference: Lin et al. (2017), Focal Loss for Dense Object Detection, ICCV, eq. 5.
+
+    >>> sigmoid_focal_loss(jnp.array([0.0, 3.0, -3.0]), jnp.array([1, 1, 1]))
+    Array([4.3321...e-02, 2.73...e-05, 6.9...e-01], dtype=float32)
+    """
+    check_floating("sigmoid_focal_loss", logits=logits)
+    cross_entropy = sigmoid_cross_entropy(logits, labels)
+    labels = labels.astype(logits.dtype)
+    alpha, gamma = jnp.asarray(alpha, logits.dtype), jnp.asarray(gamma, logits.dtype)
+    # (1 - p_t)^gamma as exp(gamma log(1 - p_t)): the power itself has no derivative at 1 - p_t = 0.
+    log_miss = jnp.logaddexp(
+        jax.nn.log_sigmoid(logits) + _log_or_barred(1 - labels),
+        jax.nn.log_sigmoid(-logits) + _log_or_barred(labels),
+    )
+    weights = jnp.where(alpha >= 0, alpha * labels + (1 - alpha) * (1 - labels), 1)
+    return weights * jnp.exp(gamma * log_miss) * cross_entropy
+
+
+def softmax_focal_loss(
+    logits: Float[Array, "*batch classes"],
+    labels: Int[Array, "*other_batch"],
+    *,
+    alpha: Float[Array, "classes"] | None = None,
+    gamma: Scalar = 2.0,
+) -> Float[Array, "*batch"]:
+    """Focal loss of exclusive classes, from logits.
+
+    ``alpha_y (1 - p_y)^gamma (-log p_y)`` with ``p = softmax(logits)`` and `y` the label.
+
+    Args:
+        logits: unnormalised log-probabilities, two classes or more, last.
+        labels: class indices of shape ``batch``; an index outside ``0..classes-1`` costs 0 and has no gradient.
+        alpha: weight of each class, >= 0; None for no weighting.
+        gamma: how much easy examples are discounted, >= 0; 0 is weighted `softmax_cross_entropy`.
+
+    Returns:
+        The loss of each example, in the dtype of `logits`; sums run in at least float32.
+
+    Raises:
+        ValueError: when the shapes do not fit, there are fewer than two classes, or `logits` is not floating.
+
+    See also: `sigmoid_focal_loss`, the form that detectors train with, one yes/no outcome per class.
+
+    Reference: Lin et al. (2017), Focal Loss for Dense Object Detection, ICCV, eq. 4 and section 3.
+
+    >>> softmax_focal_loss(jnp.array([[0.0, 0.0], [4.0, 0.0]]), jnp.array([0, 0]))
+    Array([1.7328...e-01, 5.8...e-06], dtype=float32)
+    """
+    check_floating("softmax_focal_loss", logits=logits)
+    if logits.ndim == 0 or logits.shape[-1] < 2:
+        raise ValueError(
+            f"softmax_focal_loss: 'logits' must have at least 2 classes on its last axis, got {logits.shape}. "
+            "For one yes/no outcome use sigmoid_focal_loss."
+        )
+    if labels.shape != logits.shape[:-1]:
+        raise ValueError(
+            f"softmax_focal_loss: 'labels' must have shape {logits.shape[:-1]}, got {labels.shape}. "
+            "Pass one class index per example."
+        )
+    classes = logits.shape[-1]
+    wide = accumulator_dtype(logits.dtype)
+    weights = jnp.ones(classes, wide) if alpha is None else alpha.astype(wide)
+    check_shapes("softmax_focal_loss", logits=(logits, "... k"), alpha=(weights, "k"))
+    z = logits.astype(wide)
+    own = jax.nn.one_hot(labels, classes, dtype=bool)
+    total = jax.nn.logsumexp(z, axis=-1)
+    # log(1 - p_y) from the other classes alone: 1 - p_y itself rounds to 0 for a confident prediction.
+    log_miss = jax.nn.logsumexp(jnp.where(own, -jnp.inf, z), axis=-1) - total
+    cross_entropy = total - jnp.sum(jnp.where(own, z, 0), axis=-1)
+    weight = own.astype(wide) @ weights
+    loss = weight * jnp.exp(jnp.asarray(gamma, wide) * log_miss) * cross_entropy
+    return jnp.where(jnp.any(own, axis=-1), loss, 0).astype(logits.dtype)
+
+
+def _log_or_barred(x: Array) -> Array:
+    """``log x``, and -inf at 0 without the infinite derivative."""
+    positive = x > 0
+    return jnp.where(positive, jnp.log(jnp.where(positive, x, 1)), -jnp.inf)

@@ -1,0 +1,279 @@
+"""Losses against scalar definitions, optax, limits and derivatives; stable at |logit| 1e4."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxml import ops
+from tests.ops import contract
+
+# Each definition once more, for one Python float, as plainly as it can be said.
+REGRESSION = {
+    "squared_error": ({}, lambda r: r * r),
+    "absolute_error": ({}, abs),
+    "huber": ({"delta": 1.5}, lambda r: r * r / 2 if abs(r) <= 1.5 else 1.5 * (abs(r) - 0.75)),
+    "smooth_l1": ({"beta": 0.5}, lambda r: r * r if abs(r) < 0.5 else abs(r) - 0.25),
+    "pinball": ({"quantile": 0.3}, lambda r: 0.3 * -r if r < 0 else 0.7 * r),
+    "log_cosh": ({}, lambda r: math.log(math.cosh(r))),
+    "charbonnier": ({"epsilon": 0.7}, lambda r: math.hypot(r, 0.7)),
+    "tukey_biweight": ({"c": 2.0}, lambda r: 4 / 6 * (1 - (1 - r * r / 4) ** 3) if abs(r) <= 2 else 4 / 6),
+    "barron": (
+        {"alpha": -1.5, "scale": 2.0},
+        lambda r: 3.5 / -1.5 * ((r * r / 4 / 3.5 + 1) ** -0.75 - 1),
+    ),
+}
+RESIDUALS = np.array([-7.3, -2.1, -1.2, -0.31, 0.0, 0.04, 0.44, 1.7, 3.9])
+LOGITS = np.array([-1e4, -30.0, -2.0, 0.0, 0.5, 40.0, 1e4])
+
+
+def regression(name):
+    settings, _ = REGRESSION[name]
+    return lambda predictions, targets: getattr(ops, name)(predictions, targets, **settings)
+
+
+@pytest.mark.parametrize("name", REGRESSION)
+def test_regression_loss_obeys_its_definition_and_the_laws(name):
+    fn = regression(name)
+    targets = jnp.linspace(-1.0, 1.0, RESIDUALS.size)
+    predictions = targets + jnp.asarray(RESIDUALS, jnp.float32)
+    residuals = np.asarray(predictions - targets, np.float64)
+    expected = np.array([REGRESSION[name][1](float(r)) for r in residuals])
+    contract.assert_close(fn(predictions, targets), expected, rtol=2e-6)
+    contract.vmap_equals_loop(fn, predictions[None], targets[None])
+    contract.lowers_everywhere(fn, predictions, targets)
+    extremes = jnp.array([-1e4, -1e-30, 0.0, 1e-6, 1e4])
+    contract.finite_everywhere(fn, extremes, jnp.zeros(5), argnums=(0, 1))
+    half = fn(extremes[1:4].astype(jnp.bfloat16), jnp.zeros(3, jnp.bfloat16))
+    assert half.dtype == jnp.bfloat16
+
+
+@pytest.mark.parametrize("name", REGRESSION)
+def test_regression_derivatives(name, x64):
+    settings, _ = REGRESSION[name]
+    away = jnp.asarray(RESIDUALS[RESIDUALS != 0] + 0.013)
+    hyper = {k: jnp.asarray(v) for k, v in settings.items()}
+
+    def fn(predictions, hyper):
+        return getattr(ops, name)(predictions, jnp.zeros_like(predictions), **hyper)
+
+    contract.derivatives_match(fn, away, hyper)
+
+
+def test_regression_losses_equal_optax_where_it_has_them():
+    predictions, targets = jnp.asarray(RESIDUALS, jnp.float32), jnp.ones(RESIDUALS.size)
+    contract.assert_close(ops.squared_error(predictions, targets), optax.squared_error(predictions, targets))
+    contract.assert_close(ops.huber(predictions, targets, delta=0.5), optax.huber_loss(predictions, targets, delta=0.5))
+    contract.assert_close(ops.log_cosh(predictions, targets), optax.log_cosh(predictions, targets))
+
+
+def test_families_meet_where_they_should(x64):
+    r, zero = jnp.asarray(RESIDUALS), jnp.zeros(RESIDUALS.size)
+    close = {"rtol": 1e-12, "atol": 1e-12}
+    contract.assert_close(ops.smooth_l1(r, zero, beta=0.3), ops.huber(r, zero, delta=0.3) / 0.3, **close)
+    contract.assert_close(ops.pinball(r, zero, quantile=0.5) * 2, jnp.abs(r), **close)
+    contract.assert_close(ops.charbonnier(r, zero, epsilon=0), jnp.abs(r), **close)
+    square = r * r
+    limits = {2: square / 2, 1: jnp.sqrt(square + 1) - 1, 0: jnp.log1p(square / 2), -2: 2 * square / (square + 4)}
+    limits |= {-jnp.inf: -jnp.expm1(-square / 2)}
+    for alpha, expected in limits.items():
+        contract.assert_close(ops.barron(r, zero, alpha=alpha), expected, **close)
+        contract.assert_close(
+            ops.barron(r, zero, alpha=alpha + 1e-9 if alpha < 2 else alpha), expected, rtol=1e-6, atol=1e-6
+        )
+    contract.assert_close(ops.log_cosh(jnp.array([1e-9]), jnp.zeros(1)), np.array([5e-19]), rtol=1e-9, atol=0)
+
+
+def test_smooth_l1_with_beta_zero_is_l1_with_its_gradient():
+    r, zero = jnp.array([-2.0, 0.0, 3.0]), jnp.zeros(3)
+    contract.assert_close(ops.smooth_l1(r, zero, beta=0.0), jnp.abs(r), rtol=0, atol=0)
+    gradient = jax.grad(lambda r, beta: jnp.sum(ops.smooth_l1(r, zero, beta=beta)), argnums=(0, 1))
+    contract.assert_close(gradient(r, 0.0), (jnp.sign(r), -1.0))
+    contract.finite_everywhere(lambda r, beta: ops.smooth_l1(r, zero, beta=beta), r, jnp.array(0.0), argnums=(0, 1))
+
+
+@pytest.mark.parametrize("name", ["huber", "smooth_l1", "barron"])
+def test_hyperparameters_are_traced(name):
+    key = {"huber": "delta", "smooth_l1": "beta", "barron": "alpha"}[name]
+    r, values = jnp.asarray(RESIDUALS, jnp.float32), jnp.array([0.0, 0.5, 1.0, 2.0])
+
+    def fn(value):
+        return getattr(ops, name)(r, jnp.zeros_like(r), **{key: value})
+
+    contract.assert_close(jax.vmap(fn)(values), np.stack([fn(float(v)) for v in values]))
+    contract.finite_everywhere(fn, jnp.array(0.0))
+
+
+def scalar_cross_entropy(logit, label):
+    log_yes = -math.log1p(math.exp(-logit)) if logit > -700 else logit
+    log_no = -math.log1p(math.exp(logit)) if logit < 700 else -logit
+    return -(label * log_yes if label else 0) - ((1 - label) * log_no if label < 1 else 0), log_yes, log_no
+
+
+@pytest.mark.parametrize("label", [0.0, 0.3, 1.0])
+def test_sigmoid_losses_at_every_size_of_logit(label):
+    logits = jnp.asarray(LOGITS, jnp.float32)
+    labels = jnp.full(LOGITS.size, label)
+    expected = np.array([scalar_cross_entropy(float(x), label)[0] for x in logits])
+    contract.assert_close(ops.sigmoid_cross_entropy(logits, labels), expected, rtol=1e-6, atol=1e-20)
+    contract.finite_everywhere(ops.sigmoid_cross_entropy, logits, labels, argnums=(0, 1))
+    finite = jnp.abs(logits) < 100
+    contract.assert_close(
+        ops.sigmoid_cross_entropy(logits, labels)[finite],
+        optax.sigmoid_binary_cross_entropy(logits[finite], labels[finite]),
+    )
+    for alpha in (-1.0, 0.0, 0.58, 1.0):
+        for gamma in (0.0, 0.5, 2.0):
+            expected = []
+            for x in logits:
+                loss, log_yes, log_no = scalar_cross_entropy(float(x), label)
+                miss = label * math.exp(log_no) + (1 - label) * math.exp(log_yes)
+                weight = alpha * label + (1 - alpha) * (1 - label) if alpha >= 0 else 1
+                expected.append(weight * miss**gamma * loss)
+            ours = ops.sigmoid_focal_loss(logits, labels, alpha=alpha, gamma=gamma)
+            contract.assert_close(ours, np.array(expected), rtol=2e-5, atol=1e-20)
+    for gamma in (0.0, 0.5, 2.0):
+        contract.finite_everywhere(lambda x, g: ops.sigmoid_focal_loss(x, labels, gamma=g), logits, jnp.array(gamma))
+
+
+def test_sigmoid_losses_take_bool_integer_and_half():
+    logits, labels = jnp.array([1.0, -2.0]), jnp.array([1, 0])
+    for loss in (ops.sigmoid_cross_entropy, ops.sigmoid_focal_loss):
+        expected = loss(logits, labels.astype(jnp.float32))
+        contract.assert_close(loss(logits, labels), expected)
+        contract.assert_close(loss(logits, labels.astype(bool)), expected)
+        half = loss(logits.astype(jnp.bfloat16), labels)
+        assert half.dtype == jnp.bfloat16
+        contract.assert_close(half, expected, rtol=0.03)
+    equal = ops.sigmoid_focal_loss(logits, labels, alpha=0.3, gamma=1.7)
+    contract.assert_close(equal, optax.sigmoid_focal_loss(logits, labels.astype(jnp.float32), alpha=0.3, gamma=1.7))
+
+
+def test_softmax_cross_entropy_equals_its_definition_and_optax():
+    logits = (
+        jnp.asarray(np.random.default_rng(0).normal(size=(5, 4)), jnp.float32).at[0].set(jnp.array([1e4, 0, -1e4, 3.0]))
+    )
+    labels = jnp.array([1, 0, 3, 2, -1])
+    probabilities = jax.nn.softmax(logits[::-1])
+    for smoothing in (0.0, 0.2):
+        ours = ops.softmax_cross_entropy(logits, labels, label_smoothing=smoothing)
+        target = (1 - smoothing) * np.eye(4)[np.asarray(labels)] + smoothing / 4
+        z = np.asarray(logits, np.float64)
+        log_p = z - z.max(1, keepdims=True) - np.log(np.exp(z - z.max(1, keepdims=True)).sum(1, keepdims=True))
+        expected = -(target * log_p).sum(1)
+        expected[4] = 0  # an index out of range is padding
+        contract.assert_close(ours, expected)
+    contract.assert_close(
+        ops.softmax_cross_entropy(logits, probabilities), optax.safe_softmax_cross_entropy(logits, probabilities)
+    )
+    contract.assert_close(
+        ops.softmax_cross_entropy(logits[:4], labels[:4]),
+        optax.softmax_cross_entropy_with_integer_labels(logits[:4], labels[:4]),
+    )
+    contract.finite_everywhere(lambda z: ops.softmax_cross_entropy(z, labels, label_smoothing=0.1), logits)
+    contract.finite_everywhere(ops.softmax_cross_entropy, logits, probabilities, argnums=(0, 1))
+    assert (np.asarray(jax.jacobian(lambda z: ops.softmax_cross_entropy(z, labels))(logits))[4] == 0).all()
+
+
+def test_a_barred_class_costs_nothing():
+    logits = jnp.array([1.0, -jnp.inf, 0.0])
+    loss, gradient = jax.value_and_grad(lambda z: ops.softmax_cross_entropy(z, jnp.array(0)))(logits)
+    contract.assert_close(loss, math.log1p(math.exp(-1)))
+    assert np.isfinite(gradient).all()
+    assert gradient[1] == 0
+
+
+def test_softmax_focal_loss():
+    logits = (
+        jnp.asarray(np.random.default_rng(0).normal(size=(4, 3)), jnp.float32).at[0].set(jnp.array([1e4, 0.0, -1e4]))
+    )
+    labels, alpha = jnp.array([0, 1, 2, 5]), jnp.array([0.5, 1.0, 2.0])
+    ours = ops.softmax_focal_loss(logits, labels, alpha=alpha, gamma=1.5)
+    for i in range(1, 3):
+        p = float(jax.nn.softmax(logits[i])[labels[i]])
+        contract.assert_close(ours[i], float(alpha[labels[i]]) * (1 - p) ** 1.5 * -math.log(p))
+    assert ours[0] == 0
+    assert ours[3] == 0
+    contract.assert_close(ops.softmax_focal_loss(logits, labels, gamma=0.0), ops.softmax_cross_entropy(logits, labels))
+    # Two classes are one outcome whose logit is the difference.
+    contract.assert_close(
+        ops.softmax_focal_loss(logits[:, :2], jnp.zeros(4, int)),
+        ops.sigmoid_focal_loss(logits[:, 0] - logits[:, 1], jnp.ones(4), alpha=-1.0),
+    )
+    for gamma in (0.0, 0.5, 2.0):
+        contract.finite_everywhere(lambda z, g: ops.softmax_focal_loss(z, labels, gamma=g), logits, jnp.array(gamma))
+
+
+def test_hinges():
+    scores = jnp.array([2.0, 0.5, -1.0, -1e4])
+    labels = jnp.array([1, 1, 1, -1])
+    contract.assert_close(ops.hinge(scores, labels), optax.hinge_loss(scores, labels.astype(jnp.float32)))
+    contract.assert_close(ops.hinge(scores, labels, margin=2.0), np.array([0, 1.5, 3, 0]))
+    contract.assert_close(ops.squared_hinge(scores, labels), ops.hinge(scores, labels) ** 2)
+    rows = jnp.asarray(np.random.default_rng(0).normal(size=(4, 3)), jnp.float32) * 2
+    classes = jnp.array([0, 1, 2, 2])
+    expected = [
+        max(0.0, *(1 + float(row[j] - row[c]) for j in range(3) if j != c))
+        for row, c in zip(rows, classes, strict=True)
+    ]
+    contract.assert_close(ops.multiclass_hinge(rows, classes), np.array(expected))
+    assert ops.multiclass_hinge(rows, jnp.full(4, -1)).sum() == 0
+    contract.finite_everywhere(lambda s: ops.hinge(s, labels), scores)
+    contract.finite_everywhere(lambda s: ops.squared_hinge(s, labels), scores)
+    contract.finite_everywhere(lambda s: ops.multiclass_hinge(s, classes), rows.at[0].set(0.0))
+
+
+CLASSIFICATION = {
+    "sigmoid_cross_entropy": lambda z: ops.sigmoid_cross_entropy(z, jnp.full(z.shape, 0.3, z.dtype)),
+    "softmax_cross_entropy": lambda z: ops.softmax_cross_entropy(z, jnp.array([0, 2]), label_smoothing=0.1),
+    "sigmoid_focal_loss": lambda z: ops.sigmoid_focal_loss(z, jnp.full(z.shape, 0.3, z.dtype), gamma=1.5),
+    "softmax_focal_loss": lambda z: ops.softmax_focal_loss(z, jnp.array([0, 2]), gamma=1.5),
+    "hinge": lambda z: ops.hinge(z, jnp.ones(z.shape, int)),
+    "squared_hinge": lambda z: ops.squared_hinge(z, jnp.ones(z.shape, int)),
+    "multiclass_hinge": lambda z: ops.multiclass_hinge(z, jnp.array([0, 2])),
+}
+
+
+@pytest.mark.parametrize("name", CLASSIFICATION)
+def test_classification_laws(name, x64):
+    fn, logits = CLASSIFICATION[name], jnp.array([[0.3, -1.2, 2.2], [0.1, 0.7, 1.9]])
+    contract.derivatives_match(fn, logits)
+    contract.vmap_equals_loop(fn, jnp.stack([logits, 1 - logits]))
+    contract.lowers_everywhere(fn, logits)
+    # NaN in one row stays in that row.
+    spoilt = np.asarray(fn(logits.at[0, 0].set(jnp.nan)))
+    assert np.isfinite(spoilt[1]).all()
+    assert np.isnan(np.ravel(spoilt[0])[0])
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: ops.huber(jnp.ones(3), jnp.ones((3, 1))),
+            r"huber: 'targets' must have the shape of 'predictions', \(3,\)",
+        ),
+        (lambda: ops.squared_error(jnp.ones(3, int), jnp.ones(3)), "'predictions' must be floating, got int32"),
+        (lambda: ops.sigmoid_cross_entropy(jnp.ones(3), jnp.ones(1)), "'labels' must have the shape of 'logits'"),
+        (
+            lambda: ops.softmax_cross_entropy(jnp.ones((2, 3)), jnp.ones(3, int)),
+            r"integer 'labels' must have shape \(2,\)",
+        ),
+        (lambda: ops.softmax_cross_entropy(jnp.ones((2, 3)), jnp.ones(2)), "For class indices pass integers"),
+        (lambda: ops.softmax_cross_entropy(jnp.ones(()), jnp.ones((), int)), "last axis of classes"),
+        (lambda: ops.softmax_focal_loss(jnp.ones((2, 1)), jnp.ones(2, int)), "at least 2 classes"),
+        (lambda: ops.softmax_focal_loss(jnp.ones((2, 3)), jnp.ones(3, int)), r"'labels' must have shape \(2,\)"),
+        (
+            lambda: ops.softmax_focal_loss(jnp.ones((2, 3)), jnp.ones(2, int), alpha=jnp.ones(2)),
+            r"'alpha' must have shape \(k,\) with k=3",
+        ),
+        (lambda: ops.hinge(jnp.ones(3), jnp.ones(2)), "hinge: 'labels' must have the shape"),
+    ],
+)
+def test_errors_say_what_to_change(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
