@@ -18,7 +18,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxml.sweep.plan import ChunkId, Plan
 from jaxml.sweep.trace import Traced, dtype_of
 
-_CPU_OPTIONS = {"xla_cpu_multi_thread_eigen": False}
+_CPU_OPTIONS: dict[str, str | bool] = {"xla_cpu_multi_thread_eigen": False}
 """One thread per program: the cores are kept busy by running several chunks at once, and XLA's shared thread pool
 deadlocks when several programs wait for their parts in it."""
 

@@ -64,6 +64,6 @@ def code_hash(traced: Traced) -> str:
         constants += [v.val for v in eqn.invars if np.ndim(getattr(v, "val", 0)) > 0]
         constants += [c for value in eqn.params.values() for c in getattr(value, "consts", ())]
     for constant in constants:
-        if not jax.dtypes.issubdtype(constant.dtype, jax.dtypes.extended):
+        if not jax.numpy.issubdtype(constant.dtype, jax.dtypes.extended):
             digest.update(np.asarray(constant).tobytes())
     return digest.hexdigest()[:16]

@@ -69,8 +69,9 @@ class ZarrStore:
         *,
         shared: bool = False,
     ):
-        self._path, self._outputs, self._attributes = path, outputs, attributes
-        self._asked = plan
+        import zarr
+
+        self._path, self._outputs, self._asked = path, outputs, plan
         self.repaired: list[str] = []
         self._lock: Lock | None = None
         try:
@@ -78,12 +79,12 @@ class ZarrStore:
                 path.mkdir(parents=True, exist_ok=True)
                 self._lock = Lock(path)
                 remove_partial_files(path)
-            self.layout = read_layout(path, identity, self.repaired)
-            if self.layout is None or not shared:
-                self.layout = Layout.joined(self.layout, plan, identity)
+            self.layout = Layout.joined(read_layout(path, identity, self.repaired), plan, identity)
+            if not shared:
                 self.layout.write(path, attributes)
             self.plan = self.layout.plan(plan)
-            self._arrays = {name: self._array(name, output) for name, output in outputs.items()}
+            with zarr.config.set({"array.write_empty_chunks": True}):  # a chunk without a file counts as lost
+                self._arrays = {name: self._array(name, output) for name, output in outputs.items()}
             if not shared:
                 self._write_coordinates()
                 self.status = self._verify()
@@ -100,9 +101,8 @@ class ZarrStore:
         from zarr.codecs import Crc32cCodec, ZstdCodec
 
         shape = self.plan.shape + output.shape
-        keep_all = {"write_empty_chunks": True}
         try:
-            array = zarr.open_array(self._path, path=name, mode="r+", config=keep_all)
+            array = zarr.open_array(self._path, path=name, mode="r+")
             if array.shape != shape:
                 array.resize(shape)
             return array
@@ -123,7 +123,6 @@ class ZarrStore:
             compressors=[ZstdCodec(level=1), Crc32cCodec()],
             dimension_names=self.plan.dims + output.axes,
             attributes=self.layout.to_json() if name == STATUS else {},
-            config=keep_all,
         )
 
     def _write_coordinates(self) -> None:
