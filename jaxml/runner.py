@@ -147,7 +147,7 @@ def prepare_backend(precision: str) -> None:
     import jax
 
     jax.config.update("jax_enable_x64", precision == "float64")
-    if jax.config.jax_compilation_cache_dir is None:
+    if getattr(jax.config, "jax_compilation_cache_dir", None) is None:
         jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
@@ -209,6 +209,18 @@ def judge_run(directory: RunDirectory, *, exploratory: str = "") -> Verdicts:
     verdicts = Verdicts(status="exploratory" if why else "confirmatory", why=why, spec_sha256=recorded, claims=cards)
     directory.write_json("verdicts.json", verdicts.to_json())
     return verdicts
+
+
+def judge_again(directory: RunDirectory) -> Verdicts:
+    """Decide a finished run anew from its directory; a run that was exploratory stays so.
+
+    Raises:
+        RunError: when the run never finished.
+    """
+    if directory.status != "finished":
+        raise RunError(f"{directory.path}: this run is {directory.status}; run its config to completion first.")
+    before = directory.verdicts()
+    return judge_run(directory, exploratory=before.why if before.status == "exploratory" else "")
 
 
 def derive(results: "xarray.Dataset", experiment: Experiment, directory: RunDirectory) -> None:

@@ -1,0 +1,107 @@
+"""Progress of a run: a live line on a terminal, plain lines in a pipe, always on standard error."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+
+    from jaxml.sweep.execute import Progress
+
+
+class Display:
+    """Plain lines: one per stage, one per compiled program, and one per tenth of the cells."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self._tenth = 0
+        self._compiled = 0
+        self._running_since: float | None = None
+
+    def notify(self, message: str) -> None:
+        self._line(message)
+
+    def progress(self, progress: "Progress") -> None:
+        if progress.compiled > self._compiled:
+            self._compiled = progress.compiled
+            self._line(f"compiled {progress.compiled}/{progress.programs} programs")
+        tenth = 10 * progress.done // max(progress.cells, 1)
+        if tenth > self._tenth:
+            self._tenth = tenth
+            self._line(describe(progress, self.rate(progress)))
+
+    def rate(self, progress: "Progress") -> float:
+        """Cells per second since the first chunk began to run."""
+        if progress.done and self._running_since is None:
+            self._running_since = progress.seconds
+        elapsed = progress.seconds - (self._running_since or 0.0)
+        return progress.done / elapsed if progress.done and elapsed > 0 else 0.0
+
+    def _line(self, message: str) -> None:
+        print(f"{time.perf_counter() - self._started:6.1f} s  {message}", file=sys.stderr, flush=True)
+
+
+class Silent(Display):
+    """Nothing at all, for machines that read standard output."""
+
+    def _line(self, message: str) -> None:
+        return
+
+
+class Live(Display):
+    """Stages as lines, and below them one bar for compilation and one for cells, which rewrite themselves."""
+
+    def __init__(self, bars: "Bars") -> None:
+        super().__init__()
+        self._bars = bars
+        self._compile = bars.add_task("compiling", total=None, visible=False, detail="")
+        self._cells = bars.add_task("computing", total=None, visible=False, detail="")
+
+    def progress(self, progress: "Progress") -> None:
+        rate = self.rate(progress)
+        self._bars.update(
+            self._compile,
+            total=progress.programs,
+            completed=progress.compiled,
+            visible=True,
+            detail=f"{progress.compiled}/{progress.programs} programs",
+        )
+        self._bars.update(
+            self._cells,
+            total=progress.cells,
+            completed=progress.done,
+            visible=True,
+            detail=describe(progress, rate),
+        )
+
+    def _line(self, message: str) -> None:
+        self._bars.console.print(f"[dim]{time.perf_counter() - self._started:6.1f} s[/dim]  {message}", highlight=False)
+
+
+def describe(progress: "Progress", rate: float) -> str:
+    """``1,440/18,720 cells, 950 cells/s, 18 s left``."""
+    text = f"{progress.done:,}/{progress.cells:,} cells"
+    if rate:
+        text += f", {rate:,.0f} cells/s, {(progress.cells - progress.done) / rate:,.0f} s left"
+    return text
+
+
+@contextlib.contextmanager
+def live(quiet: bool = False) -> Iterator[Display]:
+    """The display that suits where standard error goes."""
+    if quiet:
+        yield Silent()
+        return
+    if not sys.stderr.isatty():
+        yield Display()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description:>9}"), BarColumn(bar_width=24), TextColumn("{task.fields[detail]}"))
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        yield Live(bars)

@@ -1,0 +1,114 @@
+"""Tables for a terminal of 80 columns or more; colours only where the terminal wants them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from jaxml.claims.card import ClaimCard, Verdicts
+
+STYLES = {
+    "supported": "bold green",
+    "refuted": "bold red",
+    "inconclusive": "bold yellow",
+    "invalid": "bold magenta",
+    "exploratory": "bold cyan",
+}
+
+
+def print_verdicts(verdicts: Verdicts) -> None:
+    """One block per claim: statement and verdict, the deciding cells, the controls."""
+    console = Console(highlight=False)
+    if verdicts.status == "exploratory":
+        console.print(Text(f"EXPLORATORY, nothing is decided: {verdicts.why}.", style=STYLES["exploratory"]))
+    for card in verdicts.claims:
+        word = verdicts.verdict_of(card)
+        label = f" ({card.verdict.label})" if card.verdict.label and word == "refuted" else ""
+        badge = f"  {card.verdict.badge}" if card.verdict.badge else ""
+        console.print()
+        console.print(Text.assemble((word.upper() + label, STYLES[word]), badge, f"  {card.id}: {card.statement}"))
+        if word != "exploratory":
+            console.print(Text(f"  {card.verdict.reason}", style="dim"))
+        console.print(_cells(card, word == "exploratory"))
+
+
+def _cells(card: ClaimCard, exploratory: bool) -> Table:
+    table = _table("cell", "verdict", "effect", "interval", "margin", "seeds")
+    rows = [(_place(cell.at), cell, card.margin, None) for cell in card.cells]
+    rows += [(f"{c.kind} control: {c.name}", c.cell, c.margin, c.passed) for c in card.controls]
+    for name, cell, margin, passed in rows:
+        decision = cell.decision
+        word: Text | str = "" if exploratory else Text(decision.verdict, style=STYLES[decision.verdict])
+        if passed is not None and not exploratory:
+            word = Text("as it must" if passed else "FAILED", style="green" if passed else "bold red")
+        interval = f"{number(decision.low)} .. {number(decision.high)}"
+        table.add_row(name, word, number(decision.estimate), interval, number(margin), str(decision.seeds))
+    return table
+
+
+def print_plan(description: Mapping[str, Any]) -> None:
+    """What a run would do, and what its looks can resolve."""
+    console = Console(highlight=False)
+    print_pairs(description["sweep"], console)
+    if description["claims"]:
+        table = _table("claim", "quantifier", "cells", "margin", "scale", "controls")
+        for claim in description["claims"]:
+            table.add_row(*(str(claim[k]) for k in ("id", "quantifier", "cells", "margin", "scale", "controls")))
+        console.print(table)
+    table = _table("look", "seeds", "resolves |effect - margin| / sd")
+    for row in description["looks"]:
+        table.add_row(str(row["look"]), str(row["seeds"]), number(row["resolves"]))
+    console.print(table)
+    for warning in description["warnings"]:
+        console.print(Text(f"warning: {warning}", style="yellow"))
+
+
+def print_listing(listing: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """Configs and runs."""
+    console = Console(highlight=False)
+    table = _table("config", "title", "claims")
+    for config in listing["configs"]:
+        table.add_row(config["path"], config["title"], str(config["claims"]))
+    console.print(table if listing["configs"] else "no configs/ here")
+    table = _table("run", "status", "verdicts")
+    for run in listing["runs"]:
+        table.add_row(run["path"], run["status"], ", ".join(f"{k} {v}" for k, v in run["verdicts"].items()))
+    console.print(table if listing["runs"] else "no runs yet")
+
+
+def print_pairs(pairs: Mapping[str, Any], console: Console | None = None) -> None:
+    """Names and values, nested ones joined by commas."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for name, value in pairs.items():
+        if isinstance(value, Mapping):
+            value = ", ".join(f"{k} {v}" for k, v in value.items())
+        elif isinstance(value, (list, tuple)):
+            value = "\n".join(map(str, value))
+        table.add_row(Text(name.replace("_", " "), style="dim"), str(value))
+    (console or Console(highlight=False)).print(table)
+
+
+def number(value: float | None) -> str:
+    """Three significant digits, as people write them.
+
+    >>> number(0.12345), number(-12345.6), number(None), number(0.0)
+    ('0.123', '-12,346', '-', '0')
+    """
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _place(at: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}" for name, value in at.items()
+    )
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for i, column in enumerate(columns):
+        table.add_column(column, overflow="fold", ratio=None, no_wrap=i > 0 and column not in ("title", "verdicts"))
+    return table

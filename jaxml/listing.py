@@ -1,0 +1,38 @@
+"""The configs of a project and its runs, read from their files alone."""
+
+from pathlib import Path
+from typing import Any
+
+from jaxml.config.document import read_document
+from jaxml.errors import JaxmlError
+from jaxml.run_directory import find_runs
+
+
+def list_configs(root: Path) -> list[dict[str, Any]]:
+    """Every YAML file in ``configs/``, by title and number of claims."""
+    rows = []
+    for path in sorted((root / "configs").glob("*.yaml")):
+        try:
+            value = read_document(path).value
+        except JaxmlError as error:
+            value = {"title": f"cannot be read: {error}"}
+        value = value if isinstance(value, dict) else {}
+        row = {"path": str(path.relative_to(root)), "title": str(value.get("title", ""))}
+        rows.append(row | {"claims": len(value.get("claims") or {})})
+    return rows
+
+
+def list_runs(parent: Path) -> list[dict[str, Any]]:
+    """Every run, newest first, with its verdicts."""
+    rows = []
+    for run in find_runs(parent):
+        verdicts: dict[str, str] = {}
+        try:
+            status = run.status
+            if status == "finished":
+                judged = run.verdicts()
+                verdicts = {card.id: judged.verdict_of(card) for card in judged.claims}
+        except (JaxmlError, ValueError) as error:
+            status = f"unreadable: {error}"
+        rows.append({"path": str(run.path), "status": status, "verdicts": verdicts})
+    return rows
