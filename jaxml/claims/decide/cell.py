@@ -260,7 +260,7 @@ def _reason(
         return f"more than {FAILED_SHARE:.0%} of an arm's trials are not finite"
     interval = f"interval [{cell['low']:.4g}, {cell['high']:.4g}]"
     if cell["sd"] == 0:
-        interval = f"all {seeds} seeds gave {cell['estimate']:.4g}:"
+        interval = f"all {seeds} seeds gave {cell['estimate']:.4g}, which"
     if verdict == "supported":
         return f"{interval} lies at or above the margin {margin:.4g}"
     if verdict == "refuted":
