@@ -168,6 +168,14 @@ def test_more_cells_need_more_evidence():
     assert crowded.look > alone.look or crowded.verdict == "inconclusive"
 
 
+def test_what_was_decided_at_an_earlier_look_relaxes_the_bound_of_the_rest():
+    at_margin = 0.5 + 0.3 * np.tile([1.0, -1.0], 32)
+    *early, late = decide(np.stack([3 + NOISE, 4 + NOISE, at_margin]))
+    assert [cell.look for cell in early] == [1, 1]
+    # Upwards the last of three hypotheses is left, downwards still all three.
+    assert late.level == pytest.approx(pocock_level(LOOKS, 0.05) / 2 + pocock_level(LOOKS, 0.05 / 3) / 2)
+
+
 def test_runs_are_independent_of_one_another():
     theta = np.random.default_rng(9).normal(0.9, 1.0, size=(5, 6, 64))
     together = decide_runs(theta, margin=0.5, looks=LOOKS)
@@ -344,7 +352,8 @@ def test_records_go_to_json_and_back():
     ("call", "message"),
     [
         (lambda: decide_cells(NOISE, margin=1, looks=LOOKS), r"'theta' must have shape \(cells, n\), got \(64,\)"),
-        (lambda: decide(NOISE[:1]), r"n >= 2 seeds, got \(1, 1, 1\). Run more seeds"),
+        (lambda: decide(NOISE[:1]), r"n >= 2 seeds, got \(1, 1, 1\). Declare a grid"),
+        (lambda: decide(np.zeros((0, 16))), r"at least one cell .* got \(1, 0, 16\)"),
         (lambda: decide(NOISE, margin=0.0), "'margin' must be positive and finite, got 0.0. State the smallest"),
         (lambda: decide(NOISE, looks=(16, 16)), r"'looks' must be .* got \[16, 16\]"),
         (lambda: decide(NOISE, correction=-0.1), "'correction' must be n_test / n_train >= 0"),

@@ -110,10 +110,10 @@ def decide_runs(
     0.94
     """
     values = np.asarray(theta, float)
-    if values.ndim != 3 or values.shape[-1] < 2:
+    if values.ndim != 3 or 0 in values.shape or values.shape[-1] < 2:
         raise ValueError(
-            f"decide_runs: 'theta' must have shape (runs, cells, n) with n >= 2 seeds, got {values.shape}. "
-            "Run more seeds."
+            f"decide_runs: 'theta' must have shape (runs, cells, n) with at least one cell and n >= 2 seeds, got "
+            f"{values.shape}. Declare a grid, and run more seeds."
         )
     margins = np.broadcast_to(np.asarray(margin, float), values.shape[:2])
     if not np.all((margins > 0) & np.isfinite(margins)):
