@@ -120,7 +120,7 @@ def run_suite(suite: Suite, *, cases: int = LEAST_CASES, seed: int = 0) -> Suite
     }
     smallest = min(failures.values(), key=lambda f: weight(f.case), default=None)
     verdict = decide_claim(list(decisions.values()), quantifier="exact")
-    words = f"{len(everything)} cases, {len(decisions)} properties, {len(killers)} mutants killed"
+    words = f"{len(everything)} cases; properties that hold: {len(decisions)}; mutants killed: {len(killers)}"
     if smallest:
         words = f"'{smallest.name}' fails on {plain(smallest.case)}: {smallest.words}"
     broken = _flaw(suite, everything, killers)
