@@ -6,7 +6,21 @@ any pure function over hyperparameters and seeds, and `jaxml.ops` holds differen
 
 from typing import TYPE_CHECKING, Any
 
-from jaxml.sweep import Static, Traced, geomspace, linspace, logspace, sweep, zipped
+from jaxml.sweep import (
+    Static,
+    Traced,
+    geomspace,
+    grids,
+    integers,
+    linspace,
+    logspace,
+    loguniform,
+    product,
+    random_search,
+    sweep,
+    uniform,
+    zipped,
+)
 
 if TYPE_CHECKING:
     from jaxml.experiment import Experiment, Figure
@@ -20,10 +34,16 @@ __all__ = [
     "Traced",
     "curve",
     "geomspace",
+    "grids",
+    "integers",
     "linspace",
     "logspace",
+    "loguniform",
+    "product",
+    "random_search",
     "run",
     "sweep",
+    "uniform",
     "zipped",
 ]
 __version__ = "0.1.0"

@@ -13,14 +13,32 @@ from typing import TYPE_CHECKING, Any
 
 from jaxml.sweep.grid import Zip, geomspace, linspace, logspace, zipped
 from jaxml.sweep.plan import Plan, make_plan
+from jaxml.sweep.search import grids, integers, loguniform, product, random_search, uniform
 from jaxml.sweep.signature import Static, Traced, schema_of
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     import xarray
 
     from jaxml.sweep.execute import Progress
 
-__all__ = ["Static", "Traced", "Zip", "geomspace", "linspace", "logspace", "sweep", "zipped"]
+__all__ = [
+    "Static",
+    "Traced",
+    "Zip",
+    "geomspace",
+    "grids",
+    "integers",
+    "linspace",
+    "logspace",
+    "loguniform",
+    "product",
+    "random_search",
+    "sweep",
+    "uniform",
+    "zipped",
+]
 
 
 def sweep(
@@ -32,6 +50,7 @@ def sweep(
     store: str | Path | None = None,
     master_key: str | int = "jaxml",
     progress: "Callable[[Progress], None] | None" = None,
+    executor: "str | Executor | None" = None,
     **axes: Any,
 ) -> "xarray.Dataset":
     """Run `trial` at every point of a grid, on the same seeds everywhere.
@@ -50,6 +69,8 @@ def sweep(
             that holds part of the grid is completed: nothing in it is computed again.
         master_key: name or number that all keys derive from.
         progress: called after every compilation and chunk.
+        executor: where chunks are computed: None for threads of this process, ``"processes"``, ``"ray"``, or any
+            `concurrent.futures.Executor` whose workers can import the trial.
         **axes: ``name=values`` sweeps a parameter, ``name=value`` fixes it, ``name=zipped(...)`` moves several.
 
     Returns:
@@ -74,7 +95,7 @@ def sweep(
     schema = schema_of(trial)
     _refuse_taken(schema)
     plan = make_plan(schema, axes, seeds, lanes=lanes)
-    return run_plan(trial, plan, store=store, master=master_key, progress=progress)
+    return run_plan(trial, plan, store=store, master=master_key, progress=progress, executor=executor)
 
 
 def run_plan(
@@ -85,16 +106,27 @@ def run_plan(
     master: str | int = "jaxml",
     progress: "Callable[[Progress], None] | None" = None,
     attributes: dict[str, Any] | None = None,
+    executor: "str | Executor | None" = None,
+    address: str | None = None,
 ) -> "xarray.Dataset":
     """Trace, compile and run a plan; see `sweep`."""
     from jaxml.sweep.run import run
 
-    return run(trial, plan, store=store, master=master, progress=progress, attributes=attributes)
+    return run(
+        trial,
+        plan,
+        store=store,
+        master=master,
+        progress=progress,
+        attributes=attributes,
+        executor=executor,
+        address=address,
+    )
 
 
 def _refuse_taken(schema: Any) -> None:
     from jaxml.errors import TrialError
 
-    taken = {"seeds", "seed", "lanes", "store", "master_key", "progress"} & set(schema)
+    taken = {"seeds", "seed", "executor", "lanes", "store", "master_key", "progress"} & set(schema)
     if taken:
         raise TrialError(f"{schema.trial_name}: the parameter names {sorted(taken)} are taken by sweep. Rename them.")

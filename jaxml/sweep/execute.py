@@ -9,13 +9,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
 import numpy as np
 
 from jaxml.sweep.block import compile_block
+from jaxml.sweep.executors import Job, compute_chunk, size_of
+from jaxml.sweep.fingerprint import code_hash
 from jaxml.sweep.plan import ChunkId, Plan
 from jaxml.sweep.signals import Stop, finish_on_signal
 from jaxml.sweep.trace import MISSING, Traced
@@ -66,6 +68,9 @@ class Execution:
     write: Callable[[Plan, ChunkId, Mapping[str, np.ndarray]], None]
     progress: Callable[[Progress], None]
     timing: Timing
+    executor: Executor | None = None
+    job: Job | None = None
+    blocks: dict[Any, Any] | None = None
     started: float = field(default_factory=time.perf_counter)
 
     def run(self, traced: Sequence[Traced]) -> None:
@@ -78,24 +83,36 @@ class Execution:
         waiting = [(t, deque(self._missing(t))) for t in traced]
         waiting = [(t, chunks) for t, chunks in waiting if chunks]
         self._programs, self._compiled = len(waiting), 0
-        pool = ThreadPoolExecutor(workers())
         with finish_on_signal() as stop:
+            if self.executor is not None:
+                self._compiled = len(waiting)  # workers compile for themselves
+                self._loop(self.executor, {}, deque((t, None, chunks) for t, chunks in waiting), stop)
+                return
+            pool = ThreadPoolExecutor(workers())
             try:
-                self._loop(pool, waiting, stop)
+                compiling = {pool.submit(self._compile, t): (t, chunks) for t, chunks in waiting}
+                self._loop(pool, compiling, deque(), stop)
             finally:
                 pool.shutdown(wait=not stop.at_once, cancel_futures=True)
 
-    def _loop(self, pool: Executor, waiting: list[tuple[Traced, deque[ChunkId]]], stop: Stop) -> None:
-        compiling: dict[Future, tuple[Traced, deque[ChunkId]]] = {
-            pool.submit(self._compile, t): (t, c) for t, c in waiting
-        }
+    def _loop(
+        self,
+        pool: Executor,
+        compiling: dict[Future, tuple[Traced, deque[ChunkId]]],
+        ready: deque[tuple[Traced, Any, deque[ChunkId]]],
+        stop: Stop,
+    ) -> None:
         running: dict[Future, tuple[Traced, ChunkId]] = {}
-        ready: deque[tuple[Traced, Any, deque[ChunkId]]] = deque()
+        most = 2 * (workers() if self.executor is None else size_of(self.executor))
         while compiling or running or ready:
-            while ready and len(running) < 2 * workers() and not stop.requested:
+            while ready and len(running) < most and not stop.requested:
                 traced, block, chunks = ready[0]
                 chunk = chunks.popleft()
-                running[pool.submit(self._compute, block, chunk)] = (traced, chunk)
+                if self.executor is None:
+                    future = pool.submit(self._compute, block, chunk)
+                else:
+                    future = pool.submit(compute_chunk, self.job, replace(traced.program, chunks=(chunk,)), chunk)
+                running[future] = (traced, chunk)
                 if not chunks:
                     ready.popleft()
             if stop.requested:
@@ -140,8 +157,13 @@ class Execution:
         )
 
     def _compile(self, traced: Traced) -> Any:
+        known = None if self.blocks is None else (code_hash(traced), self.plan.block)
+        if self.blocks is not None and known in self.blocks:
+            return replace(self.blocks[known], plan=self.plan)
         begin = time.perf_counter()
         block = compile_block(traced, self.plan, self.key)
+        if self.blocks is not None:
+            self.blocks[known] = block
         self.timing.compile_seconds += time.perf_counter() - begin
         self.timing.compiles += 1
         return block

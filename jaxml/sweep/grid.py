@@ -54,11 +54,17 @@ def _check_count(name: str, num: int) -> None:
         raise ConfigError(f"{name}: the number of points must be a whole number of at least 1, got {num!r}.")
 
 
+DEFAULT: Any = object()
+"""Stands in a column for the default that the trial declares."""
+
+
 @dataclass(frozen=True)
 class Zip:
-    """Parameters that move together along one axis; made by `zipped`."""
+    """Parameters that move together along one axis; made by `zipped`, `random_search`, `grids` and `product`."""
 
     columns: Mapping[str, Sequence[Value]]
+    ordered: bool = True
+    """Whether the order of the points means something; else those of one static point are put together."""
 
 
 def zipped(**columns: Sequence[Value]) -> Zip:
@@ -120,11 +126,16 @@ def build_axes(schema: Schema, entries: Mapping[str, Any], where: str = "sweep")
         for parameter, values in columns.items():
             place = f"{where}.{name}" if parameter == name else f"{where}.{name}.{parameter}"
             declared = schema.find(parameter, place)
-            checked[parameter] = [declared.accept(value, place) for value in values]
+            checked[parameter] = [
+                declared.given_default(place) if value is DEFAULT else declared.accept(value, place) for value in values
+            ]
             if parameter in owner:
                 raise ConfigError(f"{place}: '{parameter}' is already swept by axis '{owner[parameter]}'.")
             owner[parameter] = name
         points = tuple(dict(zip(checked, row, strict=True)) for row in zip(*checked.values(), strict=True))
+        if isinstance(entry, Zip) and not entry.ordered:
+            static = [parameter for parameter in checked if not schema[parameter].traced]
+            points = tuple(sorted(points, key=lambda point: [str(point[parameter]) for parameter in static]))
         if not points:
             raise ConfigError(f"{where}.{name}: the grid is empty. Give at least one value.")
         rows: list[tuple[Value, ...]] = [tuple(point.values()) for point in points]

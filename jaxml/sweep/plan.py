@@ -13,7 +13,7 @@ from typing import Any
 
 from jaxml.errors import ConfigError
 from jaxml.sweep.grid import Axis, Zip, build_axes
-from jaxml.sweep.signature import REQUIRED, Schema, Value
+from jaxml.sweep.signature import Schema, Value
 
 ChunkId = tuple[int, ...]
 StaticPoint = tuple[tuple[str, Value], ...]
@@ -178,9 +178,7 @@ def make_plan(
     for name, parameter in schema.items():
         if name in swept or name in fixed:
             continue
-        if parameter.default is REQUIRED:
-            raise ConfigError(f"{where}: the trial needs a value for '{name}', which has no default.")
-        fixed[name] = parameter.default
+        fixed[name] = parameter.given_default(where)
     plan = Plan(schema, axes, fixed, _seed_numbers(seeds))
     return plan.with_lanes_at_most(plan.cells if lanes is None else lanes)
 

@@ -1,7 +1,9 @@
 """From a plan to results: trace, choose the chunk size, open the store, compute what is missing."""
 
+import uuid
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ import jax
 from jaxml.errors import TrialError
 from jaxml.sweep.cost import peak_bytes
 from jaxml.sweep.execute import Execution, OutOfMemory, Progress, Timing, workers
+from jaxml.sweep.executors import Job, executor_named
 from jaxml.sweep.fingerprint import fingerprint
 from jaxml.sweep.plan import Plan
 from jaxml.sweep.store import MemoryStore, ZarrStore
@@ -34,8 +37,19 @@ def run(
     master: str | int = "jaxml",
     progress: Callable[[Progress], None] | None = None,
     attributes: Mapping[str, Any] | None = None,
+    executor: str | Executor | None = None,
+    address: str | None = None,
+    blocks: dict[Any, Any] | None = None,
 ) -> "xarray.Dataset":
-    """Compute a plan; see `jaxml.sweep.sweep`."""
+    """Compute a plan; see `jaxml.sweep.sweep`.
+
+    Args:
+        trial, plan, store, master, progress: as there.
+        attributes: kept with the results.
+        executor: where chunks are computed; None means threads of this process, see `executors`.
+        address: the Ray cluster.
+        blocks: compiled programs to reuse and to add to, for callers that run one trial many times.
+    """
     key, timing = master_key(master), Timing()
     traced = trace_all(trial, plan, key, timing)
     plan = fitted(plan, traced)
@@ -45,10 +59,13 @@ def run(
     else:
         path = store if isinstance(store, str) and "://" in store else Path(store)
         target = ZarrStore(path, plan, outputs, fingerprint(plan, traced, master), attributes or {})
+    pool = None if executor is None else executor_named(executor, address)
     try:
         layout = target.plan
         while True:
-            work = Execution(layout, key, target.status, target.write, progress or (lambda _: None), timing)
+            job = Job(trial, layout, master, bool(jax.config.read("jax_enable_x64")), uuid.uuid4().hex)
+            report = progress or (lambda _: None)
+            work = Execution(layout, key, target.status, target.write, report, timing, pool, job, blocks)
             try:
                 work.run(_with_chunks(traced, layout))
                 break
@@ -59,6 +76,8 @@ def run(
         results = target.dataset()
     finally:
         target.close()
+        if pool is not None and pool is not executor:
+            pool.shutdown(cancel_futures=True)
     return _described(results, timing, layout, target.repaired)
 
 

@@ -57,6 +57,16 @@ class Parameter:
             return value
         raise ConfigError(f"{where}: expected {self.type.__name__}, got {value!r} ({type(value).__name__}).")
 
+    def given_default(self, where: str) -> Value:
+        """Return the default.
+
+        Raises:
+            ConfigError: when there is none.
+        """
+        if self.default is REQUIRED:
+            raise ConfigError(f"{where}: a value is needed for '{self.name}', which has no default.")
+        return self.default
+
 
 class Schema(Mapping[str, Parameter]):
     """The parameters of one trial, by name and in order."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from jaxml.errors import ConfigError
 from jaxml.sweep.grid import geomspace, linspace, logspace, zipped
 from jaxml.sweep.plan import make_plan
+from jaxml.sweep.search import grids, integers, loguniform, product, random_search, uniform
 from jaxml.sweep.signature import schema_of_source
 
 SCHEMA = schema_of_source(
@@ -38,7 +39,7 @@ def test_spaces_are_numpys(num):
         (lambda: make_plan(SCHEMA, {"lan": [1]}, 1), "no parameter 'lan'. Did you mean 'lam'"),
         (lambda: make_plan(SCHEMA, {"lam": ["a"]}, 1), r"sweep\.lam: expected float, got 'a'"),
         (lambda: make_plan(SCHEMA, {"lam": object()}, 1), "a value or a list of values"),
-        (lambda: make_plan(SCHEMA, {"mu": 1}, 1), "needs a value for 'lam'"),
+        (lambda: make_plan(SCHEMA, {"mu": 1}, 1), "a value is needed for 'lam'"),
         (lambda: make_plan(SCHEMA, {"lam": [1], "z": zipped(lam=[1], mu=[2])}, 1), "already swept by axis 'lam'"),
         (lambda: make_plan(SCHEMA, {"lam": 1, "n": zipped(n=[1], mu=[2])}, 1), "this name is taken"),
         (lambda: make_plan(SCHEMA, {"lam": 1}, 0), "at least one seed"),
@@ -110,3 +111,53 @@ def test_one_program_for_each_static_point():
 
 def test_an_int_that_is_traced_costs_no_program():
     assert len(make_plan(SCHEMA, {"lam": 1.0, "depth": [1, 2, 3]}, 4).programs()) == 1
+
+
+def test_random_points_are_repeatable_distinct_and_inside():
+    space = {"lam": loguniform(1e-4, 10), "mu": uniform(-1, 1), "n": integers(1, 3), "solver": ["prox", "l2"]}
+    draws = random_search(200, seed=3, **space)
+    assert draws.columns == random_search(200, seed=3, **space).columns
+    assert draws.columns != random_search(200, seed=4, **space).columns
+    lam = np.log10(draws.columns["lam"])
+    assert lam.min() > -4
+    assert lam.max() < 1
+    assert abs(np.mean(lam) + 1.5) < 4 * (5 / 12**0.5) / 200**0.5
+    assert set(draws.columns["n"]) == {1, 2, 3}
+    plan = make_plan(SCHEMA, {"draw": draws}, 2)
+    assert len(plan.axes[0]) == 200
+    assert len(plan.programs()) == 6
+    found = list(cells_of(plan))
+    assert len(found) == plan.cells
+    for position, values, _ in found:
+        assert values == {"depth": 1, **plan.axes[0].points[position[0]]}
+
+
+def test_grids_in_a_row_take_defaults_for_what_they_do_not_name():
+    plan = make_plan(SCHEMA, {"lam": 1.0, "arm": grids({"solver": "l2"}, {"solver": "prox", "mu": [0.5, 1.0]})}, 2)
+    assert plan.axes[0].points == (
+        {"solver": "l2", "mu": 0.0},
+        {"solver": "prox", "mu": 0.5},
+        {"solver": "prox", "mu": 1.0},
+    )
+    assert [len(program.chunks) for program in plan.programs()] == [1, 1]
+
+
+def test_product_with_holes():
+    holes = product(lambda n, lam: n * lam > 2, n=[1, 2], lam=[1.0, 2.0])
+    plan = make_plan(SCHEMA, {"cell": holes}, 1)
+    assert plan.axes[0].points == ({"n": 1, "lam": 1.0}, {"n": 1, "lam": 2.0}, {"n": 2, "lam": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: random_search(5, n=[1, 2]), "holds only about 2 points, 5 were asked"),
+        (lambda: loguniform(0, 1), "must be positive"),
+        (lambda: uniform(1, 1), "below the upper one"),
+        (lambda: product(lambda n: True, n=[1]), "the grid is empty"),
+        (lambda: make_plan(SCHEMA, {"a": grids({"n": 1}, {"lam": 1.0})}, 1), r"sweep\.a\.lam: a value is needed"),
+    ],
+)
+def test_mistakes_in_a_search_are_named(make, message):
+    with pytest.raises(ConfigError, match=message):
+        make()

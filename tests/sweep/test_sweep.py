@@ -139,6 +139,73 @@ def test_a_static_point_may_leave_out_a_float():
     assert not results.nonfinite.any()
 
 
+def test_random_search_shares_programs_between_its_points():
+    draws = jaxml.random_search(9, lam=jaxml.loguniform(0.1, 10), power=[1, 2])
+    found = sweep(ridge, seeds=2, draw=draws)
+    assert found.attrs["compiles"] == 2
+    for i in (0, 4, 8):
+        lam, power = float(found.lam[i]), int(found.power[i])
+        np.testing.assert_allclose(found.norm[i, 1], alone(1, lam=lam, power=power)["norm"], rtol=1e-4)
+
+
+def test_the_first_bad_step_of_a_curve_is_recorded():
+    def trial(key, *, rate: float):
+        steps = jnp.arange(50, dtype=jnp.float32)
+        return {"loss": curve(jnp.exp(rate * steps), "step"), "final": jnp.float32(1)}
+
+    results = sweep(trial, seeds=2, rate=[0.0, 2.0, 10.0])
+    overflow = np.log(np.finfo(np.float32).max)
+    np.testing.assert_array_equal(results.nonfinite_step[:, 0], [-1, np.ceil(overflow / 2), np.ceil(overflow / 10)])
+    np.testing.assert_array_equal(results.nonfinite[:, 1], [False, True, True])
+
+
+def test_a_static_point_that_fails_takes_nobody_with_it():
+    def trial(key, *, lam: float, n: int):
+        return {"x": lam * jnp.ones((4, 4)).reshape(n, -1).sum()}
+
+    with pytest.warns(RuntimeWarning, match="1 static points failed: n=3: "):
+        results = sweep(trial, seeds=2, lam=[1.0, 2.0], n=[2, 3, 4])
+    assert len(results.attrs["failures"]) == 1
+    np.testing.assert_array_equal(results.nonfinite.isel(seed=0, lam=0), [False, True, False])
+    np.testing.assert_array_equal(results.x.sel(n=4, seed=0), [16, 32])
+    assert np.isnan(results.x.sel(n=3)).all()
+    with pytest.raises(TypeError, match="reshape"):
+        sweep(trial, seeds=2, lam=[1.0, 2.0], n=[3, 5])
+
+
+def test_a_static_point_that_fails_while_running(monkeypatch):
+    from jaxml.sweep.block import Block
+
+    compute = Block.compute
+
+    def failing(self, chunk):
+        if self.plan.static_of(chunk)["power"] == 3:
+            raise RuntimeError("the device caught fire")
+        return compute(self, chunk)
+
+    monkeypatch.setattr(Block, "compute", failing)
+    with pytest.warns(RuntimeWarning, match="power=3: RuntimeError: the device caught fire"):
+        results = sweep(ridge, seeds=2, lam=[1.0], power=[1, 3])
+    assert results.nonfinite.sel(power=3).all()
+    assert not results.nonfinite.sel(power=1).any()
+
+
+def test_chunks_are_halved_until_they_fit_into_memory(results, monkeypatch):
+    from jaxml.sweep.block import Block
+
+    compute = Block.compute
+
+    def cramped(self, chunk):
+        if self.plan.lanes > 8:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+        return compute(self, chunk)
+
+    monkeypatch.setattr(Block, "compute", cramped)
+    halved = sweep(ridge, seeds=6, lam=LAMS, solver="solve", store=None)
+    assert halved.attrs["lanes"] <= 8
+    np.testing.assert_allclose(halved.w, results.w.sel(solver="solve"), rtol=1e-4, atol=1e-6)
+
+
 def shaped(key, *, n: Traced[int]):
     return {"x": jax.random.normal(key, (n,)).sum()}
 
