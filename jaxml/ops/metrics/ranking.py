@@ -116,13 +116,12 @@ def roc_auc(
         fpr, tpr, _ = roc_curve(scores, labels, weights=weights)
         area = _partial_area(fpr, tpr, jnp.asarray(max_fpr, fpr.dtype))
     else:
-        positive, negative, ordered = _sorted("roc_auc", scores, labels, weights)
-        starts, ends = _tie_bounds(ordered)
-        seen = jnp.cumsum(negative)
-        before, upto = _at_start(seen - negative, starts), _at_end(seen, ends)
-        # Scores fall, so the negatives below a tie group are those not seen by its end.
-        total = jnp.sum(negative)
-        area = jnp.sum(positive * (total - (before + upto) / 2)) / (total * jnp.sum(positive))
+        positive, negative, starts, _ = _sorted("roc_auc", scores, labels, weights)
+        seen, total = jnp.cumsum(negative), jnp.sum(negative)
+        before = jax.lax.cummax(jnp.where(starts, seen - negative, 0))
+        # Within a tie the negatives come first: at a positive, `seen` holds all of its tie and those above it, `before`
+        # only those above.
+        area = jnp.sum(positive * (total - (before + seen) / 2)) / (total * jnp.sum(positive))
     return jnp.where(jnp.any(jnp.isnan(scores)), jnp.nan, area)
 
 
@@ -310,56 +309,49 @@ def _class_weights(where: str, scores: Array, labels: Array, weights: Array | No
     return jnp.where(is_positive, weights, 0), jnp.where(is_positive, 0, weights)
 
 
-def _sorted(where: str, scores: Array, labels: Array, weights: Array | None) -> tuple[Array, Array, Array]:
-    """Weights as positive and as negative, and the scores, all by falling score."""
+def _sorted(where: str, scores: Array, labels: Array, weights: Array | None) -> tuple[Array, Array, Array, Array]:
+    """By falling score: weights as positive and as negative, where groups of tied scores start, and the order."""
     positive, negative = _class_weights(where, scores, labels, weights)
-    order = _falling_order(scores)
+    order, starts = _falling_order(scores, labels.astype(bool))
     # One gather of the signed weight serves both classes.
     signed = (positive - negative).at[order].get(mode="promise_in_bounds")
-    ordered = scores.at[order].get(mode="promise_in_bounds")
-    return jnp.maximum(signed, 0), jnp.maximum(-signed, 0), ordered
+    return jnp.maximum(signed, 0), jnp.maximum(-signed, 0), starts, order
 
 
 def _cumulated(
     where: str, scores: Array, labels: Array, weights: Array | None
 ) -> tuple[Array, Array, Array, Array, Array]:
-    """``(positive, negative, scores, TP, FP)`` by falling score; the sums run to the end of each tie group."""
-    positive, negative, ordered = _sorted(where, scores, labels, weights)
-    _, ends = _tie_bounds(ordered)
-    return positive, negative, ordered, _at_end(jnp.cumsum(positive), ends), _at_end(jnp.cumsum(negative), ends)
+    """``(positive, negative, scores, TP, FP)`` by falling score; the sums run to the end of each group of ties."""
+    positive, negative, starts, order = _sorted(where, scores, labels, weights)
+    ends = jnp.concatenate([starts[1:], jnp.ones(min(1, starts.size), bool)])
+
+    def to_end(rising: Array) -> Array:
+        return jax.lax.cummin(jnp.where(ends, rising, jnp.inf), reverse=True)
+
+    return positive, negative, scores[order], to_end(jnp.cumsum(positive)), to_end(jnp.cumsum(negative))
 
 
-def _falling_order(scores: Float[Array, "n"]) -> Int[Array, "n"]:
-    """Indices that sort `scores` from high to low; equal scores in any order."""
+def _falling_order(scores: Array, labels: Array) -> tuple[Array, Array]:
+    """Indices that sort `scores` from high to low, negatives first among equals, and where equals start."""
     fixed = jax.lax.stop_gradient(scores)
     indices = jnp.arange(scores.size, dtype=jnp.int32)
     if fixed.dtype == jnp.float64:
-        return jax.lax.sort((-fixed, indices), num_keys=1)[1]
-    # XLA's CPU sort of several operands, or of floats, is several times slower than that of one integer. So the score's
-    # bits, made monotone, go into the high half of a 64-bit integer and the index into the low half.
+        keys, _, order = jax.lax.sort((-fixed, labels.astype(jnp.int32), indices), num_keys=2)
+        return order, _changes(keys)
+    # XLA's CPU sort of several operands, or of floats, is several times slower than a stable sort of one integer. So
+    # the score's bits, made monotone, go into the high half of a 64-bit integer, label and index into the low half.
     fixed = fixed.astype(jnp.float32)
     bits = jax.lax.bitcast_convert_type(jnp.where(fixed == 0, 0, fixed), jnp.int32)  # -0 ties with 0
     rising = jnp.where(bits < 0, bits ^ jnp.int32(0x7FFFFFFF), bits)
     with jax.enable_x64(True):
-        packed = (jnp.int64(~rising) << 32) | jnp.int64(indices)
-        return jax.lax.sort(packed, is_stable=False).astype(jnp.int32)
+        low = labels.astype(jnp.int64) << 31 | indices.astype(jnp.int64)
+        packed = jax.lax.sort(~rising.astype(jnp.int64) << 32 | low, is_stable=True)
+        order = packed.astype(jnp.int32) & jnp.int32(0x7FFFFFFF)
+        return order, _changes((packed >> 32).astype(jnp.int32))
 
 
-def _tie_bounds(ordered: Array) -> tuple[Array, Array]:
-    """Whether each place starts, and ends, a group of equal scores."""
-    change = ordered[1:] != ordered[:-1]
-    edge = jnp.ones(min(1, ordered.size), bool)
-    return jnp.concatenate([edge, change]), jnp.concatenate([change, edge])
-
-
-def _at_start(rising: Array, starts: Array) -> Array:
-    """The value of a rising, non-negative sequence where each place's tie group starts."""
-    return jax.lax.cummax(jnp.where(starts, rising, 0))
-
-
-def _at_end(rising: Array, ends: Array) -> Array:
-    """The value of a rising sequence where each place's tie group ends."""
-    return jax.lax.cummin(jnp.where(ends, rising, jnp.inf), reverse=True)
+def _changes(keys: Array) -> Array:
+    return jnp.concatenate([jnp.ones(min(1, keys.size), bool), keys[1:] != keys[:-1]])
 
 
 def _from_zero(x: Array) -> Array:
