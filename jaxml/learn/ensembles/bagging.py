@@ -61,8 +61,16 @@ def bootstrap_weights(key: Array, n: int) -> Float[Array, " n"]:
 
 
 def map_members(member: Callable, keys: Array, batch_size: int | None) -> Any:
-    """All members at once, or `batch_size` at a time to bound the memory."""
-    return jax.vmap(member)(keys) if batch_size is None else lax.map(member, keys, batch_size=batch_size)
+    """All members at once, or about `batch_size` at a time to bound the memory."""
+    members = keys.shape[0]
+    if batch_size is None or batch_size >= members:
+        return jax.vmap(member)(keys)
+    # Batches of one size, the last one filled up: a remainder would be compiled a second time.
+    batches = -(-members // batch_size)
+    size = -(-members // batches)
+    filled = keys[jnp.arange(batches * size) % members].reshape(batches, size)
+    stacked = lax.map(jax.vmap(member), filled)
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:members], stacked)
 
 
 def bagging(

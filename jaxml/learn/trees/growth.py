@@ -81,6 +81,13 @@ class _Split(NamedTuple):
     splits: Array
 
 
+class _Draws(NamedTuple):
+    """Uniform numbers for every node and feature, (w, d): which features may split it, and where; None if unused."""
+
+    feature: Array | None
+    threshold: Array | None
+
+
 class _Level(NamedTuple):
     """State between two levels: `slot` is a row's node within the level, -1 once it rests in a leaf."""
 
@@ -97,7 +104,6 @@ class _Grower(NamedTuple):
     stats: Float[Array, "s n"]  # targets x weight, then the weight itself
     rules: Rules
     score: Score
-    splitter: Literal["best", "random"]
     missing: bool
     method: Method
 
@@ -133,14 +139,13 @@ class _Grower(NamedTuple):
         share = jnp.maximum(targets, tiny) / jnp.maximum(weight, tiny)
         return jnp.sum(jnp.maximum(targets, 0.0) * jnp.log(share), axis=1)
 
-    def best_split(self, key: Array | None, level: _Level, root_weight: Array, may_split: Array) -> _Split:
+    def best_split(self, draws: _Draws, level: _Level, root_weight: Array, may_split: Array) -> _Split:
         """The candidate of greatest gain in each node; ties go to missing-right, low features, low thresholds."""
         (d, cuts), rules = self.binned.edges.shape, self.rules
         w, s, _ = level.sums.shape
         totals = level.totals[:, :, None, None]
         left = level.sums.reshape(w, s, d, cuts)
         absent = totals - left[..., -1:]  # what has no bin, if `missing`
-        draws = None if key is None else jax.random.uniform(key, (2, w, d), level.sums.dtype)
         # A weight this far below the root's is what rounding leaves of an empty side.
         eps = jnp.finfo(left.dtype).eps
         least = jnp.maximum(jnp.asarray(rules.min_leaf_weight, left.dtype), 8 * eps * root_weight)
@@ -149,16 +154,16 @@ class _Grower(NamedTuple):
         def gains(left: Array) -> Array:
             right = totals - left
             allowed = (left[:, -1] >= least) & (right[:, -1] >= least)
-            if self.splitter == "random" and draws is not None:
+            if draws.threshold is not None:
                 # Left weights grow with the threshold, so the allowed candidates are consecutive.
                 low = jnp.sum(left[:, -1] < least, axis=2)
                 count = jnp.sum(allowed, axis=2)
-                pick = low + jnp.floor(draws[1] * count.astype(draws.dtype)).astype(low.dtype)
+                pick = low + jnp.floor(draws.threshold * count.astype(left.dtype)).astype(low.dtype)
                 allowed &= jnp.arange(cuts)[None, None] == pick[:, :, None]
             if rules.feature_mask is not None:
                 allowed &= rules.feature_mask[None, :, None]
-            if rules.features_per_split is not None and draws is not None:
-                rank = jnp.sum(draws[0][:, None, :] < draws[0][:, :, None], axis=2)
+            if rules.features_per_split is not None and draws.feature is not None:
+                rank = jnp.sum(draws.feature[:, None, :] < draws.feature[:, :, None], axis=2)
                 allowed &= (rank < rules.features_per_split)[:, :, None]
             gain = self.quality(left) + self.quality(right) - parent[:, None, None]
             return jnp.where(allowed, gain, -jnp.inf)
@@ -182,11 +187,11 @@ class _Grower(NamedTuple):
         return _Split(candidate // cuts, candidate % cuts, missing_left, best, left_totals, splits)
 
     def advance(
-        self, key: Array | None, level: _Level, depth: Array, first: Array, width: int, search: bool = True
+        self, draws: _Draws, level: _Level, depth: Array, first: Array, width: int, search: bool = True
     ) -> tuple[_Level, Tree]:
         """Split the nodes of one level; their children take `width` slots, which start at node `first`."""
         root_weight = jnp.sum(self.stats[-1])
-        split = self.best_split(key, level, root_weight, depth < self.rules.depth)
+        split = self.best_split(draws, level, root_weight, depth < self.rules.depth)
         w, half = level.totals.shape[0], width // 2
         splits, order, rank = split.splits, jnp.arange(w), jnp.arange(w)
         if half < w:  # more nodes than pairs of slots: the greatest gains first
@@ -302,15 +307,23 @@ def grow_tree(
         raise ValueError(f"grow_tree: 'width' must be even and at least 2, got {width}. Use None for no limit.")
     if key is None and (splitter == "random" or rules.features_per_split is not None):
         raise ValueError("grow_tree: 'key' must be a PRNG key where splits are random, got None.")
-    width = 2**max_depth if width is None else width
-    widths = [min(2**level, width) for level in range(max_depth + 1)]
+    most = 2**max_depth if width is None else width
+    widths = [min(2**level, most) for level in range(max_depth + 1)]
     firsts = [sum(widths[:level]) for level in range(max_depth + 1)]
     stats = jnp.concatenate([targets, weights[:, None].astype(targets.dtype)], axis=1).T
-    grower = _Grower(binned, stats, rules, score, splitter, missing, method)
-    random = splitter == "random" or rules.features_per_split is not None
+    grower = _Grower(binned, stats, rules, score, missing, method)
+    # One draw for all levels: code that makes random numbers is slow to compile, once per level above all.
+    shape = (firsts[-1], sizes["d"])
 
-    def level_key(depth: Array | int) -> Array | None:
-        return jax.random.fold_in(key, depth) if key is not None and random else None
+    def uniform(stream: int, wanted: bool) -> Array | None:
+        if not wanted or key is None:
+            return None
+        return jax.random.uniform(jax.random.fold_in(key, stream), shape, stats.dtype)
+
+    draws = _Draws(uniform(0, rules.features_per_split is not None), uniform(1, splitter == "random"))
+
+    def level_draws(depth: int) -> _Draws:
+        return jax.tree.map(lambda u: u[firsts[depth] : firsts[depth + 1]], draws)
 
     root = jnp.zeros(sizes["n"], jnp.int32)
     state = _Level(root, root, grower.left_sums(root, 1), jnp.sum(stats, axis=1)[None])
@@ -318,21 +331,22 @@ def grow_tree(
     # Levels that double are unrolled; levels at full width share one body.
     full = next((level for level in range(max_depth) if widths[level] == widths[level + 1]), max_depth)
     last = max_depth - 1
-    for depth in range(min(full, max_depth)):
-        arguments = level_key(depth), state, jnp.asarray(depth), jnp.asarray(firsts[depth + 1])
+    for depth in range(full):
+        arguments = level_draws(depth), state, jnp.asarray(depth), jnp.asarray(firsts[depth + 1])
         state, level = grower.advance(*arguments, widths[depth + 1], search=depth < last)
         nodes.append(level)
     if full < last:
 
-        def step(state: _Level, depth: Array) -> tuple[_Level, Tree]:
-            first = firsts[full] + (depth - full + 1) * width
-            return grower.advance(level_key(depth), state, depth, first, width)
+        def step(state: _Level, inputs: tuple[_Draws, Array]) -> tuple[_Level, Tree]:
+            draws, depth = inputs
+            return grower.advance(draws, state, depth, firsts[full] + (depth - full + 1) * most, most)
 
-        state, levels = lax.scan(step, state, jnp.arange(full, last))
+        shared = jax.tree.map(lambda u: u[firsts[full] : firsts[last]].reshape(-1, most, sizes["d"]), draws)
+        state, levels = lax.scan(step, state, (shared, jnp.arange(full, last)))
         nodes.append(jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), levels))
     if full <= last:
-        arguments = level_key(last), state, jnp.asarray(last), jnp.asarray(firsts[max_depth])
-        state, level = grower.advance(*arguments, width, search=False)
+        arguments = level_draws(last), state, jnp.asarray(last), jnp.asarray(firsts[max_depth])
+        state, level = grower.advance(*arguments, most, search=False)
         nodes.append(level)
     leaves = jnp.zeros(widths[max_depth], jnp.int32)
     nodes.append(grower._nodes(state.totals, None, leaves > 0, leaves))
