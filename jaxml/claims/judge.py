@@ -22,7 +22,7 @@ class Effect:
     """The oriented, paired effect of one cell: one number per reported seed."""
 
     theta: np.ndarray
-    nonfinite: float
+    nonfinite: np.ndarray
     tuned: dict[str, dict[str, Any]]
 
 
@@ -53,7 +53,9 @@ def judge(
     """
     places = {name: cells_of(axes, claim, f"claims.{name}") for name, claim in claims.items()}
     primary = [(name, cell) for name, cells in places.items() for cell in cells]
-    effects = [effect_of(results, claims[name], axes, cell, f"claims.{name}") for name, cell in primary]
+    if not primary:
+        return []
+    effects = [effect_of(results, claims[name], axes, cell, looks[0], f"claims.{name}") for name, cell in primary]
     decisions = _decide(
         effects,
         [claims[name].margin.value for name, _ in primary],
@@ -94,14 +96,16 @@ def judge(
     return cards
 
 
-def effect_of(results: "xarray.Dataset", claim: Claim, axes: Sequence[Axis], cell: Indices, where: str) -> Effect:
+def effect_of(
+    results: "xarray.Dataset", claim: Claim, axes: Sequence[Axis], cell: Indices, first_look: int, where: str
+) -> Effect:
     """The effect in one cell: transform both arms to the claim's scale, subtract seed by seed, orient.
 
-    A seed whose run is not finite scores as the worst effect seen among the others; the share of such seeds in the
-    worse arm is returned, and decides whether the cell is invalid.
+    A seed whose run is not finite scores as the worst effect of the first look, so that no later seed changes an
+    earlier decision; which seeds those are is returned arm by arm, shape (arms, seeds).
     """
     arms = {"claimed": claim.arms.claimed, "against": claim.arms.against}
-    values, shares, tuned = {}, [], {}
+    values, tuned = {}, {}
     for arm, pins in arms.items():
         if pins is None:
             continue
@@ -116,12 +120,12 @@ def effect_of(results: "xarray.Dataset", claim: Claim, axes: Sequence[Axis], cel
         if column.dims != ("seed",):
             raise ConfigError(f"{where}.estimand: '{claim.estimand}' still has the axes {column.dims} in one cell.")
         values[arm] = np.asarray(column, np.float64)
-        shares.append(float(np.mean(~np.isfinite(values[arm]))))
     theta = values["claimed"] - values["against"] if "against" in values else values["claimed"]
     theta = theta if claim.direction == "larger" else -theta
-    finite = np.isfinite(theta)
-    worst = theta[finite].min() if finite.any() else 0.0
-    return Effect(np.where(finite, theta, worst), max(shares), tuned)
+    first = theta[:first_look]
+    worst = first[np.isfinite(first)].min(initial=0.0)
+    marks = [~np.isfinite(values[arm]) for arm in ("claimed", "against" if "against" in values else "claimed")]
+    return Effect(np.where(np.isfinite(theta), theta, worst), np.stack(marks), tuned)
 
 
 def _estimand(results: "xarray.Dataset", name: str, where: str) -> "xarray.DataArray":
@@ -172,7 +176,7 @@ def _decide(
         looks=tuple(looks),
         alpha=alpha,
         correction=np.asarray([c or 0.0 for c in corrections]),
-        nonfinite=np.asarray([effect.nonfinite for effect in effects]),
+        nonfinite=np.stack([effect.nonfinite for effect in effects]),
     )
 
 
@@ -191,7 +195,7 @@ def _controls(
             place = f"{where}.controls.{kind}.{control.name}"
             posed = control_claim(claim, control, axes, place)
             (cell,) = cells_of(axes, posed, place)
-            effect = effect_of(results, posed, axes, cell, place)
+            effect = effect_of(results, posed, axes, cell, looks[0], place)
             correction = _correction(posed, axes, cell, splits)
             (decision,) = _decide([effect], [posed.margin.value], [correction], looks, alpha)
             supported = decision.verdict == "supported"

@@ -1,4 +1,4 @@
-"""The commands. Exit codes: 0 done, 1 a strict check failed, 2 bad usage or config, 3 the run failed, 130 interrupted."""
+"""The commands. Exit codes: 0 done, 1 a strict check failed, 2 bad usage or config, 3 the run failed, 130 stopped."""
 
 import json
 import sys
@@ -59,7 +59,7 @@ def run(
 
 @app.command()
 def plan(config: Config, overrides: Overrides = None, as_json: Json = False) -> None:
-    """Say what a run would compile and compute, and what its looks can resolve; nothing is run."""
+    """Say what a run would compute and what it can resolve."""
     from jaxml.cli.tables import print_plan
     from jaxml.planning import describe
 
@@ -73,7 +73,7 @@ def validate(
     overrides: Overrides = None,
     schema: Annotated[bool, typer.Option("--schema", help="print the JSON Schema of config files")] = False,
 ) -> None:
-    """Check a config against its trial's signature; nothing is imported or run."""
+    """Check a config against its trial; nothing is run."""
     from jaxml.config import json_schema, load_config
 
     if schema:
@@ -91,7 +91,7 @@ def validate(
 
 @app.command("list")
 def list_(runs: Runs = Path("runs"), as_json: Json = False) -> None:
-    """List the configs of this project and the runs made so far."""
+    """List this project's configs and its runs."""
     from jaxml.cli.tables import print_listing
     from jaxml.listing import list_configs, list_runs
 
@@ -115,7 +115,7 @@ def show(run: RunArgument = None, runs: Runs = Path("runs"), as_json: Json = Fal
 
 @app.command()
 def report(run: RunArgument = None, runs: Runs = Path("runs")) -> None:
-    """Judge a run again from its directory and write its report anew."""
+    """Judge a run again and write its report anew."""
     from jaxml.report import write_report
     from jaxml.runner import judge_again
 
@@ -127,7 +127,7 @@ def report(run: RunArgument = None, runs: Runs = Path("runs")) -> None:
 
 @app.command()
 def new(name: Annotated[str, typer.Argument(metavar="NAME", help="lower-case letters, digits and _")]) -> None:
-    """Write an experiment and a config that run as they are, to be made your own."""
+    """Write an experiment and a config to start from."""
     from jaxml.scaffold import scaffold
 
     for path in scaffold(name, Path.cwd()):
@@ -137,7 +137,7 @@ def new(name: Annotated[str, typer.Argument(metavar="NAME", help="lower-case let
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
-    """Show devices, versions and the cache of compiled programs."""
+    """Show devices, versions and the compile cache."""
     from jaxml.cli.tables import print_pairs
     from jaxml.environment import describe_environment
     from jaxml.runner import cache_folder

@@ -57,12 +57,11 @@ def print_plan(description: Mapping[str, Any]) -> None:
         for claim in description["claims"]:
             table.add_row(*(str(claim[k]) for k in ("id", "quantifier", "cells", "margin", "scale", "controls")))
         console.print(table)
-    table = _table("look", "seeds", "resolves |effect - margin| / sd")
+    table = _table("look", "seeds", "of", "decides 9 in 10 at |effect - margin| / sd")
     for row in description["looks"]:
-        table.add_row(str(row["look"]), str(row["seeds"]), number(row["resolves"]))
+        resolves = "no effect" if row["resolves"] is None else number(row["resolves"])
+        table.add_row(str(row["look"]), str(row["seeds"]), row["kind"], resolves)
     console.print(table)
-    for warning in description["warnings"]:
-        console.print(Text(f"warning: {warning}", style="yellow"))
 
 
 def print_listing(listing: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
@@ -98,6 +97,8 @@ def number(value: float | None) -> str:
     """
     if value is None:
         return "-"
+    if abs(value) < 1e-12:
+        return "0"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
@@ -109,6 +110,6 @@ def _place(at: Mapping[str, Any]) -> str:
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for i, column in enumerate(columns):
-        table.add_column(column, overflow="fold", ratio=None, no_wrap=i > 0 and column not in ("title", "verdicts"))
+    for column in columns:
+        table.add_column(column, overflow="fold")
     return table

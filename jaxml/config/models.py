@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from jaxml.claims.spec import Claim, DependentSplits, Spec, Value
+from jaxml.errors import ConfigError
 from jaxml.sweep.grid import Zip, geomspace, linspace, logspace, zipped
 
 Values = Annotated[tuple[Value, ...], Field(min_length=1, strict=False)]
@@ -65,7 +66,7 @@ class RunConfig(Spec):
     claims: dict[str, Claim] = Field(default_factory=dict)
     precision: Literal["float32", "float64"] = "float32"
     master_key: str = ""
-    lanes: Annotated[int, Field(ge=1)] = 1024
+    lanes: Annotated[int, Field(ge=1)] | None = None
 
     @field_validator("looks")
     @classmethod
@@ -77,7 +78,13 @@ class RunConfig(Spec):
     @property
     def entries(self) -> dict[str, Any]:
         """What `make_plan` takes: fixed values and axes by name."""
-        return {**self.data, **self.fixed, **{name: axis.expand() for name, axis in self.sweep.items()}}
+        axes = {}
+        for name, axis in self.sweep.items():
+            try:
+                axes[name] = axis.expand()
+            except ConfigError as error:
+                raise ConfigError(f"sweep.{name}: {error}") from None
+        return {**self.data, **self.fixed, **axes}
 
     @property
     def all_seeds(self) -> tuple[int, ...]:
