@@ -1,0 +1,187 @@
+"""Charts of a claim's cells: along one numeric axis as effects against the margin, along two as a map of verdicts."""
+
+import itertools
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from jaxml.claims.card import CellResult, ClaimCard
+from jaxml.report.words import MARKS, WORDS, interval, number, phrase, place, varying
+
+Spec = dict[str, Any]
+COLOURS = {"supported": "#2a7fc4", "refuted": "#c4622d", "inconclusive": "#84847c", "invalid": "#9a5aa8"}
+LONG = 8
+"""From so many cells along one numeric axis a line reads better than a list."""
+MOST_MAPS = 12
+
+
+def cell_charts(card: ClaimCard, *, exploratory: bool) -> list[tuple[str, Spec]]:
+    """What to draw of a claim's cells besides their list: (caption, Vega-Lite spec), none for a few cells.
+
+    Args:
+        card: the claim.
+        exploratory: nothing was decided, so effects are shown and verdicts are not.
+    """
+    axes = varying(card.cells)
+    if len(axes) < 2:
+        values = [cell.at[axes[0]] for cell in card.cells] if axes else []
+        numeric = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
+        return [("", _profile(card, axes[0], exploratory))] if len(values) >= LONG and numeric else []
+    size = {name: len({json.dumps(cell.at[name]) for cell in card.cells}) for name in axes}
+    long = sorted(axes, key=lambda name: (-_numeric(card, name), -size[name], axes.index(name)))[:2]
+    x, y = sorted(long, key=axes.index, reverse=True)
+    others = [name for name in axes if name not in (x, y)]
+    groups: dict[str, list[CellResult]] = {}
+    for cell in card.cells:
+        groups.setdefault(place({name: cell.at[name] for name in others}), []).append(cell)
+    return [
+        (where, _verdict_map(card, cells, x, y, exploratory))
+        for where, cells in itertools.islice(groups.items(), MOST_MAPS)
+    ]
+
+
+def _numeric(card: ClaimCard, name: str) -> bool:
+    return all(isinstance(c.at[name], (int, float)) and not isinstance(c.at[name], bool) for c in card.cells)
+
+
+def _row(cell: CellResult, exploratory: bool) -> dict[str, Any]:
+    decision = cell.decision
+    word = "exploratory" if exploratory else decision.verdict
+    return {
+        "cell": place(cell.at),
+        "word": WORDS[word],
+        "mark": MARKS[word],
+        "effect": number(decision.estimate),
+        "interval": interval(decision.low, decision.high),
+        "seeds": str(decision.seeds),
+    }
+
+
+def _tooltip(exploratory: bool) -> list[Spec]:
+    names = {"cell": "cell", "word": "verdict", "effect": "effect", "interval": "interval", "seeds": "seeds"}
+    return [{"field": k, "type": "nominal", "title": v} for k, v in names.items() if k != "word" or not exploratory]
+
+
+def _colour(exploratory: bool) -> Spec:
+    if exploratory:
+        return {"value": "#84847c"}
+    words = [WORDS[name] for name in COLOURS]
+    return {
+        "field": "word",
+        "type": "nominal",
+        "legend": None,
+        "scale": {"domain": words, "range": [*COLOURS.values()]},
+    }
+
+
+def _profile(card: ClaimCard, axis: str, exploratory: bool) -> Spec:
+    """Effect and interval along one axis, against the margin and zero."""
+    rows = []
+    for cell in card.cells:
+        decision = cell.decision
+        if decision.estimate is not None:
+            ends = {"low": decision.low, "high": decision.high, "mean": decision.estimate}
+            rows.append({"x": cell.at[axis], **ends, **_row(cell, exploratory)})
+    values = sorted(float(row["x"]) for row in rows)
+    spread = len(values) > 2 and values[0] > 0 and values[-1] / values[0] >= 50
+    x: Spec = {"field": "x", "type": "quantitative", "title": phrase(axis)}
+    x["scale"] = {"type": "log", "nice": False} if spread else {"zero": False, "nice": False, "padding": 12}
+    if spread:
+        x["axis"] = {"format": "~g", "labelOverlap": True}
+    y: Spec = {"type": "quantitative", "title": "effect", "axis": {"tickCount": 5}, "scale": {"zero": False}}
+    shape = {"field": "word", "type": "nominal", "legend": None}
+    shape["scale"] = {"domain": [WORDS[n] for n in COLOURS], "range": ["circle", "triangle-down", "diamond", "cross"]}
+    dot: Spec = {"x": x, "y": {"field": "mean", **y}, "color": _colour(exploratory), "tooltip": _tooltip(exploratory)}
+    lines = [
+        _level(0.0, [2, 3], "0"),
+        _level(card.margin, [1, 0], f"margin {number(card.margin)}"),
+    ]
+    band: Spec = {"mark": {"type": "rule", "strokeWidth": 2}}
+    band["encoding"] = {"x": x, "y": {"field": "low", **y}, "y2": {"field": "high"}, "color": dot["color"]}
+    points = {"mark": {"type": "point", "filled": True, "opacity": 1, "size": 60}, "encoding": {**dot, "shape": shape}}
+    return {
+        "description": f"Effect and interval along {phrase(axis)}: {card.statement}",
+        "width": "container",
+        "height": 240,
+        "autosize": {"type": "fit", "contains": "padding"},
+        "data": {"values": rows},
+        "layer": [*(mark for pair in lines for mark in pair), band, points],
+    }
+
+
+def _level(value: float, dash: list[int], words: str) -> list[Spec]:
+    """A horizontal line with its name."""
+    rule: Spec = {"data": {"values": [{}]}, "mark": {"type": "rule", "strokeDash": dash, "style": "level"}}
+    rule["encoding"] = {"y": {"datum": value}}
+    text: Spec = {"data": {"values": [{}]}, "mark": {"type": "text", "align": "right", "dy": -6, "style": "level-name"}}
+    text["encoding"] = {"y": {"datum": value}, "x": {"value": "width"}, "text": {"value": words}}
+    return [rule, text]
+
+
+def _verdict_map(card: ClaimCard, cells: Sequence[CellResult], x: str, y: str, exploratory: bool) -> Spec:
+    """Cells coloured and marked by verdict, with a line where supported cells end.
+
+    Positions are indices, so that any values of an axis have room; the labels tell the values.
+    """
+    across, up = (_values(card.cells, name) for name in (x, y))
+    rows, found = [], {}
+    for cell in cells:
+        i, j = across.index(cell.at[x]), up.index(cell.at[y])
+        found[i, j] = cell.decision.verdict == "supported"
+        ends = {"x": i - 0.5, "x2": i + 0.5, "y": j - 0.5, "y2": j + 0.5, "i": i, "j": j}
+        rows.append({**ends, "theta": cell.decision.estimate, **_row(cell, exploratory)})
+    base = {"x": _index_axis("x", x, across), "y": _index_axis("y", y, up)}
+    colour: Spec = _colour(exploratory)
+    if exploratory:
+        most = max((abs(row["theta"]) for row in rows if row["theta"] is not None), default=1.0) or 1.0
+        scale = {"scheme": "blueorange", "domain": [most, -most]}
+        colour = {"field": "theta", "type": "quantitative", "title": "effect", "scale": scale}
+    tiles: Spec = {"mark": {"type": "rect", "style": "tile"}, "encoding": {**base, "color": colour}}
+    tiles["encoding"] |= {"x2": {"field": "x2"}, "y2": {"field": "y2"}, "tooltip": _tooltip(exploratory)}
+    marks: Spec = {"mark": {"type": "text", "color": "#ffffff", "fontWeight": "bold", "tooltip": None}}
+    marks["encoding"] = {
+        "x": {**base["x"], "field": "i"},
+        "y": {**base["y"], "field": "j"},
+        "text": {"field": "mark"},
+    }
+    layers = [tiles] if exploratory else [tiles, marks, _border(found, base)]
+    return {
+        "description": f"Verdicts over {phrase(x)} and {phrase(y)}: {card.statement}",
+        "width": "container",
+        "height": max(120, min(26 * len(up), 420)) + 40,
+        "autosize": {"type": "fit", "contains": "padding"},
+        "data": {"values": rows},
+        "layer": layers,
+    }
+
+
+def _border(found: dict[tuple[int, int], bool], base: Spec) -> Spec:
+    """The edges between supported cells and their neighbours."""
+    edges = []
+    for i, j in found:
+        if (i + 1, j) in found and found[i, j] != found[i + 1, j]:
+            edges.append({"x": i + 0.5, "x2": i + 0.5, "y": j - 0.5, "y2": j + 0.5})
+        if (i, j + 1) in found and found[i, j] != found[i, j + 1]:
+            edges.append({"x": i - 0.5, "x2": i + 0.5, "y": j + 0.5, "y2": j + 0.5})
+    rule: Spec = {"data": {"values": edges}, "mark": {"type": "rule", "style": "border"}}
+    rule["encoding"] = {**base, "x2": {"field": "x2"}, "y2": {"field": "y2"}}
+    return rule
+
+
+def _values(cells: Sequence[CellResult], name: str) -> list[Any]:
+    values: list[Any] = []
+    for cell in cells:
+        if cell.at[name] not in values:
+            values.append(cell.at[name])
+    return values
+
+
+def _index_axis(channel: str, name: str, values: Sequence[Any]) -> Spec:
+    """An axis over positions 0, 1, 2, ... that shows the values; labels are JSON literals inside the expression."""
+    step = math.ceil(len(values) / 10)
+    labels = json.dumps([number(value) for value in values])
+    axis = {"values": list(range(0, len(values), step)), "labelExpr": f"{labels}[datum.value]", "grid": False}
+    scale = {"domain": [-0.5, len(values) - 0.5], "nice": False, "zero": False}
+
+    return {"field": channel, "type": "quantitative", "title": phrase(name), "axis": axis, "scale": scale}

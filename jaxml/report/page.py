@@ -1,0 +1,207 @@
+"""A run directory as one HTML page that opens offline: verdicts first, then figures, then everything to repeat it."""
+
+import functools
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from jaxml.claims.card import Verdicts
+from jaxml.errors import JaxmlError
+from jaxml.report.bundle import content_policy, script_json, vega_scripts
+from jaxml.report.cards import make_cards, undecided
+from jaxml.report.charts import line_colours, line_dashes, panels
+from jaxml.report.series import Series, read_series
+from jaxml.report.words import MARKS, WORDS, interval, number, phrase
+from jaxml.run_directory import RunDirectory
+
+TEMPLATES = Path(__file__).parent / "templates"
+MOST_ROWS = 500
+
+
+def write_report(run_directory: Path | str) -> Path:
+    """Write ``report.html`` into a run directory, from what lies in it.
+
+    Args:
+        run_directory: a run: finished, interrupted or failed.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        ConfigError: when it is not a run directory.
+        StoreError: when the page cannot be written.
+    """
+    directory = RunDirectory.open(run_directory)
+    directory.write("report.html", render(directory))
+    return directory.path / "report.html"
+
+
+def render(directory: RunDirectory) -> str:
+    """The page as text; the same directory gives the same text."""
+    spec, status = directory.read_json("spec.json"), _optional(directory, "status.json", {})
+    verdicts = _verdicts(directory)
+    cards = make_cards(verdicts) if verdicts else []
+    figures = _figures(directory, spec["spec"])
+    specs: list[Any] = []
+    for card in cards:
+        specs += [chart for _, chart in card.charts]
+    for figure in figures:
+        specs += figure["specs"]
+    vega, script = (vega_scripts() if specs else ""), _asset("charts.js")
+    style = _asset("style.css")
+    resolved = _yaml(directory, "resolved.yaml")
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            policy=content_policy([vega, script] if specs else [], [style]),
+            style=Markup(style),
+            vega=Markup(vega),
+            script=Markup(script),
+            data=Markup(script_json(specs)),
+            charts=bool(specs),
+            name=spec["spec"].get("name", directory.path.name),
+            title=resolved.get("title") or phrase(str(spec["spec"].get("name", "run"))),
+            about=resolved.get("about") or "",
+            run=directory.path.name,
+            status=status,
+            verdicts=verdicts,
+            cards=cards,
+            undecided=[] if verdicts else undecided(spec["spec"].get("claims", {})),
+            figures=figures,
+            grid=_grid(spec["spec"]),
+            spec=spec["spec"],
+            digest=spec["sha256"],
+            cost=_cost(_optional(directory, "cost.json", {}), spec["spec"]),
+            environment=_flat(_optional(directory, "environment.json", {})),
+            command=_optional(directory, "environment.json", {}).get("command", ""),
+            config=_text(directory, "config.yaml"),
+        )
+    )
+
+
+@functools.cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "phrase": phrase}
+    environment.globals |= {"WORDS": WORDS, "MARKS": MARKS}
+    return environment
+
+
+@functools.cache
+def _asset(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _optional(directory: RunDirectory, name: str, default: Any) -> Any:
+    return directory.read_json(name) if (directory.path / name).is_file() else default
+
+
+def _text(directory: RunDirectory, name: str) -> str:
+    path = directory.path / name
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+
+def _yaml(directory: RunDirectory, name: str) -> Mapping[str, Any]:
+    found = yaml.safe_load(_text(directory, name))
+    return found if isinstance(found, dict) else {}
+
+
+def _verdicts(directory: RunDirectory) -> Verdicts | None:
+    return directory.verdicts() if (directory.path / "verdicts.json").is_file() else None
+
+
+def _figures(directory: RunDirectory, spec: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every figure with its specs, legend and table; results that cannot be read leave the figures out."""
+    wanted = _optional(directory, "figures.json", [])
+    if not wanted:
+        return []
+    try:
+        results = directory.results()
+    except JaxmlError as error:
+        return [{"title": f["title"], "notes": [str(error)], "panels": [], "specs": [], "legend": []} for f in wanted]
+    return [_figure(read_series(results, figure, spec.get("dependent_splits", ()))) for figure in wanted]
+
+
+def _figure(series: Series) -> dict[str, Any]:
+    figure = series.figure
+    specs = panels(series) if series.rows else []
+    table = [
+        [
+            row["panel"],
+            row["line"],
+            number(row["x"]),
+            number(row["mean"]),
+            interval(row["low"], row["high"]),
+            row["seeds"],
+        ]
+        for row in series.rows[:MOST_ROWS]
+    ]
+    heads = ["panel", phrase(figure.get("lines") or ""), phrase(figure["x"]), "mean", "95 % interval", "seeds"]
+    kept = [i for i, head in enumerate(heads) if head and (head != "panel" or series.panels != [""])]
+    dashes = [" ".join(map(str, dash)) for dash in line_dashes(series.lines)]
+    legend = list(zip(series.lines, line_colours(series.lines), dashes, strict=True))
+    return {
+        "title": figure["title"],
+        "notes": series.notes,
+        "panels": series.panels,
+        "specs": specs,
+        "lines": phrase(figure.get("lines") or ""),
+        "legend": legend if figure.get("lines") and specs else [],
+        "heads": [heads[i] for i in kept],
+        "table": [[row[i] for i in kept] for row in table],
+        "left_out": len(series.rows) - len(table),
+    }
+
+
+def _grid(spec: Mapping[str, Any]) -> list[tuple[str, int, str]]:
+    """Axes with their number of values and the values."""
+    found = []
+    for axis, points in spec.get("axes", {}).items():
+        values = [
+            ", ".join(number(v) if len(point) == 1 else f"{phrase(k)} {number(v)}" for k, v in point.items())
+            for point in points
+        ]
+        shown = values if len(values) <= 12 else [*values[:5], "…", *values[-3:]]
+        found.append((phrase(axis), len(points), ("; " if any(len(p) > 1 for p in points) else ", ").join(shown)))
+    return found
+
+
+def _cost(cost: Mapping[str, Any], spec: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the run took, in the words of the page."""
+    points = math.prod(len(points) for points in spec.get("axes", {}).values())
+    seeds = int(spec.get("seeds", 0)) + int(spec.get("tuning_seeds", 0))
+    found = [("Trials", f"{points * seeds:,} ({points:,} grid points × {seeds:,} seeds)")]
+    names = {"compiles": "Programs compiled", "compile_seconds": "Compiling", "run_seconds": "Running"}
+    for key, value in cost.items():
+        if key != "spec_sha256" and isinstance(value, (int, float, str)):
+            found.append(
+                (
+                    names.get(key, phrase(key).capitalize()),
+                    f"{number(value)} s" if key.endswith("_seconds") else number(value),
+                )
+            )
+    return found
+
+
+def _flat(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names and values; nested ones on one line."""
+    found = []
+    for name, value in environment.items():
+        if name == "command" or value in (None, {}, ""):
+            continue
+        if isinstance(value, Mapping):
+            value = ", ".join(f"{k} {v}" for k, v in value.items() if k != "diff" and v is not None)
+        found.append((phrase(name), str(value)))
+    return found
