@@ -11,7 +11,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from jaxml.ops.sampling.product import Samples
-from jaxml.ops.sampling.windows import accumulator
+from jaxml.ops.sampling.windows import accumulator, once
 
 __all__ = ["Axis", "box_axis", "dense_samples", "fixed_samples", "separable_sum", "weight_matrix"]
 
@@ -53,9 +53,10 @@ def _bilinear(y: Any, taken: Any, size: Any, count: Any) -> Samples:
     y = jnp.where(inside, y, 0)
     # Written with `where`, not `clip`: at a coordinate of exactly 0 the derivative is the slope to its right.
     y = jnp.where(y < 0, 0, jnp.where(y > size - 1, size - 1, y))
-    low = jnp.minimum(jnp.floor(y), jnp.maximum(size - 2, 0))
+    y = once(y)
+    low = lax.stop_gradient(jnp.minimum(jnp.floor(y), jnp.maximum(size - 2, 0)))
     weight = jnp.where(inside, 1 / jnp.maximum(count, 1), 0)
-    return Samples(low.astype(jnp.int32), y - lax.stop_gradient(low), weight)
+    return Samples(low.astype(jnp.int32), y - low, weight)
 
 
 def _per_bin(axis: Axis, bins: int, trailing: int) -> tuple[Axis, Any, Any]:
@@ -105,20 +106,24 @@ def weight_matrix(samples: Samples, pixels: int, origin: Any = 0) -> Float[Array
 
 
 def separable_sum(
-    features: Float[Array, "h w c"], rows: Float[Array, "k p h"], columns: Float[Array, "k q w"]
+    features: Any, rows: Float[Array, "k p h"], columns: Float[Array, "k q w"]
 ) -> Float[Array, "k p q c"]:
-    """`rows[k] @ features[:, :, c] @ columns[k]^T` for every box and channel, a group of boxes at a time."""
+    """`rows[k] @ features @ columns[k]^T` for every box and channel, a group of boxes at a time.
+
+    Features are `[h, w, c]`, or `[h, w, p, q, c]` with channels of their own for every bin.
+    """
     dtype = accumulator(features.dtype)
-    wide = features.astype(dtype)
+    wide, position = features.astype(dtype), "pq" if features.ndim == 5 else ""
 
     def pool(weights: Any) -> Any:
         wy, wx = weights
-        half = jnp.einsum("ph,hwc->pwc", wy, wide, precision=lax.Precision.HIGHEST)
-        return jnp.einsum("pwc,qw->pqc", half, wx, precision=lax.Precision.HIGHEST)
+        half = jnp.einsum(f"ph,hw{position}c->pw{position[1:]}c", wy, wide, precision=lax.Precision.HIGHEST)
+        return jnp.einsum(f"pw{position[1:]}c,qw->pqc", half, wx, precision=lax.Precision.HIGHEST)
 
     boxes, bins = rows.shape[:2]
     if boxes == 0:
-        return jnp.zeros((0, bins, columns.shape[1], features.shape[2]), features.dtype)
-    together = max(1, min(boxes, _HALF_POOLED_FLOATS // max(1, bins * features.shape[1] * features.shape[2])))
+        return jnp.zeros((0, bins, columns.shape[1], features.shape[-1]), features.dtype)
+    per_box = bins * features[0].size // (bins if position else 1)
+    together = max(1, min(boxes, _HALF_POOLED_FLOATS // max(1, per_box)))
     pooled = lax.map(pool, (rows.astype(dtype), columns.astype(dtype)), batch_size=together)
     return pooled.astype(features.dtype)

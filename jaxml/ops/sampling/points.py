@@ -3,6 +3,7 @@
 One image `[h, w, c]`, channels last; points are (x, y); batches by `vmap`. A point that is not finite samples 0.
 """
 
+from functools import reduce
 from typing import Any, Literal
 
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ from jaxtyping import Array, Float
 
 from jaxml.ops.checks import check_choice, check_floating, check_shapes
 from jaxml.ops.sampling.product import at_least
-from jaxml.ops.sampling.windows import accumulator, window_sum
+from jaxml.ops.sampling.windows import accumulator, once, window_sum
 
 __all__ = ["bilinear_sample", "grid_sample"]
 
@@ -114,45 +115,48 @@ def sample_points(image: Any, points: Any, *, mode: Mode, padding: Padding, refl
         raise ValueError(f"sampling: 'image' must have pixels, got shape {image.shape}.")
     start_y, weight_y = _axis_taps(flat[:, 1], h, mode, padding, reflect_edges)
     start_x, weight_x = _axis_taps(flat[:, 0], w, mode, padding, reflect_edges)
-    weight = (weight_y[:, :, None] * weight_x[:, None, :]).astype(accumulator(image.dtype))
+    weight = jnp.stack([wy * wx for wy in weight_y for wx in weight_x], -1).astype(accumulator(image.dtype))
     start = jnp.stack([start_y, start_x], -1)
-    out = window_sum(at_least(image, taps), start[:, None], weight[:, None])
+    out = window_sum(at_least(image, taps), start[:, None], weight.reshape(-1, 1, taps, taps))
     return out.reshape(*points.shape[:-1], c)
 
 
-def _axis_taps(x: Any, size: int, mode: Mode, padding: Padding, reflect_edges: bool) -> tuple[Any, Any]:
-    """First pixel [n] of a window inside the image and its weights [n, taps], after padding."""
+def _axis_taps(x: Any, size: int, mode: Mode, padding: Padding, reflect_edges: bool) -> tuple[Any, list[Any]]:
+    """First pixel [n] of a window inside the image and the weight [n] of each of its pixels, after padding."""
     known = jnp.isfinite(x)
     x = jnp.where(known, x, 0)
     if mode != "bicubic":  # cubic taps are padded one by one, below
         x = _pad(x, size, padding, reflect_edges)
     if padding == "zeros":  # beyond the reach of any tap, all the same: keeps the integers small
         x = jnp.where((x > -3) & (x < size + 2), x, -3)
+    x = once(x)
     base = jnp.round(x) if mode == "nearest" else jnp.floor(x)
     if mode == "bilinear" and padding != "zeros":
         base = jnp.minimum(base, max(size - 2, 0))  # at the last pixel the slope to its left, not a slope to nothing
     base = lax.stop_gradient(base)
-    offsets = jnp.array(_TAPS[mode], x.dtype)
-    taps = base[:, None] + offsets[None]
+    taps = [base + offset for offset in _TAPS[mode]]
     if mode == "bicubic":
-        taps = _pad(taps, size, padding, reflect_edges)
+        taps = [_pad(tap, size, padding, reflect_edges) for tap in taps]
     weights = _tap_weights(x - base, mode)
-    # Padding may fold taps onto one another or out of the image: give each pixel of the window what falls on it.
-    start = jnp.clip(jnp.min(taps, -1), 0, max(size - len(offsets), 0))
-    pixel = start[:, None] + jnp.arange(len(offsets), dtype=x.dtype)[None]
-    inside = known[:, None] & (pixel < size)
-    window = jnp.sum(jnp.where(taps[:, None, :] == pixel[:, :, None], weights[:, None, :], 0), -1)
-    return start.astype(jnp.int32), jnp.where(inside, window, 0)
+    # Padding may fold taps onto one another or out of the image: give each pixel of the window what falls on it. One
+    # vector per tap, not an axis of taps: XLA then computes them all in one vectorised loop.
+    start = jnp.clip(reduce(jnp.minimum, taps), 0, max(size - len(taps), 0))
+    window = []
+    for i in range(len(taps)):
+        pixel = start + i
+        here = sum(jnp.where(tap == pixel, weight, 0) for tap, weight in zip(taps, weights, strict=True))
+        window.append(jnp.where(known & (pixel < size), here, 0))
+    return start.astype(jnp.int32), window
 
 
-def _tap_weights(f: Any, mode: Mode) -> Any:
+def _tap_weights(f: Any, mode: Mode) -> list[Any]:
     if mode == "nearest":
-        return jnp.ones_like(f)[:, None]
+        return [jnp.ones_like(f)]
     if mode == "bilinear":
-        return jnp.stack([1 - f, f], -1)
+        return [1 - f, f]
     near = lambda d: ((_CUBIC + 2) * d - (_CUBIC + 3)) * d * d + 1  # noqa: E731
     far = lambda d: ((_CUBIC * d - 5 * _CUBIC) * d + 8 * _CUBIC) * d - 4 * _CUBIC  # noqa: E731
-    return jnp.stack([far(1 + f), near(f), near(1 - f), far(2 - f)], -1)
+    return [far(1 + f), near(f), near(1 - f), far(2 - f)]
 
 
 def _pad(x: Any, size: int, padding: Padding, reflect_edges: bool) -> Any:

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from jaxml.ops.checks import Scalar, check_choice, check_floating, check_shapes
 from jaxml.ops.sampling.product import Samples, gather_samples
-from jaxml.ops.sampling.windows import accumulator
+from jaxml.ops.sampling.windows import accumulator, once
 
 __all__ = ["crop_and_resize"]
 
@@ -74,6 +74,7 @@ def _crop_axis(low: Any, high: Any, size: int, steps: int, mode: str) -> tuple[S
     y = jnp.where(inside, y, 0)
     if mode == "nearest":
         y = lax.stop_gradient(jnp.floor(y + 0.5))
+    y = once(y)
     floor = lax.stop_gradient(jnp.minimum(jnp.floor(y), max(size - 2, 0)))
     weight = inside.astype(y.dtype)
     samples = Samples(floor.astype(jnp.int32), y - floor, weight)

@@ -1,0 +1,130 @@
+"""RoIAlign beside torchvision: forward, and forward with gradients (ours in features and boxes, torch's in features).
+
+    python benchmarks/ops/roi_align.py --peer-python PATH/TO/python
+
+PATH is an environment with benchmarks/requirements-torchvision.txt; without it the peer's columns stay empty. Both
+sides read identical inputs in the same run, each in the memory layout it works best in, on the cores the process is
+pinned to (`taskset -c 0,1`). Times are medians; "first" is the first call, compilation included; "floor" is the time to
+write the output once (and, with gradients, both gradients too).
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+# boxes, map side, channels
+SIZES = [(512, 25, 256), (1000, 50, 256), (512, 100, 64), (512, 100, 512), (1000, 200, 256)]
+BARS = {"forward": 10, "with gradients": 4}
+
+
+def draw(k: int, side: int, channels: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    corners = np.sort(rng.uniform(0, side, size=(k, 2, 2)), axis=1).reshape(k, 4)
+    return {
+        "features": rng.normal(size=(side, side, channels)).astype(np.float32),
+        "boxes": corners.astype(np.float32),
+        "cotangent": rng.normal(size=(k, 7, 7, channels)).astype(np.float32),
+    }
+
+
+def clock(call: Callable, repeats: int) -> tuple[float, float]:
+    """Milliseconds of the first call and the median of the later ones."""
+    times = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        call()
+        times.append(1e3 * (time.perf_counter() - start))
+    return times[0], statistics.median(times[1:])
+
+
+def peer(path: str, repeats: int) -> None:
+    """Time torchvision on the inputs in `path`; runs in the peer's environment."""
+    import torch
+    from torchvision.ops import roi_align
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    inputs = np.load(path)
+    maps = torch.tensor(np.moveaxis(inputs["features"], -1, 0)[None].copy(), requires_grad=True)
+    rois = torch.tensor(np.concatenate([np.zeros((len(inputs["boxes"]), 1), np.float32), inputs["boxes"]], 1))
+    cotangent = torch.tensor(np.moveaxis(inputs["cotangent"], -1, 1).copy())
+
+    def forward() -> None:
+        with torch.no_grad():
+            roi_align(maps, rois, 7, 1.0, 2, True)
+
+    def both() -> None:
+        maps.grad = None
+        roi_align(maps, rois, 7, 1.0, 2, True).backward(cotangent)
+
+    print(clock(forward, repeats)[1], clock(both, max(2, repeats // 2))[1])
+
+
+def ours(inputs: dict[str, np.ndarray], repeats: int) -> dict[str, tuple[float, float, float]]:
+    import jax
+    import jax.numpy as jnp
+
+    from jaxml.ops import roi_align
+
+    features, boxes, cotangent = (jnp.asarray(inputs[name]) for name in ("features", "boxes", "cotangent"))
+
+    def pool(features: jax.Array, boxes: jax.Array) -> jax.Array:
+        return roi_align(features, boxes, output_size=7)
+
+    def with_gradients(features: jax.Array, boxes: jax.Array, cotangent: jax.Array) -> tuple:
+        value, pull = jax.vjp(pool, features, boxes)
+        return value, pull(cotangent)
+
+    def fill(*shapes: jax.Array) -> list[jax.Array]:
+        return [jnp.full(x.shape, boxes[0, 0]) for x in shapes]
+
+    def timed(fn: Callable, *args: jax.Array) -> tuple[float, float]:
+        compiled = jax.jit(fn)
+        return clock(lambda: jax.block_until_ready(compiled(*args)), repeats)
+
+    work = {
+        "forward": (timed(pool, features, boxes), timed(fill, cotangent)),
+        "with gradients": (
+            timed(with_gradients, features, boxes, cotangent),
+            timed(fill, cotangent, features, boxes),
+        ),
+    }
+    return {name: (first, median, floor) for name, ((first, median), (_, floor)) in work.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peer-python", help="python of an environment with torchvision")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--peer", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.peer:
+        return peer(options.peer, options.repeats)
+    if not options.peer_python:
+        print("no --peer-python: torchvision is not timed")
+    head = ("boxes", "map", "C", "work", "first ms", "ours ms", "floor ms", "x floor", "peer ms", "ratio", "bar")
+    print(("{:>6} {:>8} {:>4} {:>15}" + " {:>9}" * 7).format(*head))
+    for k, side, channels in SIZES:
+        inputs = draw(k, side, channels)
+        theirs = ["", ""]
+        if options.peer_python:
+            with tempfile.TemporaryDirectory() as folder:
+                path = str(Path(folder) / "inputs.npz")
+                np.savez(path, **inputs)
+                command = [options.peer_python, __file__, "--peer", path, "--repeats", str(options.repeats)]
+                theirs = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+        for (name, (first, median, floor)), other in zip(ours(inputs, options.repeats).items(), theirs, strict=True):
+            row = f"{k:>6} {f'{side}x{side}':>8} {channels:>4} {name:>15} {first:>9.0f} {median:>9.1f} {floor:>9.1f}"
+            ratio = f"{float(other):>9.1f} {float(other) / median:>9.1f}" if other else " " * 19
+            print(f"{row} {median / floor:>9.1f} {ratio} {BARS[name]:>9}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
