@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from jaxml.claims.card import Verdicts
+from jaxml.claims.spec import spec_hash
 from jaxml.config import LoadedConfig, load_config
 from jaxml.errors import ConfigError, JaxmlError, RunError
 from jaxml.experiment import Experiment, experiment_path, load_experiment
-from jaxml.run_directory import RunDirectory
+from jaxml.run_directory import RunDirectory, find_runs
 from jaxml.sweep.grid import Axis
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def run(
     *,
     runs: str | Path = "runs",
     smoke: bool = False,
+    fresh: bool = False,
     progress: "Callable[[Progress], None] | None" = None,
     notify: Callable[[str], None] = lambda message: None,
 ) -> Run:
@@ -70,6 +72,7 @@ def run(
         overrides: ``key=value``, as on the command line.
         runs: the folder that holds run directories.
         smoke: a few seeds only, to see that everything works; exploratory, so without a verdict.
+        fresh: begin a new run even where the same one was cut short; without it, that one is continued.
         progress: called after every compilation and chunk.
         notify: called with one sentence at each stage.
 
@@ -88,7 +91,11 @@ def run(
     experiment = load_experiment(loaded.config.experiment, loaded.root)
     check_names(loaded, experiment)
     spec = spec_of(loaded)
-    directory = RunDirectory.create(Path(runs), loaded.config.name, _identity(spec), datetime.datetime.now())
+    directory = None if fresh else _unfinished(Path(runs), spec)
+    if directory is None:
+        directory = RunDirectory.create(Path(runs), loaded.config.name, spec_hash(spec), datetime.datetime.now())
+    else:
+        notify(f"continuing {directory.path}")
     try:
         return _run(loaded, experiment, spec, directory, progress, notify)
     except KeyboardInterrupt:
@@ -276,8 +283,13 @@ def _why_exploratory(loaded: LoadedConfig) -> str:
     return "the command line changed what the config file declares" if loaded.changes_spec else ""
 
 
-def _identity(spec: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
+def _unfinished(runs: Path, spec: dict[str, Any]) -> RunDirectory | None:
+    """The newest run of the very same spec that did not come to its end."""
+    digest = spec_hash(spec)
+    for directory in find_runs(runs):
+        if directory.path.name.endswith(digest[:8]) and directory.read_json("spec.json")["sha256"] == digest:
+            return directory if directory.status != "finished" else None
+    return None
 
 
 def _note_failure(directory: RunDirectory, error: Exception) -> None:

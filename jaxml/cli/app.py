@@ -37,6 +37,7 @@ def run(
     runs: Runs = Path("runs"),
     smoke: Annotated[bool, typer.Option("--smoke", help="a few seeds only; exploratory, without a verdict")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="exit 1 when a claim is not supported")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="do not continue a run that was cut short")] = False,
     as_json: Json = False,
 ) -> None:
     """Decide the claims of a config."""
@@ -46,7 +47,13 @@ def run(
 
     with live(quiet=as_json) as display:
         done = run_config(
-            config, overrides or (), runs=runs, smoke=smoke, progress=display.progress, notify=display.notify
+            config,
+            overrides or (),
+            runs=runs,
+            smoke=smoke,
+            fresh=fresh,
+            progress=display.progress,
+            notify=display.notify,
         )
     if as_json:
         _print_json({"run": str(done.path), **done.verdicts.to_json()})
@@ -154,12 +161,10 @@ def doctor(as_json: Json = False) -> None:
 def main() -> None:
     """Entry point: a user's mistake is one clear message, never a traceback."""
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
     except JaxmlError as error:
         _echo(f"error: {error}", to_stderr=True)
         sys.exit(error.exit_code)
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         _echo("interrupted", to_stderr=True)
         sys.exit(130)
@@ -170,6 +175,7 @@ def main() -> None:
             raise
         _echo(f"error: {getattr(error, 'message', None) or error}", to_stderr=True)
         sys.exit(2)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _find(run: Path | None, runs: Path) -> Any:

@@ -1,0 +1,210 @@
+"""One YAML file to a verdict: the whole way, on the scaffold that `jaxml new` writes."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import jaxml
+from jaxml.errors import ConfigError
+from jaxml.run_directory import RunDirectory
+from jaxml.scaffold import scaffold
+
+FILES = {
+    "config.yaml",
+    "resolved.yaml",
+    "spec.json",
+    "environment.json",
+    "results.zarr",
+    "verdicts.json",
+    "report.html",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def private_cache(tmp_path_factory):
+    """Compiled programs are kept apart from the user's."""
+    os.environ["JAXML_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    del os.environ["JAXML_CACHE"]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    root = tmp_path_factory.mktemp("project")
+    scaffold("demo", root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def finished(project):
+    return jaxml.run(project / "configs/demo.yaml", runs=project / "runs")
+
+
+def command(project, *arguments, **options):
+    code = "from jaxml.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=project, capture_output=True, text=True, timeout=120, **options
+    )
+
+
+def test_a_run_leaves_everything_needed_to_repeat_it(project, finished):
+    assert {path.name for path in finished.path.iterdir()} >= FILES | {"status.json", "log.txt"}
+    assert (finished.path / "config.yaml").read_bytes() == (project / "configs/demo.yaml").read_bytes()
+    environment = finished.directory.read_json("environment.json")
+    assert environment["command"].startswith("jaxml run ")
+    assert environment["packages"]["jax"]
+    assert finished.directory.status == "finished"
+    assert not list(finished.path.rglob("*.pkl"))
+
+
+def test_the_verdict_follows_from_the_results(finished):
+    (card,) = finished.verdicts.claims
+    error = finished.results.error.sel(outliers=0.1, method="nearest")
+    theta = (error.sel(estimator="mean") - error.sel(estimator="median")).values
+    np.testing.assert_allclose(card.cells[0].theta, theta, rtol=1e-6)
+    assert card.verdict.verdict == "supported"
+    assert [control.passed for control in card.controls] == [True, True]
+    assert card.cells[0].decision.estimate == pytest.approx(theta[: card.cells[0].decision.seeds].mean(), rel=1e-6)
+
+
+def test_results_are_labelled(finished):
+    assert dict(finished.results.sizes) == {"estimator": 2, "outliers": 9, "seed": 64}
+    assert "iframe" in finished._repr_html_()
+
+
+def test_the_same_config_twice_gives_equal_results_and_other_chunks_equal_verdicts(project, finished):
+    again = jaxml.run(project / "configs/demo.yaml", runs=project / "runs")
+    assert again.path != finished.path
+    np.testing.assert_array_equal(again.results.error, finished.results.error)
+    assert again.verdicts.to_json() == finished.verdicts.to_json()
+    small = jaxml.run(project / "configs/demo.yaml", ["lanes=64"], runs=project / "runs")
+    np.testing.assert_allclose(small.results.error, finished.results.error, rtol=1e-5, atol=1e-6)
+    assert small.verdicts.status == "confirmatory"
+    assert [c.verdict for c in small.verdicts.claims] == [c.verdict for c in finished.verdicts.claims]
+
+
+@pytest.mark.parametrize(
+    ("rehash", "why"), [(False, "edited after it was frozen"), (True, "the results were computed under spec")]
+)
+def test_an_edited_spec_decides_nothing(finished, tmp_path, rehash, why):
+    from jaxml.claims.spec import spec_hash
+    from jaxml.runner import judge_again
+
+    copy = RunDirectory(tmp_path / "copy")
+    shutil.copytree(finished.path, copy.path)
+    assert judge_again(copy).status == "confirmatory"
+    held = copy.read_json("spec.json")
+    held["spec"]["claims"]["median-resists"]["margin"]["value"] = 0.01
+    held["sha256"] = spec_hash(held["spec"]) if rehash else held["sha256"]
+    copy.write_json("spec.json", held)
+    verdicts = judge_again(copy)
+    assert verdicts.status == "exploratory"
+    assert why in verdicts.why
+    assert verdicts.verdict_of(verdicts.claims[0]) == "exploratory"
+
+
+def test_a_sabotaged_control_makes_the_verdict_invalid(project):
+    text = (project / "configs/demo.yaml").read_text()
+    (project / "configs/sabotaged.yaml").write_text(text.replace("where: {outliers: 0.0}", "where: {outliers: 0.2}"))
+    (card,) = jaxml.run(project / "configs/sabotaged.yaml", runs=project / "runs").verdicts.claims
+    assert card.verdict.verdict == "invalid"
+    assert "without outliers the mean is as good" in card.verdict.reason
+
+
+def test_an_unknown_estimand_is_named_before_anything_is_written(project):
+    text = (project / "configs/demo.yaml").read_text()
+    (project / "configs/typo.yaml").write_text(text.replace("estimand: error", "estimand: eror"))
+    with pytest.raises(ConfigError, match=r"typo.yaml, line \d+: .*no 'eror'. Did you mean 'error'"):
+        jaxml.run(project / "configs/typo.yaml", runs=project / "empty")
+    assert not (project / "empty").exists()
+
+
+def test_the_commands(project, finished):
+    shown = command(project, "show", "--json", str(finished.path))
+    assert json.loads(shown.stdout)["claims"][0]["verdict"]["verdict"] == "supported"
+    listed = json.loads(command(project, "list", "--json").stdout)
+    assert str(finished.path.relative_to(project)) in [run["path"] for run in listed["runs"]]
+    assert listed["configs"][0]["claims"] == 1
+    assert "supported" in command(project, "show", str(finished.path)).stdout.lower()
+    report = finished.path / "report.html"
+    before = report.stat().st_mtime_ns
+    assert command(project, "report", str(finished.path)).returncode == 0
+    assert report.stat().st_mtime_ns > before
+
+
+def test_exit_codes(project, finished, tmp_path):
+    text = (project / "configs/demo.yaml").read_text()
+    (project / "configs/wrong.yaml").write_text(text.replace("direction: smaller", "direction: larger"))
+    strict = command(project, "run", "configs/wrong.yaml", "--strict", "--json")
+    assert strict.returncode == 1, strict.stderr
+    assert json.loads(strict.stdout)["claims"][0]["verdict"]["verdict"] in ("invalid", "refuted")
+    for arguments, message in [
+        (["run", "configs/no.yaml"], "no such file"),
+        (["run"], "config"),
+        (["nonsense"], "nonsense"),
+        (["show", "/nowhere"], "not a run directory"),
+        (["new", "../evil"], "not a name"),
+        (["new", "demo"], "is there already"),
+        (["run", "configs/demo.yaml", "--runs", "/proc/none"], "no run directory can be made"),
+    ]:
+        done = command(project, *arguments)
+        assert done.returncode == 2, (arguments, done.stderr)
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
+    assert not (tmp_path / "evil.py").exists()
+
+
+def test_a_trial_that_breaks_is_told_without_a_traceback_and_noted(project):
+    source = (project / "experiments/demo.py").read_text()
+    (project / "experiments/broken.py").write_text(source.replace("if estimator", "if outliers > 0.2 and estimator"))
+    text = (project / "configs/demo.yaml").read_text().replace("experiment: demo", "experiment: broken")
+    (project / "configs/broken.yaml").write_text(text)
+    done = command(project, "run", "configs/broken.yaml")
+    assert done.returncode == 2
+    assert "outliers" in done.stderr
+    assert "Static[float]" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+SLOW = '''
+import jax, jax.numpy as jnp
+from jaxml import Experiment
+
+
+def trial(key: jax.Array, *, x: float, work: int = 20_000_000) -> dict[str, jax.Array]:
+    """Spin for a while."""
+    step = lambda _, value: jnp.sin(value + x)
+    return {"y": jax.lax.fori_loop(0, work, step, jax.random.normal(key))}
+
+
+experiment = Experiment(trial=trial)
+'''
+
+
+def test_an_interrupted_run_says_so_and_the_same_command_continues_it(project):
+    (project / "experiments/slow.py").write_text(SLOW)
+    sweep = "sweep: {x: {linspace: [0.0, 1.0, 16]}}\nseeds: 8\nlooks: [8]\nlanes: 8\n"
+    (project / "configs/slow.yaml").write_text("experiment: slow\ntitle: Slow\n" + sweep)
+    arguments = [sys.executable, "-c", "from jaxml.cli import main; main()", "run", "configs/slow.yaml"]
+    process = subprocess.Popen(arguments, cwd=project, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "cells/s" in line or "/128 cells" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    (left,) = [p for p in (project / "runs").iterdir() if "-slow-" in p.name]
+    assert RunDirectory(left).status == "interrupted"
+    done = command(project, "run", "configs/slow.yaml")
+    assert done.returncode == 0, done.stderr
+    assert f"continuing {Path('runs') / left.name}" in done.stderr
+    assert RunDirectory(left).status == "finished"
+    assert not RunDirectory(left).results().y.isnull().any()
