@@ -122,8 +122,8 @@ def effect_of(
         values[arm] = np.asarray(column, np.float64)
     theta = values["claimed"] - values["against"] if "against" in values else values["claimed"]
     theta = theta if claim.direction == "larger" else -theta
-    first = theta[:first_look]
-    worst = first[np.isfinite(first)].min(initial=0.0)
+    first = theta[:first_look][np.isfinite(theta[:first_look])]
+    worst = first.min() if first.size else 0.0
     marks = [~np.isfinite(values[arm]) for arm in ("claimed", "against" if "against" in values else "claimed")]
     return Effect(np.where(np.isfinite(theta), theta, worst), np.stack(marks), tuned)
 

@@ -1,0 +1,156 @@
+"""From labelled results to effects: arms, tuning, scales, non-finite runs, controls."""
+
+import math
+
+import numpy as np
+import pytest
+import xarray
+
+from jaxml.claims.cells import cells_of
+from jaxml.claims.judge import effect_of, judge
+from jaxml.claims.spec import Claim, DependentSplits
+from jaxml.errors import ConfigError
+from jaxml.sweep.grid import Axis
+
+SEEDS = list(range(-8, 0)) + list(range(32))
+AXES = (
+    Axis("arm", ({"arm": "a"}, {"arm": "b"})),
+    Axis("lam", ({"lam": 0.1}, {"lam": 1.0}, {"lam": 10.0})),
+    Axis("size", ({"n": 50, "d": 5}, {"n": 500, "d": 5})),
+)
+
+
+def claim(**changes):
+    values = {
+        "statement": "arm a has the larger score",
+        "quantifier": "universal",
+        "estimand": "score",
+        "arms": {"claimed": {"arm": "a"}, "against": {"arm": "b"}},
+        "tune": {"over": ["lam"], "minimise": "loss"},
+        "margin": {"value": 0.5, "reason": "half a point is what one would notice"},
+        "controls": {
+            "negative": [
+                {
+                    "name": "against itself",
+                    "where": {"n": 50},
+                    "arms": {"claimed": {"arm": "b"}, "against": {"arm": "b"}},
+                }
+            ],
+            "positive": [
+                {
+                    "name": "without tuning",
+                    "where": {"n": 50},
+                    "tune": "none",
+                    "arms": {"claimed": {"arm": "a", "lam": 10.0}, "against": {"arm": "b", "lam": 0.1}},
+                }
+            ],
+        },
+    }
+    return Claim.model_validate({**values, **changes})
+
+
+@pytest.fixture
+def results():
+    """Arm a tunes to lam = 1.0 and scores 3 there, arm b to lam = 0.1 and scores 1; reported seeds mislead on loss."""
+    rng = np.random.default_rng(0)
+    shape = (2, 3, 2, len(SEEDS))
+    score = np.array([[2.0, 3.0, 9.0], [1.0, 7.0, 8.0]])[:, :, None, None] + 0.1 * rng.normal(size=shape)
+    loss = np.broadcast_to(np.array([[2.0, 1.0, 3.0], [1.0, 2.0, 3.0]])[:, :, None, None], shape).copy()
+    loss[..., 8:] = -loss[..., 8:]
+    dims = ("arm", "lam", "size", "seed")
+    data = {"score": (dims, score), "loss": (dims, loss), "nonfinite": (dims, np.zeros(shape, bool))}
+    coords = {"arm": ["a", "b"], "lam": [0.1, 1.0, 10.0], "n": ("size", [50, 500]), "seed": SEEDS}
+    return xarray.Dataset(data, coords)
+
+
+def test_each_arm_is_tuned_on_the_tuning_seeds_and_paired_on_the_others(results):
+    effect = effect_of(results, claim(), AXES, {"size": 1}, 16, "claims.x")
+    assert effect.tuned == {"claimed": {"lam": 1.0}, "against": {"lam": 0.1}}
+    reported = results.isel(size=1).sel(seed=range(32))
+    expected = reported.score.sel(arm="a", lam=1.0) - reported.score.sel(arm="b", lam=0.1)
+    np.testing.assert_allclose(effect.theta, expected)
+    assert not effect.nonfinite.any()
+
+
+@pytest.mark.parametrize(
+    ("scale", "direction", "expected"),
+    [
+        ("difference", "larger", 2.0),
+        ("difference", "smaller", -2.0),
+        ("points", "larger", 200.0),
+        ("log_ratio", "larger", math.log(3.0)),
+    ],
+)
+def test_scales_and_directions(results, scale, direction, expected):
+    effect = effect_of(results, claim(scale=scale, direction=direction), AXES, {"size": 0}, 16, "x")
+    assert effect.theta.mean() == pytest.approx(expected, rel=0.05)
+
+
+def test_without_a_second_arm_the_effect_is_absolute(results):
+    effect = effect_of(results, claim(arms={"claimed": {"arm": "a"}}), AXES, {"size": 0}, 16, "x")
+    assert effect.theta.mean() == pytest.approx(3.0, rel=0.05)
+
+
+def test_a_run_that_is_not_finite_scores_as_the_worst_and_is_marked(results):
+    results.nonfinite[0, 1, 0, 8 + 20] = True
+    effect = effect_of(results, claim(), AXES, {"size": 0}, 16, "x")
+    assert effect.nonfinite.sum() == 1
+    assert effect.nonfinite[0, 20]
+    assert effect.theta[20] == effect.theta[:16].min()
+
+
+def test_a_point_that_diverges_on_a_tuning_seed_is_not_picked(results):
+    results.nonfinite[0, 1, 0, 3] = True
+    assert effect_of(results, claim(), AXES, {"size": 0}, 16, "x").tuned["claimed"] == {"lam": 0.1}
+
+
+def test_the_card_holds_every_cell_and_control(results):
+    (card,) = judge(results, {"x": claim()}, AXES, looks=(16, 32), alpha=0.05)
+    assert [cell.at for cell in card.cells] == [{"n": 50, "d": 5}, {"n": 500, "d": 5}]
+    assert card.verdict.verdict == "supported"
+    assert [(c.name, c.passed) for c in card.controls] == [("against itself", True), ("without tuning", True)]
+    assert type(card).from_json(card.to_json()) == card
+
+
+def test_a_failing_control_makes_the_claim_invalid(results):
+    swapped = claim().model_dump()
+    swapped["controls"]["negative"][0]["arms"] = {"claimed": {"arm": "a"}, "against": {"arm": "b"}}
+    (card,) = judge(results, {"x": Claim.model_validate(swapped)}, AXES, looks=(16, 32), alpha=0.05)
+    assert card.verdict.verdict == "invalid"
+    assert "against itself" in card.verdict.reason
+
+
+def test_dependent_splits_widen_the_interval_where_they_apply(results):
+    alone = judge(results, {"x": claim()}, AXES, looks=(32,), alpha=0.05)[0]
+    splits = [DependentSplits(where={"n": 500}, test_to_train=0.5)]
+    split = judge(results, {"x": claim()}, AXES, looks=(32,), alpha=0.05, splits=splits)[0]
+    width = [[c.decision.high - c.decision.low for c in card.cells] for card in (alone, split)]
+    assert width[1][0] < 1.5 * width[0][0]  # only Holm's level moves
+    assert width[1][1] > 3 * width[0][1]
+
+
+def test_an_unknown_estimand_is_named(results):
+    with pytest.raises(ConfigError, match=r"x.estimand: the trial returns no 'scor'. Did you mean 'score'"):
+        effect_of(results, claim(estimand="scor"), AXES, {"size": 0}, 16, "x")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tune": {"over": ["lamb"], "minimise": "loss"}}, "no axis is called 'lamb'. Did you mean 'lam'"),
+        ({"tune": {"over": ["arm"], "minimise": "loss"}}, "is pinned by the arms"),
+        ({"where": {"lam": [0.1]}}, "pinned or tuned"),
+        ({"where": {"n": [60]}}, "60 is not on the grid. The nearest value on it is 50"),
+        ({"quantifier": "at_reference"}, "say which 'size' is meant"),
+        ({"quantifier": "at_reference", "reference": {"lam": 0.1}}, "pinned or tuned"),
+    ],
+)
+def test_a_claim_that_does_not_fit_the_grid(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        cells_of(AXES, claim(**changes), "x")
+
+
+def test_cells_are_those_declared():
+    assert cells_of(AXES, claim(where={"n": [500]}), "x") == [{"size": 1}]
+    assert cells_of(AXES, claim(quantifier="at_reference", reference={"n": 500}), "x") == [{"size": 1}]
+    assert len(cells_of(AXES, claim(tune=None), "x")) == 6
