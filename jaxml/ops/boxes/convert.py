@@ -23,7 +23,7 @@ def working(array: Num[Array, "*shape"]) -> Float[Array, "*shape"]:
     dtype = jnp.result_type(array)
     if not jnp.issubdtype(dtype, jnp.floating):
         return array.astype(jnp.result_type(float))
-    return array.astype(jnp.promote_types(dtype, jnp.float32))
+    return array.astype(jnp.float32) if jnp.finfo(dtype).bits < 32 else array
 
 
 def restored(result: Float[Array, "*shape"], *inputs: Num[Array, "..."]) -> Float[Array, "*shape"]:

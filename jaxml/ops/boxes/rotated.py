@@ -49,21 +49,19 @@ def rotated_box_iou(a: Num[Array, "n 5"], b: Num[Array, "m 5"]) -> Float[Array, 
     along_x, along_y = half_w * cos, -half_w * sin
     down_x, down_y = half_h * sin, half_h * cos
 
-    corner_x = [x - along_x - down_x, x + along_x - down_x, x + along_x + down_x, x - along_x + down_x]
-    corner_y = [y - along_y - down_y, y + along_y - down_y, y + along_y + down_y, y - along_y + down_y]
+    corner_x = jnp.stack([x - along_x - down_x, x + along_x - down_x, x + along_x + down_x, x - along_x + down_x])
+    corner_y = jnp.stack([y - along_y - down_y, y + along_y - down_y, y + along_y + down_y, y - along_y + down_y])
     bound_x, bound_y = b_w * unit / 2, b_h * unit / 2
-    inner = jnp.zeros_like(x)
-    for k in range(4):
-        start, end = (corner_x[k - 1], corner_y[k - 1]), (corner_x[k], corner_y[k])
-        inner = inner - _edge(start, end, bound_x, bound_y)
+    edges = _edge(corner_x, corner_y, bound_x[None], bound_y[None])
+    inner = -edges.sum(0)
     area_a, area_b = (a_w * unit) * (a_h * unit), (b_w * unit) * (b_h * unit)
     inner = jnp.clip(inner, 0, jnp.minimum(area_a, area_b))
     return restored(ratio(inner, area_a + area_b - inner), a, b)
 
 
-def _edge(start: tuple[Array, Array], end: tuple[Array, Array], bound_x: Array, bound_y: Array) -> Array:
-    """Integral of clamp(y, -bound_y, bound_y) dx along the part of an edge within |x| <= bound_x."""
-    (x0, y0), (dx, dy) = start, (end[0] - start[0], end[1] - start[1])
+def _edge(x0: Array, y0: Array, bound_x: Array, bound_y: Array) -> Array:
+    """Integral of clamp(y, -bound_y, bound_y) dx from each corner to the next, within |x| <= bound_x."""
+    dx, dy = jnp.roll(x0, -1, axis=0) - x0, jnp.roll(y0, -1, axis=0) - y0
     enter, leave = _crossings(x0, dx, bound_x, jnp.zeros_like(x0), jnp.ones_like(x0))
     first, second = _crossings(y0, dy, bound_y, enter, leave)
     times = [enter, first, second, leave]

@@ -12,12 +12,12 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
-BLOCK = 256
-"""Boxes decided at a time: their mutual overlaps fill 64 KiB, which stays in a core's cache."""
+BLOCK = 128
+"""Boxes decided at a time: their mutual overlaps fill 16 KiB, half of a core's first cache."""
 STRIP = 64
 """Kept boxes compared at a time, so that a crowd of few survivors costs little."""
-CHUNK = 1024
-"""Later boxes compared at a time: a kernel of 64 x 1024 pairs is worth its launch."""
+CHUNK = 512
+"""Later boxes compared at a time: a kernel of 64 x 512 pairs is worth its launch."""
 
 
 class SortedBoxes(NamedTuple):
@@ -63,7 +63,7 @@ def greedy(
     state = State(
         boxes=boxes_in_order,
         origin=jnp.pad(order, (0, padding)),
-        alive=jnp.arange(n + padding) < candidates,
+        alive=jnp.arange(n + padding, dtype=jnp.int32) < candidates,
         start=jnp.int32(0),
         end=candidates,
         picked=jnp.zeros(n + padding + block, jnp.int32),
@@ -115,7 +115,7 @@ def _suppressed(
     return overlap
 
 
-def _slice(tree, start: Array, size: int):
+def _slice(tree, start: Array | int, size: int):
     return jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, start, size, axis=-1), tree)
 
 
@@ -128,7 +128,7 @@ def _decide_block(state: State, block: int, suppressed) -> State:
     boxes, alive = _slice((state.boxes, state.alive), state.start, block)
     kept = _fixed_point(boxes, alive, suppressed)
     number = kept.sum(dtype=jnp.int32)
-    first, valid = _front(kept), jnp.arange(block) < number
+    first, valid = _front(kept), jnp.arange(block, dtype=jnp.int32) < number
     kept_boxes = _take(boxes, first)
     kept_boxes = kept_boxes._replace(sides=jnp.where(valid[None, :], kept_boxes.sides, jnp.nan))
     # What is written beyond the kept ones is overwritten by the next block, or lies beyond the count.
@@ -138,18 +138,18 @@ def _decide_block(state: State, block: int, suppressed) -> State:
 
     chunk = min(CHUNK, state.alive.shape[0])
 
-    def strike(k: Array, alive: Array) -> Array:
+    def strike(k: Array | int, alive: Array) -> Array:
         # The last chunk may reach past the end, and is then moved back over boxes that are settled: no harm.
         at = start + k * chunk
         later, alive_here = _slice((state.boxes, alive), at, chunk)
 
-        def strip(s: Array, alive_here: Array) -> Array:
+        def strip(s: Array | int, alive_here: Array) -> Array:
             return alive_here & ~suppressed(_slice(kept_boxes, s * STRIP, STRIP), later).any(0)
 
-        alive_here = lax.fori_loop(0, -(-number // STRIP), strip, alive_here)
+        alive_here = lax.fori_loop(jnp.int32(0), -(-number // STRIP), strip, alive_here)
         return lax.dynamic_update_slice(alive, alive_here, (at,))
 
-    alive = lax.fori_loop(0, -(-(state.end - start) // chunk), strike, state.alive)
+    alive = lax.fori_loop(jnp.int32(0), -(-(state.end - start) // chunk), strike, state.alive)
     return state._replace(alive=alive, start=start, picked=picked, found=state.found + number)
 
 
@@ -159,14 +159,14 @@ def _fixed_point(boxes: SortedBoxes, alive: Array, suppressed) -> Bool[Array, "b
     After t rounds the first t boxes are right, so the limit is the greedy choice; few rounds do in practice.
     """
     block = alive.shape[0]
-    lane = jnp.arange(block)
+    lane = jnp.arange(block, dtype=jnp.int32)
 
-    def strip(s: Array, matrix: Array) -> Array:
+    def strip(s: Array | int, matrix: Array) -> Array:
         rows = suppressed(_slice(boxes, s * STRIP, STRIP), boxes) & (s * STRIP + lane[:STRIP, None] < lane[None, :])
-        return lax.dynamic_update_slice(matrix, rows, (s * STRIP, 0))
+        return lax.dynamic_update_slice_in_dim(matrix, rows, s * STRIP, axis=0)
 
     # Strip by strip: XLA vectorises a strip, and makes a slow nest of one fused whole.
-    matrix = lax.fori_loop(0, block // STRIP, strip, jnp.zeros((block, block), bool))
+    matrix = lax.fori_loop(jnp.int32(0), jnp.int32(block // STRIP), strip, jnp.zeros((block, block), bool))
 
     def round_(state: tuple[Array, Array]) -> tuple[Array, Array]:
         keep, _ = state
@@ -178,8 +178,8 @@ def _fixed_point(boxes: SortedBoxes, alive: Array, suppressed) -> Bool[Array, "b
 def _front(chosen: Bool[Array, "n"]) -> Int[Array, "n"]:
     """Indices of the chosen entries, in order, at the front of an array of indices."""
     n = chosen.shape[0]
-    slot = jnp.where(chosen, jnp.cumsum(chosen.astype(jnp.int32)) - 1, n)
-    return jnp.zeros(n, jnp.int32).at[slot].set(jnp.arange(n), mode="drop")
+    slot = jnp.where(chosen, jnp.cumsum(chosen, dtype=jnp.int32) - 1, n)
+    return jnp.zeros(n, jnp.int32).at[slot].set(jnp.arange(n, dtype=jnp.int32), mode="drop")
 
 
 def _compact(state: State, block: int) -> State:
@@ -187,7 +187,7 @@ def _compact(state: State, block: int) -> State:
     n = state.alive.shape[0]
     if n <= 2 * block:
         return state
-    position = jnp.arange(n)
+    position = jnp.arange(n, dtype=jnp.int32)
     left = state.alive & (position >= state.start) & (position < state.end)
     number = left.sum(dtype=jnp.int32)
 

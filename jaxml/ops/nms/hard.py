@@ -1,11 +1,9 @@
 """Greedy non-maximum suppression, and what the hard and the soft form share."""
 
-import functools
 from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
-from jax.custom_batching import sequential_vmap
 from jaxtyping import Array, Bool, Float, Int, Num, Shaped
 
 from jaxml.ops.boxes.convert import BOX_HINT, PixelOffset, working
@@ -54,8 +52,8 @@ def nms(
         ValueError: for other shapes, integer scores, a negative or traced `max_outputs`, or another pixel offset.
 
     This is not differentiable, its results being indices: gather the boxes with them, or see `soft_nms`. It takes
-    O(n) memory and at most n^2 / 2 comparisons; boxes already suppressed cost nothing. Under `vmap` the images take
-    turns, so that each of them stops early.
+    O(n) memory and at most n^2 / 2 comparisons; boxes already suppressed cost nothing. Under `vmap` every image goes
+    on until the last is done.
 
     Reference: Felzenszwalb et al. 2010, section 6.2, doi:10.1109/TPAMI.2009.167.
 
@@ -67,9 +65,15 @@ def nms(
     n, length, candidate = prepare("nms", boxes, scores, max_outputs, score_threshold, class_ids, mask)
     check_choice("nms", "pixel_offset", pixel_offset, (0, 1))
     sides = working(lax.stop_gradient(boxes))
-    choose = sequential_vmap(functools.partial(greedy, limit=min(n, length), pixel_offset=pixel_offset))
-    threshold = jnp.asarray(iou_threshold).astype(sides.dtype)
-    picked, count = choose(sides, lax.stop_gradient(scores), candidate, threshold, class_ids)
+    picked, count = greedy(
+        sides,
+        lax.stop_gradient(scores),
+        candidate,
+        jnp.asarray(iou_threshold).astype(sides.dtype),
+        class_ids,
+        limit=min(n, length),
+        pixel_offset=pixel_offset,
+    )
     return NMSResult(*finish(picked, count, n, length))
 
 
@@ -106,6 +110,6 @@ def finish(picked: Array, count: Array, n: int, length: int) -> tuple[Array, Arr
     """Pad the picked indices to `length` with -1, and mark them among the n boxes."""
     picked = jnp.pad(picked[:length], (0, max(length - picked.shape[0], 0)))
     count = jnp.minimum(count, length)
-    counts = jnp.arange(length) < count
+    counts = jnp.arange(length, dtype=jnp.int32) < count
     keep = jnp.zeros(n, bool).at[jnp.where(counts, picked, n)].set(True, mode="drop")
     return jnp.where(counts, picked, -1), count, keep

@@ -86,15 +86,15 @@ def soft_nms(
     def step(state: tuple[Array, Array], _) -> tuple[tuple[Array, Array], tuple[Array, Array, Array]]:
         current, left = state
         left &= current >= least
-        best = jnp.argmax(jnp.where(left, current, -jnp.inf))
+        best = jnp.argmax(jnp.where(left, current, -jnp.inf)).astype(jnp.int32)
         found = left[best]
         iou = box_iou(sides[best][None], sides, pixel_offset=pixel_offset)[0].astype(dtype)
-        left &= jnp.arange(n) != best
+        left &= jnp.arange(n, dtype=jnp.int32) != best
         meets = left & ~broken[:, 0] & ~broken[best, 0]
         if class_ids is not None:
             meets &= class_ids == class_ids[best]
         decayed = jnp.where(meets, current * decay(jnp.where(meets, iou, 0)), current)
-        return (decayed, left), (best.astype(jnp.int32), found, jnp.where(found, current[best], 0))
+        return (decayed, left), (best, found, jnp.where(found, current[best], 0))
 
     if n == 0:
         picked, found, kept_scores = (jnp.zeros(0, d) for d in (jnp.int32, bool, dtype))
