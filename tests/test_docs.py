@@ -1,0 +1,62 @@
+"""The documentation: its snippets run, and its generated pages are what their scripts write."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from jaxml.config.models import RunConfig
+from jaxml.scaffold import scaffold
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def script(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def blocks(page, language):
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+
+
+def test_the_readme_snippets_run():
+    run, *snippets = blocks("README.md", "python")
+    assert "jaxml.run" in run  # the main job itself: tests/test_runner.py goes its way
+    for snippet in snippets:
+        names = {}
+        exec(compile(snippet, "README.md", "exec"), names)
+    assert names["kept"].indices.tolist() == [0, 2, -1]
+    assert names["pooled"].shape == (3, 7, 7, 256)
+    assert names["loss"].tolist() == pytest.approx([0.02, 2.5])
+
+
+def test_the_op_reference_is_what_its_script_writes():
+    assert script(ROOT / "docs/make_reference.py").page() == (ROOT / "docs/ops.md").read_text()
+
+
+def test_the_benchmark_page_is_what_its_script_writes():
+    assert script(ROOT / "benchmarks/collect.py").page() == (ROOT / "docs/benchmarks.md").read_text()
+
+
+def test_the_tutorial_shows_the_scaffold(tmp_path):
+    _, config = scaffold("centre", tmp_path)
+    (shown,) = [yaml.safe_load(block) for block in blocks("docs/tutorial.md", "yaml")]
+    written = yaml.safe_load(config.read_text())
+    assert shown == {key: written[key] for key in shown}
+
+
+def test_every_key_of_a_config_is_explained():
+    page = (ROOT / "docs/writing-a-claim.md").read_text()
+    for name in RunConfig.model_fields:
+        assert f"`{name}`" in page, name
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
