@@ -3,27 +3,30 @@
 The intervals are plain SVG, placed in percent of their column: they need no script and shrink with the page.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from jaxml.claims.card import CellResult, ClaimCard, ControlResult, Verdicts
+from jaxml.report.answers import answer, unit_of
 from jaxml.report.maps import Spec, cell_charts
-from jaxml.report.words import MARKS, QUANTIFIERS, WORDS, answer, arm, interval, number, phrase, place, signed, varying
+from jaxml.report.words import MARKS, SCALES, Unit, number, phrase, place, sentence, varying
 
 FEW = 24
-"""So many cells are listed openly; more are folded away under the chart."""
-SCALES = {
-    "difference": "difference",
-    "log_ratio": "logarithm of the ratio",
-    "points": "percentage points",
-    "logit": "difference of log odds",
+"""So many cells are listed openly; more are folded away."""
+QUANTIFIERS = {
+    "exact": "exactly",
+    "at_reference": "at the reference cell",
+    "universal": "in every cell",
+    "generic": "in at least 80 % of the cells",
+    "existential": "in at least one cell",
 }
+Domain = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Strip:
-    """One interval in percent of its column; None where there is nothing finite to draw."""
+    """One interval, its ends and marks in percent of the column; None where there is nothing finite to draw."""
 
     zero: float
     margin: float
@@ -31,11 +34,12 @@ class Strip:
     high: float | None
     point: float | None
     words: str
+    zero_words: str
 
 
 @dataclass(frozen=True)
 class Row:
-    """One cell: where, what was found, and how it was decided."""
+    """One cell: where it lies, what was found, how it was decided."""
 
     where: str
     word: str
@@ -44,8 +48,8 @@ class Row:
     effect: str
     interval: str
     seeds: str
-    reason: str
-    tuned: list[str]
+    look: str
+    tuned: str
     strip: Strip
 
 
@@ -54,10 +58,11 @@ class Control:
     """One control: what it had to do and what it did."""
 
     name: str
-    kind: str
     must: str
     outcome: str
     passed: bool
+    estimand: str
+    margin: str
     row: Row
 
 
@@ -67,96 +72,113 @@ class Card:
 
     card: ClaimCard
     word: str
+    label: str
+    badge: str
     answer: str
+    margin: str
     facts: list[tuple[str, str]]
     rows: list[Row]
     folded: bool
     controls: list[Control]
     charts: list[tuple[str, Spec]]
+    is_map: bool
 
 
-def make_cards(verdicts: Verdicts) -> list[Card]:
-    """All claims of a run."""
-    return [_make_card(card, verdicts) for card in verdicts.claims]
+def make_cards(verdicts: Verdicts, claims: Mapping[str, Any]) -> list[Card]:
+    """All claims of a run; `claims` are their specs, for what the controls measured."""
+    return [_make_card(card, verdicts, claims.get(card.id, {})) for card in verdicts.claims]
 
 
-def _make_card(card: ClaimCard, verdicts: Verdicts) -> Card:
-    word, exploratory = verdicts.verdict_of(card), verdicts.status == "exploratory"
-    charts = cell_charts(card, exploratory=exploratory)
-    domain = _domain(card.cells, card.margin)
-    names = varying(card.cells)
+def _make_card(card: ClaimCard, verdicts: Verdicts, spec: Mapping[str, Any]) -> Card:
+    decided = verdicts.status == "confirmatory"
+    charts = cell_charts(card, exploratory=not decided)
+    domain, unit, names = _domain(card.cells, card.margin), unit_of(card), varying(card.cells)
     rows = []
     for cell in card.cells:
         where = place({n: cell.at[n] for n in names} if names else cell.at) or "the whole grid"
-        rows.append(_row(cell, where, card.margin, card.scale, domain, exploratory))
+        rows.append(_row(cell, where, card.margin, unit, domain, decided))
     return Card(
         card=card,
-        word=word,
+        word=verdicts.verdict_of(card),
+        label=(card.verdict.label or "") if decided and card.verdict.verdict == "refuted" else "",
+        badge=(card.verdict.badge or "") if decided else "",
         answer=answer(card, verdicts),
-        facts=_facts(card),
+        margin=unit.shown(card.margin),
+        facts=_facts(card, decided),
         rows=rows,
         folded=bool(charts) or len(rows) > FEW,
-        controls=[_control(control, card, exploratory) for control in card.controls],
+        controls=[_control(control, card, spec, decided) for control in card.controls],
         charts=charts,
+        is_map=len(names) > 1,
     )
 
 
-def _facts(card: ClaimCard) -> list[tuple[str, str]]:
-    against = card.arms.get("against")
-    compared = f"{arm(card.arms['claimed'])} against {arm(against)}" if against else arm(card.arms["claimed"])
-    names = varying(card.cells)
+def _facts(card: ClaimCard, decided: bool) -> list[tuple[str, str]]:
+    unit, names = unit_of(card), varying(card.cells)
+    compared = f"{place(card.arms['claimed'])} against {place(card.arms.get('against'))}, paired by seed"
     common = {n: v for n, v in card.cells[0].at.items() if n not in names} if card.cells and names else {}
+    direction = f"{phrase(card.estimand)} is {card.direction}, {QUANTIFIERS[card.verdict.quantifier]}"
     found = [
-        ("Claimed", f"{phrase(card.estimand)} is {card.direction}, {QUANTIFIERS[card.verdict.quantifier]}"),
-        ("Compared" if against else "Measured", f"{compared}, paired by seed" if against else compared),
+        ("Claimed", sentence(direction) if unit.compared else f"{sentence(direction)} than the margin"),
+        ("Compared" if unit.compared else "Measured", compared if unit.compared else place(card.arms["claimed"])),
         ("Throughout", place(common)),
-        ("Effect as", SCALES.get(card.scale, card.scale)),
-        ("Margin", f"{number(card.margin)}. {card.margin_reason}"),
-        ("Decided", card.verdict.reason),
+        ("Effect as", sentence(SCALES.get(card.scale, card.scale)) if unit.compared else ""),
+        ("Margin", f"{unit.shown(card.margin)}. {card.margin_reason}"),
+        ("Decided", card.verdict.reason if decided else ""),
         ("Source", card.source or ""),
     ]
     return [(name, words) for name, words in found if words]
 
 
-def _row(
-    cell: CellResult, where: str, margin: float, scale: str, domain: tuple[float, float], exploratory: bool
-) -> Row:
+def _row(cell: CellResult, where: str, margin: float, unit: Unit, domain: Domain, decided: bool) -> Row:
     decision = cell.decision
-    word = "exploratory" if exploratory else decision.verdict
-    look = f" at look {decision.look}" if decision.look else ""
-    ratio = scale in ("log_ratio", "logit") and decision.estimate is not None
+    word = decision.verdict if decided else "exploratory"
     return Row(
         where=where,
         word=word,
-        label="" if exploratory else decision.label or "",
+        label=(decision.label or "") if decided else "",
         mark=MARKS[word],
-        effect=f"{number(decision.estimate)} ({signed(decision.estimate, scale)})"
-        if ratio
-        else number(decision.estimate),
-        interval=interval(decision.low, decision.high),
-        seeds=f"{number(decision.seeds)}{look}",
-        reason="" if exploratory else decision.reason,
-        tuned=[f"{name}: {arm(point)}" for name, point in cell.tuned.items()],
-        strip=_strip(cell, margin, domain),
+        effect=unit.shown(decision.estimate),
+        interval="–" if decision.low is None else unit.interval(decision.low, decision.high),
+        seeds=number(decision.seeds),
+        look=f"look {decision.look}" if decision.look else "",
+        tuned=" against ".join(place(point) for point in cell.tuned.values()),
+        strip=_strip(cell, margin, unit, domain),
     )
 
 
-def _control(control: ControlResult, card: ClaimCard, exploratory: bool) -> Control:
-    decision = control.cell.decision
-    domain = _domain([control.cell], control.margin)
-    at = control.cell.at
-    where = place({name: at[name] for name in at})
+def _control(control: ControlResult, card: ClaimCard, spec: Mapping[str, Any], decided: bool) -> Control:
+    declared = next(
+        (c for c in spec.get("controls", {}).get(control.kind, ()) if c.get("name") == control.name),
+        {},
+    )
+    arms: dict[str, dict[str, Any]] = {"": {}, "claimed": {}, "against": {}}
+    for name, value in control.cell.at.items():
+        side, _, parameter = name.partition(" ")
+        arms[side if side in arms and parameter else ""][parameter or name] = value
+    unit = Unit(declared.get("scale") or card.scale, declared.get("direction") or card.direction, bool(arms["against"]))
+    compared = " against ".join(place(arms[side]) for side in ("claimed", "against") if arms[side])
+    decision, estimand = control.cell.decision, declared.get("estimand") or card.estimand
+    row = _row(
+        control.cell,
+        "; ".join(part for part in (place(arms[""]), compared) if part),
+        control.margin,
+        unit,
+        _domain([control.cell], control.margin),
+        decided,
+    )
     return Control(
         name=control.name,
-        kind=control.kind,
-        must="must come out supported" if control.kind == "positive" else "must not come out supported",
-        outcome=f"came out {decision.verdict}" + (f" ({decision.label})" if decision.label else ""),
+        must=f"{control.kind} control, {'must' if control.kind == 'positive' else 'must not'} come out supported",
+        outcome=decision.verdict + (f", {decision.label}" if decision.label else ""),
         passed=control.passed,
-        row=_row(control.cell, where, control.margin, card.scale, domain, exploratory),
+        estimand=phrase(estimand) if estimand != card.estimand else "effect",
+        margin=unit.shown(control.margin),
+        row=row,
     )
 
 
-def _domain(cells: Sequence[CellResult], margin: float) -> tuple[float, float]:
+def _domain(cells: Sequence[CellResult], margin: float) -> Domain:
     """What the strip of intervals spans: zero, the margin and every interval, with room at both ends."""
     ends = [0.0, margin]
     for cell in cells:
@@ -165,22 +187,15 @@ def _domain(cells: Sequence[CellResult], margin: float) -> tuple[float, float]:
     return min(ends) - pad, max(ends) + pad
 
 
-def _strip(cell: CellResult, margin: float, domain: tuple[float, float]) -> Strip:
+def _strip(cell: CellResult, margin: float, unit: Unit, domain: Domain) -> Strip:
     first, last = domain
 
-    def at(value: float | None) -> float | None:
-        return None if value is None else round(100 * (value - first) / (last - first), 2)
+    def at(value: float) -> float:
+        return round(100 * (value - first) / (last - first), 2)
 
-    decision = cell.decision
-    words = (
-        f"effect {number(decision.estimate)}, interval {interval(decision.low, decision.high)}, margin {number(margin)}"
+    low, high, point = (
+        None if v is None else at(v) for v in (cell.decision.low, cell.decision.high, cell.decision.estimate)
     )
-    return Strip(at(0.0) or 0.0, at(margin) or 0.0, at(decision.low), at(decision.high), at(decision.estimate), words)
-
-
-def undecided(claims: dict[str, Any]) -> list[tuple[str, str]]:
-    """The claims of a spec that no verdict was reached for: id and statement."""
-    return [(name, str(claim.get("statement", ""))) for name, claim in claims.items()]
-
-
-__all__ = ["WORDS", "Card", "Control", "Row", "Strip", "make_cards", "undecided"]
+    ends = "" if low is None else f", interval {unit.interval(cell.decision.low, cell.decision.high)}"
+    words = f"effect {unit.shown(cell.decision.estimate)}{ends}, margin {unit.shown(margin)}"
+    return Strip(at(0.0), at(margin), low, high, point, words, unit.shown(0.0))

@@ -164,9 +164,7 @@ def _placed(series: Series) -> tuple[list[dict[str, Any]], Spec, list[float]]:
         for row in rows:
             if row["x"] == 0:
                 row["x"], row["joined"] = apart, False
-        first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
-        step = max(1, math.ceil((last - first + 1) / 6))
-        x["axis"]["values"] = [apart, *(10.0**k for k in range(first, last + 1, step))]
+        x["axis"]["values"] = [apart, *decades(low, high)]
         x["axis"]["labelExpr"] = f"datum.value < {low / gap**0.5!r} ? '0' : datum.label"
     return rows, x, values
 
@@ -183,12 +181,31 @@ def _y_axis(series: Series, rows: Sequence[Mapping[str, Any]]) -> Spec:
         return axis
     low, high = min(row["low"] for row in rows), max(row["high"] for row in rows)
     if series.figure.get("log_y"):
-        axis["scale"] = {"type": "log", "domain": [low, high] if low < high else [low / 2, low * 2], "nice": True}
-        axis["axis"] = {"format": "~g", "labelOverlap": True, "tickCount": 5}
+        axis["scale"] = {"type": "log", "domain": _stretched(low, high), "nice": False}
+        axis["axis"] = {"format": "~g", "values": decades(*_stretched(low, high))}
     else:
         axis["scale"] = {"domain": _widened(low, high), "nice": True, "zero": False}
         axis["axis"] = {"tickCount": 5}
     return axis
+
+
+def _stretched(low: float, high: float) -> list[float]:
+    """The ends of a logarithmic axis, with a little room."""
+    room = (high / low) ** 0.04 if high > low else 2.0
+    return [low / room, high * room]
+
+
+def decades(low: float, high: float) -> list[float]:
+    """Values to mark on a logarithmic axis: powers of ten, thinned to seven at most, or 1, 2, 5 for a short axis.
+
+    >>> decades(0.03, 40), decades(0.2, 3)
+    ([0.1, 1.0, 10.0], [0.2, 0.5, 1.0, 2.0])
+    """
+    first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
+    if last - first >= 2:
+        return [10.0**k for k in range(first, last + 1, -(-(last - first + 1) // 7))]
+    fine = [m * 10.0**k for k in range(first - 1, last + 1) for m in (1, 2, 5)]
+    return [float(f"{v:.6g}") for v in fine if low * (1 - 1e-9) <= v <= high * (1 + 1e-9)]
 
 
 def _widened(low: float, high: float) -> list[float]:

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxml.claims.card import CellResult, ClaimCard
-from jaxml.report.words import MARKS, WORDS, interval, number, phrase, place, varying
+from jaxml.report.answers import unit_of
+from jaxml.report.words import MARKS, WORDS, number, numeric, phrase, place, varying
 
 Spec = dict[str, Any]
 COLOURS = {"supported": "#2a7fc4", "refuted": "#c4622d", "inconclusive": "#84847c", "invalid": "#9a5aa8"}
+EFFECTS = {"log_ratio": "log ratio", "logit": "log odds ratio", "points": "percentage points"}
 LONG = 8
 """From so many cells along one numeric axis a line reads better than a list."""
-MOST_MAPS = 12
+MOST_MAPS, FEW_TICKS = 12, 16
 
 
 def cell_charts(card: ClaimCard, *, exploratory: bool) -> list[tuple[str, Spec]]:
@@ -26,10 +28,11 @@ def cell_charts(card: ClaimCard, *, exploratory: bool) -> list[tuple[str, Spec]]
     axes = varying(card.cells)
     if len(axes) < 2:
         values = [cell.at[axes[0]] for cell in card.cells] if axes else []
-        numeric = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
-        return [("", _profile(card, axes[0], exploratory))] if len(values) >= LONG and numeric else []
+        return [("", _profile(card, axes[0], exploratory))] if len(values) >= LONG and numeric(values) else []
     size = {name: len({json.dumps(cell.at[name]) for cell in card.cells}) for name in axes}
-    long = sorted(axes, key=lambda name: (-_numeric(card, name), -size[name], axes.index(name)))[:2]
+    long = sorted(axes, key=lambda name: (-numeric([c.at[name] for c in card.cells]), -size[name], axes.index(name)))[
+        :2
+    ]
     x, y = sorted(long, key=axes.index, reverse=True)
     others = [name for name in axes if name not in (x, y)]
     groups: dict[str, list[CellResult]] = {}
@@ -41,19 +44,15 @@ def cell_charts(card: ClaimCard, *, exploratory: bool) -> list[tuple[str, Spec]]
     ]
 
 
-def _numeric(card: ClaimCard, name: str) -> bool:
-    return all(isinstance(c.at[name], (int, float)) and not isinstance(c.at[name], bool) for c in card.cells)
-
-
-def _row(cell: CellResult, exploratory: bool) -> dict[str, Any]:
-    decision = cell.decision
+def _row(card: ClaimCard, cell: CellResult, exploratory: bool) -> dict[str, Any]:
+    decision, unit = cell.decision, unit_of(card)
     word = "exploratory" if exploratory else decision.verdict
     return {
         "cell": place(cell.at),
         "word": WORDS[word],
         "mark": MARKS[word],
-        "effect": number(decision.estimate),
-        "interval": interval(decision.low, decision.high),
+        "effect": unit.shown(decision.estimate),
+        "interval": unit.interval(decision.low, decision.high),
         "seeds": str(decision.seeds),
     }
 
@@ -82,41 +81,44 @@ def _profile(card: ClaimCard, axis: str, exploratory: bool) -> Spec:
         decision = cell.decision
         if decision.estimate is not None:
             ends = {"low": decision.low, "high": decision.high, "mean": decision.estimate}
-            rows.append({"x": cell.at[axis], **ends, **_row(cell, exploratory)})
+            rows.append({"x": cell.at[axis], **ends, **_row(card, cell, exploratory)})
     values = sorted(float(row["x"]) for row in rows)
     spread = len(values) > 2 and values[0] > 0 and values[-1] / values[0] >= 50
     x: Spec = {"field": "x", "type": "quantitative", "title": phrase(axis)}
     x["scale"] = {"type": "log", "nice": False} if spread else {"zero": False, "nice": False, "padding": 12}
-    if spread:
-        x["axis"] = {"format": "~g", "labelOverlap": True}
-    y: Spec = {"type": "quantitative", "title": "effect", "axis": {"tickCount": 5}, "scale": {"zero": False}}
+    x["axis"] = {"format": "~g", "labelOverlap": True} | ({"values": values} if len(values) <= FEW_TICKS else {})
+    y: Spec = {
+        "type": "quantitative",
+        "title": EFFECTS.get(card.scale, "effect"),
+        "axis": {"tickCount": 5},
+        "scale": {"zero": False},
+    }
     shape = {"field": "word", "type": "nominal", "legend": None}
     shape["scale"] = {"domain": [WORDS[n] for n in COLOURS], "range": ["circle", "triangle-down", "diamond", "cross"]}
     dot: Spec = {"x": x, "y": {"field": "mean", **y}, "color": _colour(exploratory), "tooltip": _tooltip(exploratory)}
-    lines = [
-        _level(0.0, [2, 3], "0"),
-        _level(card.margin, [1, 0], f"margin {number(card.margin)}"),
-    ]
     band: Spec = {"mark": {"type": "rule", "strokeWidth": 2}}
     band["encoding"] = {"x": x, "y": {"field": "low", **y}, "y2": {"field": "high"}, "color": dot["color"]}
-    points = {"mark": {"type": "point", "filled": True, "opacity": 1, "size": 60}, "encoding": {**dot, "shape": shape}}
+    points = {"mark": {"type": "point", "filled": True, "opacity": 1, "size": 90}, "encoding": {**dot, "shape": shape}}
+    name: Spec = {"data": {"values": [{}]}, "mark": {"type": "text", "align": "left", "dx": 5}}
+    text = {"value": f"margin {unit_of(card).shown(card.margin)}"}
+    name["encoding"] = {"y": {"datum": card.margin}, "x": {"value": "width"}, "text": text}
     return {
         "description": f"Effect and interval along {phrase(axis)}: {card.statement}",
         "width": "container",
         "height": 240,
         "autosize": {"type": "fit", "contains": "padding"},
         "data": {"values": rows},
-        "layer": [*(mark for pair in lines for mark in pair), band, points],
+        "layer": [_level(0.0, [2, 3]), _level(card.margin, [1, 0]), name, band, points],
     }
 
 
-def _level(value: float, dash: list[int], words: str) -> list[Spec]:
-    """A horizontal line with its name."""
-    rule: Spec = {"data": {"values": [{}]}, "mark": {"type": "rule", "strokeDash": dash, "style": "level"}}
-    rule["encoding"] = {"y": {"datum": value}}
-    text: Spec = {"data": {"values": [{}]}, "mark": {"type": "text", "align": "right", "dy": -6, "style": "level-name"}}
-    text["encoding"] = {"y": {"datum": value}, "x": {"value": "width"}, "text": {"value": words}}
-    return [rule, text]
+def _level(value: float, dash: list[int]) -> Spec:
+    """A line at one height."""
+    return {
+        "data": {"values": [{}]},
+        "mark": {"type": "rule", "strokeDash": dash},
+        "encoding": {"y": {"datum": value}},
+    }
 
 
 def _verdict_map(card: ClaimCard, cells: Sequence[CellResult], x: str, y: str, exploratory: bool) -> Spec:
@@ -130,13 +132,15 @@ def _verdict_map(card: ClaimCard, cells: Sequence[CellResult], x: str, y: str, e
         i, j = across.index(cell.at[x]), up.index(cell.at[y])
         found[i, j] = cell.decision.verdict == "supported"
         ends = {"x": i - 0.5, "x2": i + 0.5, "y": j - 0.5, "y2": j + 0.5, "i": i, "j": j}
-        rows.append({**ends, "theta": cell.decision.estimate, **_row(cell, exploratory)})
+        rows.append({**ends, "theta": cell.decision.estimate, **_row(card, cell, exploratory)})
     base = {"x": _index_axis("x", x, across), "y": _index_axis("y", y, up)}
     colour: Spec = _colour(exploratory)
     if exploratory:
         most = max((abs(row["theta"]) for row in rows if row["theta"] is not None), default=1.0) or 1.0
-        scale = {"scheme": "blueorange", "domain": [most, -most]}
-        colour = {"field": "theta", "type": "quantitative", "title": "effect", "scale": scale}
+        ends = [COLOURS["refuted"], "#d9d6cd", COLOURS["supported"]]
+        scale = {"domain": [-most, 0, most], "range": ends, "interpolate": "rgb"}
+        legend = {"title": "effect", "orient": "top"}
+        colour = {"field": "theta", "type": "quantitative", "legend": legend, "scale": scale}
     tiles: Spec = {"mark": {"type": "rect", "style": "tile"}, "encoding": {**base, "color": colour}}
     tiles["encoding"] |= {"x2": {"field": "x2"}, "y2": {"field": "y2"}, "tooltip": _tooltip(exploratory)}
     marks: Spec = {"mark": {"type": "text", "color": "#ffffff", "fontWeight": "bold", "tooltip": None}}
@@ -164,7 +168,7 @@ def _border(found: dict[tuple[int, int], bool], base: Spec) -> Spec:
             edges.append({"x": i + 0.5, "x2": i + 0.5, "y": j - 0.5, "y2": j + 0.5})
         if (i, j + 1) in found and found[i, j] != found[i, j + 1]:
             edges.append({"x": i - 0.5, "x2": i + 0.5, "y": j + 0.5, "y2": j + 0.5})
-    rule: Spec = {"data": {"values": edges}, "mark": {"type": "rule", "style": "border"}}
+    rule: Spec = {"data": {"values": edges}, "mark": {"type": "rule", "strokeWidth": 2.5, "strokeCap": "round"}}
     rule["encoding"] = {**base, "x2": {"field": "x2"}, "y2": {"field": "y2"}}
     return rule
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from jaxml.claims.card import Verdicts
 from jaxml.errors import JaxmlError
 from jaxml.report.bundle import content_policy, script_json, vega_scripts
-from jaxml.report.cards import make_cards, undecided
+from jaxml.report.cards import make_cards
 from jaxml.report.charts import line_colours, line_dashes, panels
 from jaxml.report.series import Series, read_series
 from jaxml.report.words import MARKS, WORDS, interval, number, phrase
@@ -45,7 +45,7 @@ def render(directory: RunDirectory) -> str:
     """The page as text; the same directory gives the same text."""
     spec, status = directory.read_json("spec.json"), _optional(directory, "status.json", {})
     verdicts = _verdicts(directory)
-    cards = make_cards(verdicts) if verdicts else []
+    cards = make_cards(verdicts, spec["spec"].get("claims", {})) if verdicts else []
     figures = _figures(directory, spec["spec"])
     specs: list[Any] = []
     for card in cards:
@@ -72,7 +72,7 @@ def render(directory: RunDirectory) -> str:
             status=status,
             verdicts=verdicts,
             cards=cards,
-            undecided=[] if verdicts else undecided(spec["spec"].get("claims", {})),
+            undecided={} if verdicts else spec["spec"].get("claims", {}),
             figures=figures,
             grid=_grid(spec["spec"]),
             spec=spec["spec"],

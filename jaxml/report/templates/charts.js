@@ -18,12 +18,9 @@ function config() {
     },
     axisX: { grid: false },
     legend: { labelColor: muted, titleColor: ink, titleFontWeight: "normal" },
-    style: {
-      level: { stroke: ink, strokeWidth: 1 },
-      "level-name": { fill: ink, fontSize: 11 },
-      border: { stroke: ink, strokeWidth: 2.5, strokeCap: "round" },
-      tile: { stroke: paper, strokeWidth: 1 },
-    },
+    rule: { color: ink },
+    text: { color: ink, fontSize: 11 },
+    style: { tile: { stroke: paper, strokeWidth: 1 } },
   };
 }
 

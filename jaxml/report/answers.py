@@ -1,0 +1,117 @@
+"""The answer to a claim in one or two sentences, made from the numbers of its verdict card.
+
+Nothing here knows what an experiment is about: the words are the card's own names and the rule's outcomes.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from jaxml.claims.card import CellResult, ClaimCard, Verdicts
+from jaxml.report.words import Unit, number, numeric, phrase, place, sentence, varying
+
+
+def unit_of(card: ClaimCard) -> Unit:
+    """How the effects of a claim are told."""
+    return Unit(card.scale, card.direction, bool(card.arms.get("against")))
+
+
+def answer(card: ClaimCard, verdicts: Verdicts) -> str:
+    """What was found, in plain words."""
+    word = verdicts.verdict_of(card)
+    if word == "exploratory":
+        return f"Nothing is decided. {sentence(finding(card, card.cells))}."
+    if word == "invalid":
+        return f"No answer: {card.verdict.reason}."
+    return _of_one(card, card.cells[0]) if len(card.cells) == 1 else _of_many(card, word)
+
+
+def _of_one(card: ClaimCard, cell: CellResult) -> str:
+    decision = cell.decision
+    found = finding(card, [cell])
+    if decision.estimate is not None:
+        found += f" (interval {unit_of(card).interval(decision.low, decision.high)}, {decision.seeds} seeds)"
+    if decision.verdict == "supported":
+        return f"Yes: {found}; {_matters(card)}."
+    if decision.verdict == "refuted":
+        how = "the other way round" if decision.label == "reversed" else "not by enough to matter"
+        return f"No, {how}: {found}; {_matters(card)}."
+    more = f" About {number(decision.seeds_needed)} seeds would decide it." if decision.seeds_needed else ""
+    return f"Undecided: {found}; {_matters(card)}.{more}"
+
+
+def _of_many(card: ClaimCard, word: str) -> str:
+    counts, n = card.verdict.cells, len(card.cells)
+    supported, refuted = counts["supported"], counts["refuted"]
+    if word == "supported":
+        head = f"Yes, in {_all(n) if supported == n else f'{supported} of {n} cells'}."
+    elif word == "refuted" and refuted == n:
+        head = f"No, in {'neither cell' if n == 2 else f'none of the {n} cells'}."
+    elif word == "refuted":
+        head = f"No: it fails in {refuted} of {n} cells" + (f" and holds in {supported}." if supported else ".")
+    else:
+        head = f"Undecided: {', '.join(f'{count} {name}' for name, count in counts.items() if count)} of {n} cells."
+    where = boundary(card.cells) if supported and supported < n else ""
+    return " ".join(part for part in (head, where, f"{sentence(finding(card, card.cells))}; {_matters(card)}.") if part)
+
+
+def _all(n: int) -> str:
+    return "both cells" if n == 2 else f"all {n} cells"
+
+
+def boundary(cells: Sequence[CellResult]) -> str:
+    """Where a claim holds and where it breaks, for cells along one axis; empty when there are several.
+
+    Runs of equal verdicts in grid order, such as "Supported at depth 1 to 4; refuted at depth 8 to 64."
+    """
+    axes = varying(cells)
+    if len(axes) != 1:
+        return ""
+    runs: list[tuple[str, list[Any]]] = []
+    for cell in cells:
+        if not runs or runs[-1][0] != cell.decision.verdict:
+            runs.append((cell.decision.verdict, []))
+        runs[-1][1].append(cell.at[axes[0]])
+    return sentence("; ".join(f"{verdict} at {phrase(axes[0])} {_span(values)}" for verdict, values in runs)) + "."
+
+
+def _span(values: Sequence[Any]) -> str:
+    if len(values) > 2 and numeric(values):
+        return f"{number(values[0])} to {number(values[-1])}"
+    return ", ".join(map(number, values))
+
+
+def finding(card: ClaimCard, cells: Sequence[CellResult]) -> str:
+    """What was measured: the effect, or its extremes over the cells and where they lie."""
+    found = sorted((c for c in cells if c.decision.estimate is not None), key=lambda c: c.decision.estimate or 0.0)
+    name, unit = phrase(card.estimand), unit_of(card)
+    if not found:
+        return f"no finite effect on {name} was measured"
+    low, high = found[0].decision.estimate or 0.0, found[-1].decision.estimate or 0.0
+    if not unit.compared:
+        return f"{name} with {place(card.arms['claimed'])} is {_ends(found, unit.shown, cells)}"
+    claimed, against = place(card.arms["claimed"]), place(card.arms["against"])
+    if low == high == 0:
+        return f"{name} is the same with {claimed} and with {against}"
+    if low < 0 < high:
+        return f"the effect of {claimed} over {against} on {name} is {_ends(found, unit.shown, cells)}"
+    other = "smaller" if card.direction == "larger" else "larger"
+    found = found if high > 0 else found[::-1]
+    by = _ends(found, unit.amount, cells)
+    return f"{name} is {card.direction if high > 0 else other} with {claimed} than with {against} by {by}"
+
+
+def _ends(found: Sequence[CellResult], words: Any, cells: Sequence[CellResult]) -> str:
+    """The first and the last of ordered effects, each with its cell."""
+    first, last = (words(cell.decision.estimate) for cell in (found[0], found[-1]))
+    if first == last:
+        return first
+    names = varying(cells)
+    where = [place({name: cell.at[name] for name in names}) for cell in (found[0], found[-1])]
+    return f"{first} ({where[0]}) to {last} ({where[1]})"
+
+
+def _matters(card: ClaimCard) -> str:
+    unit = unit_of(card)
+    if unit.compared:
+        return f"{unit.amount(card.margin)} or more matters"
+    return f"the claim needs {unit.shown(card.margin)} or {'more' if card.direction == 'larger' else 'less'}"
