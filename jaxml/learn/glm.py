@@ -146,10 +146,21 @@ def check_groups(where: str, groups: Sequence[int] | None, l1: Scalar | None, d:
         raise ValueError(f"{where}: 'groups' needs the strength 'l1' of the group penalty, got None.")
 
 
-def centred(X: Array, omega: Array) -> tuple[Array, Array]:
-    """Features about their weighted means, with a column of ones, and the means: nothing cancels afterwards."""
-    mean = omega @ X
-    return jnp.concatenate([X - mean[None, :], jnp.ones((X.shape[0], 1), X.dtype)], axis=1), mean
+def centred(X: Array, mean: Array) -> Array:
+    """Features about `mean`, with a column of ones: nothing cancels afterwards, a constant feature is exactly 0."""
+    shifted = X - mean[None, :]
+    rounding = 8 * jnp.finfo(X.dtype).eps * jnp.max(jnp.abs(X), axis=0)
+    shifted = jnp.where((jnp.max(jnp.abs(shifted), axis=0) > rounding)[None, :], shifted, 0.0)
+    return jnp.concatenate([shifted, jnp.ones((X.shape[0], 1), X.dtype)], axis=1)
+
+
+def centre(X: Array, intercept: bool) -> tuple[Array, Array]:
+    """The design to fit and what was subtracted from the features: nothing without an intercept to absorb it.
+
+    The plain mean, not the weighted one, so that lanes that differ in their weights share one design.
+    """
+    mean = jnp.mean(X, axis=0) if intercept else jnp.zeros(X.shape[1], X.dtype)
+    return (centred(X, mean) if intercept else X), mean
 
 
 def linear_data_term(family: Family, A: Array, y: Array, omega: Array, *, intercept: bool) -> Smooth:
@@ -191,7 +202,7 @@ def fit_linear(
     """Minimise the weighted mean loss plus penalty, from zeros or from `init`."""
     d, dtype = X.shape[1], X.dtype
     penalty = make_penalty(d, l1, l2, groups, intercept=intercept, dtype=dtype)
-    A, mean = centred(X, omega) if intercept else (X, jnp.zeros(d, dtype))
+    A, mean = centre(X, intercept)
     if init is None:
         start: Vector = jnp.zeros(d + intercept, dtype)
     else:

@@ -21,7 +21,7 @@ from jaxtyping import Array, Float, Shaped
 
 from jaxml.learn import families
 from jaxml.learn.checks import Data, check_data
-from jaxml.learn.glm import Diagnostics, Fit, LinearParams, centred, fit_linear
+from jaxml.learn.glm import Diagnostics, Fit, LinearParams, centre, centred, fit_linear
 from jaxml.learn.implicit import implicit_root
 from jaxml.learn.newton import damped_solve
 from jaxml.ops.checks import Scalar
@@ -71,13 +71,14 @@ def fit_least_squares(
 @partial(jax.jit, static_argnames=("intercept",))
 def _least_squares(X: Array, y: Array, omega: Array, *, intercept: bool) -> Fit:
     d = X.shape[1]
-    A, mean = centred(X, omega) if intercept else (X, jnp.zeros(d, X.dtype))
+    # About the weighted mean the column of ones is orthogonal to the rest, and leaves their least norm alone.
+    mean = omega @ X if intercept else jnp.zeros(d, X.dtype)
+    A = centred(X, mean) if intercept else X
 
     def gradient(w: Array) -> Array:
         return A.T @ (omega * (A @ w - y))
 
     def solve(start: Array) -> tuple[Array, Array]:
-        # The column of ones is orthogonal to the centred ones, so that it leaves their least norm alone.
         root = jnp.sqrt(omega)
         w = jnp.linalg.lstsq(A * root[:, None], y * root)[0]
         return w, jnp.max(jnp.abs(gradient(w)))
@@ -286,7 +287,7 @@ def _fit_huber(
 ) -> Fit:
     d = X.shape[1]
     delta = jnp.asarray(delta, X.dtype)
-    A, mean = centred(X, omega) if intercept else (X, jnp.zeros(d, X.dtype))
+    A, mean = centre(X, intercept)
     ridge = jnp.where(jnp.arange(A.shape[1]) < d, jnp.asarray(0.0 if l2 is None else l2, X.dtype), 0.0)
 
     # Newton's method has no curvature to go by where all residuals are large; reweighting gets it near.

@@ -26,7 +26,7 @@ from jaxml.learn.glm import (
     Diagnostics,
     Fit,
     LinearParams,
-    centred,
+    centre,
     check_groups,
     default_tolerance,
     diagnose,
@@ -229,7 +229,7 @@ def _fit_softmax(
 ) -> LogisticFit:
     d, dtype = X.shape[1], X.dtype
     penalty = make_penalty(d, l1, l2, groups, intercept=intercept, dtype=dtype, columns=classes)
-    A, mean = centred(X, omega) if intercept else (X, jnp.zeros(d, dtype))
+    A, mean = centre(X, intercept)
     smooth = _softmax_data_term(A, jax.nn.one_hot(y, classes, dtype=dtype), omega, intercept=intercept)
     w, certificate = implicit_minimise(
         smooth,

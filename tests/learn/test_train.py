@@ -1,0 +1,114 @@
+"""The training loop: a hand-written loop, epochs, early stopping, state, lanes, errors."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxml.learn import train
+from tests.ops import contract
+
+KEY = jax.random.key(0)
+X = jnp.asarray(np.random.default_rng(0).normal(size=(12, 3)), jnp.float32)
+Y = X @ jnp.array([1.0, -2.0, 0.5])
+
+
+def mse(key, params, batch):
+    x, y = batch
+    return jnp.mean((x @ params["w"] + params["b"] - y) ** 2)
+
+
+START = {"w": jnp.zeros(3), "b": jnp.zeros(())}
+
+
+def test_full_batch_equals_a_loop_written_by_hand():
+    optimizer = optax.adam(optax.exponential_decay(0.1, 5, 0.5))
+    run = train(KEY, mse, START, (X, Y), optimizer=optimizer, steps=12)
+    params, state, losses = START, optimizer.init(START), []
+    for _ in range(12):
+        value, gradient = jax.value_and_grad(lambda p: mse(None, p, (X, Y)))(params)
+        with jax.numpy_dtype_promotion("standard"):
+            updates, state = optimizer.update(gradient, state, params)
+        params = optax.apply_updates(params, updates)
+        losses.append(float(value))
+    contract.assert_close(run.params, params)
+    np.testing.assert_allclose(run.diagnostics.loss, losses, rtol=1e-5)
+    assert int(run.diagnostics.stopped_at) == 12
+    assert bool(run.diagnostics.finite)
+    assert np.isnan(run.diagnostics.validation).all()
+
+
+def test_an_epoch_visits_every_row_once_and_the_next_in_another_order():
+    # The loss's gradient is the batch itself: with learning rate 1, parameters count the visits.
+    visits = lambda key, w, batch: -jnp.sum(w * batch.sum(axis=0))  # noqa: E731
+    rows = jnp.eye(12)
+    sgd = optax.sgd(1.0)
+    for steps, expected in ((3, 1), (6, 2)):
+        run = train(KEY, visits, jnp.zeros(12), rows, optimizer=sgd, steps=steps, batch_size=4)
+        assert (np.asarray(run.params) == expected).all()
+    first = train(KEY, visits, jnp.zeros(12), rows, optimizer=sgd, steps=1, batch_size=4).params
+    fourth = train(KEY, visits, jnp.zeros(12), rows, optimizer=sgd, steps=4, batch_size=4).params - 1
+    assert not (first == fourth).all()
+    other = train(jax.random.key(1), visits, jnp.zeros(12), rows, optimizer=sgd, steps=1, batch_size=4).params
+    assert not (first == other).all()
+    left_over = train(KEY, visits, jnp.zeros(12), rows, optimizer=sgd, steps=2, batch_size=5).params
+    assert sorted(left_over.tolist()) == [0.0] * 2 + [1.0] * 10
+
+
+def test_early_stopping_returns_the_best_and_stands_still():
+    # Gradient 1: w = -1, -2, ...; validation (w + 3)^2 is least after 3 steps and rises from there.
+    run = train(
+        KEY, lambda key, w, batch: w, jnp.array(0.0), X, optimizer=optax.sgd(1.0), steps=10,
+        validate=lambda w, _: (w + 3.0) ** 2, patience=2,
+    )  # fmt: skip
+    curves = run.diagnostics
+    assert float(run.params) == -3.0
+    assert (int(curves.best_step), int(curves.stopped_at)) == (3, 5)
+    assert curves.validation.tolist() == [4.0, 1.0, 0.0, 1.0, 4.0] + [4.0] * 5
+    assert curves.gradient_norm.tolist() == [1.0] * 5 + [0.0] * 5
+    never = train(
+        KEY, lambda key, w, batch: w, jnp.array(0.0), X, optimizer=optax.sgd(1.0), steps=10,
+        validate=lambda w, _: (w + 3.0) ** 2, validate_every=4,
+    )  # fmt: skip
+    assert float(never.params) == -4.0
+    assert int(never.diagnostics.stopped_at) == 10
+    assert np.isnan(never.diagnostics.validation[:3]).all()
+    lazy = train(
+        KEY, lambda key, w, batch: w, jnp.array(0.0), X, optimizer=optax.sgd(1.0), steps=6,
+        validate=lambda w, _: w / 10, patience=1, min_delta=0.2,
+    )  # fmt: skip
+    assert int(lazy.diagnostics.stopped_at) == 2
+
+
+def test_state_and_keys_reach_the_loss():
+    def loss(key, w, count, batch):
+        return w * jax.random.normal(key), count + 1
+
+    run = train(KEY, loss, jnp.array(0.0), X, optimizer=optax.sgd(1.0), steps=5, state=jnp.array(0))
+    assert int(run.state) == 5
+    assert len(set(run.diagnostics.gradient_norm.tolist())) == 5
+
+
+def test_divergence_is_reported_and_lanes_equal_single_runs():
+    def run(rate, key):
+        return train(key, mse, START, (X, Y), optimizer=optax.sgd(rate), steps=60, batch_size=4)
+
+    keys = jax.random.split(KEY, 3)
+    contract.vmap_equals_loop(
+        lambda rate, key: run(rate, key).params, jnp.array([0.01, 0.05, 0.1]), keys, rtol=1e-4, atol=1e-5
+    )
+    finite = jax.jit(jax.vmap(lambda rate: run(rate, KEY).diagnostics.finite))(jnp.array([0.1, 1e12]))
+    assert finite.tolist() == [True, False]
+
+
+def test_bad_input_is_named(unchecked_types):
+    options = {"optimizer": optax.sgd(0.1), "steps": 1}
+    with pytest.raises(ValueError, match=r"'batch_size' must lie in 1..n=12, got 13"):
+        train(KEY, mse, START, (X, Y), batch_size=13, **options)
+    with pytest.raises(ValueError, match="same number of rows, got shapes"):
+        train(KEY, mse, START, (X, Y[:3]), **options)
+    with pytest.raises(ValueError, match="same number of rows"):
+        train(KEY, mse, START, (X, jnp.zeros(())), **options)
+    with pytest.raises(ValueError, match="'patience' watches the validation loss"):
+        train(KEY, mse, START, (X, Y), patience=3, **options)
