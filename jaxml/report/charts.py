@@ -18,6 +18,8 @@ Spec = dict[str, Any]
 # Distinct to colour-blind readers, and at least 3 : 1 against both the light and the dark page.
 COLOURS = ("#2a7fc4", "#c8741f", "#2a9d78", "#b3589b", "#7a8794", "#a08a1c")
 RAMP = ((90, 79, 207), (28, 143, 181), (58, 163, 91), (196, 152, 32), (212, 96, 42))
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+GLYPHS = "●■▲◆✚▼"
 DASHES = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [4, 4], [1, 4])
 APART = 0.6
 """How many steps (of the spacing of x, at least a third of a decade) a 0 stands left of a logarithmic axis."""
@@ -40,7 +42,7 @@ def save_figure(run_directory: Path | str, index: int, path: Path | str, *, scal
     directory, path = RunDirectory.open(run_directory), Path(path)
     figures, splits = directory.read_json("figures.json"), directory.read_json("spec.json")["spec"]["dependent_splits"]
     if not 0 <= index < len(figures):
-        raise ConfigError(f"index: the run has {len(figures)} figures, there is no number {index}.")
+        raise ConfigError(f"index: must be from 0 to {len(figures) - 1} for this run, got {index}.")
     series = read_series(directory.results(), figures[index], splits)
     spec = {
         "title": {"text": series.figure["title"], "anchor": "start"},
@@ -80,6 +82,20 @@ def line_dashes(lines: Sequence[str]) -> list[list[int]]:
     return [DASHES[i % len(DASHES)] if len(lines) <= len(DASHES) else DASHES[0] for i in range(len(lines))]
 
 
+def line_shapes(lines: Sequence[str]) -> list[str]:
+    """One shape per line, for points that no line joins."""
+    return [SHAPES[i % len(SHAPES)] for i in range(len(lines))]
+
+
+def legend(series: Series) -> list[tuple[str, str, str, str]]:
+    """One entry per line: its name, colour, dash pattern (empty for a solid line) and, where x is no number, glyph."""
+    if not series.figure.get("lines"):
+        return []
+    dashes = (" ".join(map(str, dash)) if dash[1] else "" for dash in line_dashes(series.lines))
+    glyphs = ("" if series.numeric else GLYPHS[i % len(GLYPHS)] for i in range(len(series.lines)))
+    return list(zip(series.lines, line_colours(series.lines), dashes, glyphs, strict=True))
+
+
 def panels(series: Series) -> list[Spec]:
     """The Vega-Lite specs of a figure's panels, with shared axes."""
     rows, x, domain = _placed(series)
@@ -104,6 +120,9 @@ def panels(series: Series) -> list[Spec]:
     reach["encoding"] = {**dots["encoding"], "tooltip": tooltip}
     layers += [dots, reach]
     if not series.numeric and len(series.lines) > 1:
+        shape = {"field": "line", "type": "nominal", "legend": None, "scale": _scale(series.lines, line_shapes)}
+        dots["encoding"] |= {"shape": shape}
+        dots["mark"] |= {"size": 70}
         offset = {"field": "line", "type": "nominal", "scale": {"domain": series.lines}}
         for layer in layers:
             layer["encoding"] = {**layer["encoding"], "xOffset": offset}

@@ -14,7 +14,7 @@ from jaxml.claims.card import Verdicts
 from jaxml.errors import JaxmlError
 from jaxml.report.bundle import content_policy, script_json, vega_scripts
 from jaxml.report.cards import make_cards
-from jaxml.report.charts import line_colours, line_dashes, panels
+from jaxml.report.charts import legend, panels
 from jaxml.report.series import Series, read_series
 from jaxml.report.words import MARKS, WORDS, interval, number, phrase
 from jaxml.run_directory import RunDirectory
@@ -130,7 +130,8 @@ def _figures(directory: RunDirectory, spec: Mapping[str, Any]) -> list[dict[str,
     try:
         results = directory.results()
     except JaxmlError as error:
-        return [{"title": f["title"], "notes": [str(error)], "panels": [], "specs": [], "legend": []} for f in wanted]
+        why = str(error).replace(f"{directory.path}/", "")
+        return [_figure(Series(figure, [], [""], [""], True, [why])) for figure in wanted]
     return [_figure(read_series(results, figure, spec.get("dependent_splits", ()))) for figure in wanted]
 
 
@@ -150,15 +151,13 @@ def _figure(series: Series) -> dict[str, Any]:
     ]
     heads = ["panel", phrase(figure.get("lines") or ""), phrase(figure["x"]), "mean", "95 % interval", "seeds"]
     kept = [i for i, head in enumerate(heads) if head and (head != "panel" or series.panels != [""])]
-    dashes = [" ".join(map(str, dash)) for dash in line_dashes(series.lines)]
-    legend = list(zip(series.lines, line_colours(series.lines), dashes, strict=True))
     return {
         "title": figure["title"],
         "notes": series.notes,
         "panels": series.panels,
         "specs": specs,
         "lines": phrase(figure.get("lines") or ""),
-        "legend": legend if figure.get("lines") and specs else [],
+        "legend": legend(series) if specs else [],
         "heads": [heads[i] for i in kept],
         "table": [[row[i] for i in kept] for row in table],
         "left_out": len(series.rows) - len(table),

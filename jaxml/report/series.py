@@ -185,15 +185,14 @@ def _notes(
         notes.append("No finite values.")
     lost = sum(count for panel, count in dropped.items() if panel in kept)
     if lost:
-        why = (
-            "not finite, or not above 0 on a logarithmic axis"
-            if figure.get("log_y") or figure.get("log_x")
-            else "not finite"
-        )
-        notes.append(f"{lost} points are not drawn: {why}.")
+        logarithmic = figure.get("log_y") or figure.get("log_x")
+        why = "not finite, or not above 0 on a logarithmic axis" if logarithmic else "not finite"
+        notes.append(f"{lost} {'point is' if lost == 1 else 'points are'} not drawn: {why}.")
     fewer = sum(row["seeds"] < seeds for row in rows)
     if fewer:
-        notes.append(f"{fewer} points rest on fewer seeds, the others being not finite.")
+        notes.append(
+            f"{fewer} {'point rests' if fewer == 1 else 'points rest'} on fewer seeds, the others being not finite."
+        )
     if figure.get("log_x") and any(row["x"] == 0 for row in rows):
         notes.append("0 has no place on a logarithmic axis and stands apart on the left.")
     return notes

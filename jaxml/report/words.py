@@ -59,7 +59,8 @@ class Unit:
         if self.scale in ("log_ratio", "logit"):
             kind = "a factor" if self.scale == "log_ratio" else "an odds ratio"
             return f"{kind} of {number(_exp(abs(theta)))}"
-        return f"{number(abs(theta))} percentage points" if self.scale == "points" else number(abs(theta))
+        text = number(abs(theta))
+        return f"{text} percentage point{'' if text == '1' else 's'}" if self.scale == "points" else text
 
     def interval(self, low: float | None, high: float | None) -> str:
         """An interval, its ends apart by a word so that minus signs stay readable."""
