@@ -18,10 +18,6 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxml.sweep.plan import ChunkId, Plan
 from jaxml.sweep.trace import Traced, dtype_of
 
-_CPU_OPTIONS: dict[str, str | bool] = {"xla_cpu_multi_thread_eigen": False}
-"""One thread per program: the cores are kept busy by running several chunks at once, and XLA's shared thread pool
-deadlocks when several programs wait for their parts in it."""
-
 
 @dataclass(frozen=True)
 class Block:
@@ -57,8 +53,7 @@ def compile_block(traced: Traced, plan: Plan, key: jax.Array, devices: Sequence[
         function = _over_devices(function, inputs, devices[:parts], split, len(dims))
     elif devices[0] != jax.local_devices()[0]:
         inputs = jax.device_put(inputs, devices[0])
-    on_cpu = devices[0].platform == "cpu"
-    compiled = jax.jit(function).lower(*inputs).compile(compiler_options=_CPU_OPTIONS if on_cpu else None)
+    compiled = jax.jit(function).lower(*inputs).compile()
     return Block(plan, key, tuple(extents), compiled)
 
 

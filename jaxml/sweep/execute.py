@@ -1,10 +1,11 @@
-"""Run a plan: compile each program once, ahead of time, and spread its chunks over the workers.
+"""Run a plan: compile each program once, ahead of time, several side by side, and compute its chunks one by one.
 
 A static point that fails takes nobody with it, a first signal lets the chunks in hand finish, and no more chunks are
 in flight than keep the workers busy, so memory stays bounded whatever the number of lanes.
 """
 
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,8 @@ from jaxml.sweep.plan import ChunkId, Plan
 from jaxml.sweep.signals import Stop, finish_on_signal
 from jaxml.sweep.trace import MISSING, Traced
 
+_ONE_AT_A_TIME = threading.Lock()
+"""XLA's CPU programs share one thread pool and wait in it for their parts: several at once can wait forever."""
 _POLL_SECONDS = 0.2
 """How long a signal may wait for an answer."""
 
@@ -47,6 +50,7 @@ class Progress:
 class Timing:
     """Seconds spent, summed over the threads that worked."""
 
+    trace_seconds: float = 0.0
     compile_seconds: float = 0.0
     run_seconds: float = 0.0
     compiles: int = 0
@@ -169,14 +173,13 @@ class Execution:
         return block
 
     def _compute(self, block: Any, chunk: ChunkId) -> Mapping[str, np.ndarray]:
-        begin = time.perf_counter()
-        outputs = block.compute(chunk)
+        with _ONE_AT_A_TIME:
+            begin = time.perf_counter()
+            outputs = block.compute(chunk)
         self.timing.run_seconds += time.perf_counter() - begin
         return outputs
 
 
 def workers() -> int:
-    """Chunks computed at once: one for each core of a CPU; accelerators run one chunk at a time, over all of them."""
-    if jax.default_backend() != "cpu" or jax.local_device_count() > 1:
-        return 1
+    """Programs compiled at once: one for each core."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

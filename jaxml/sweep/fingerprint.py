@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxml.sweep.cost import equations
+from jaxml.sweep.jaxprs import equations
 from jaxml.sweep.plan import Plan
 from jaxml.sweep.trace import Traced
 

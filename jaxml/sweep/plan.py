@@ -114,14 +114,17 @@ class Plan:
         return list(self.seeds[seeds]), lanes, scalars
 
     def with_lanes_at_most(self, limit: int) -> "Plan":
-        """The same grid in blocks of at most `limit` lanes, cutting the outermost axes first."""
+        """The same grid in blocks of at most `limit` lanes.
+
+        Seeds are cut first, then the outermost axes: what a seed's lanes share stays shared.
+        """
         block = [max(run.stop - run.start for run in runs) for runs in self._runs]
-        for i, extent in enumerate(block):
-            rest = math.prod(block[i + 1 :])
-            if extent * rest <= limit:
+        for i in (len(block) - 1, *range(len(block) - 1)):
+            rest = math.prod(block) // block[i]
+            if block[i] * rest <= limit:
                 break
-            pieces = -(-extent // max(limit // rest, 1))
-            block[i] = -(-extent // pieces)
+            pieces = -(-block[i] // max(limit // rest, 1))
+            block[i] = -(-block[i] // pieces)
         return replace(self, block=tuple(block))
 
     @cached_property

@@ -1,5 +1,6 @@
 """From a plan to results: trace, choose the chunk size, open the store, compute what is missing."""
 
+import time
 import uuid
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -11,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import jax
 
 from jaxml.errors import TrialError
-from jaxml.sweep.cost import peak_bytes
-from jaxml.sweep.execute import Execution, OutOfMemory, Progress, Timing, workers
+from jaxml.sweep.execute import Execution, OutOfMemory, Progress, Timing
 from jaxml.sweep.executors import Job, executor_named
 from jaxml.sweep.fingerprint import fingerprint
+from jaxml.sweep.jaxprs import peak_bytes
 from jaxml.sweep.plan import Plan
 from jaxml.sweep.store import MemoryStore, ZarrStore
 from jaxml.sweep.trace import Traced, all_outputs, master_key, trace
@@ -22,11 +23,11 @@ from jaxml.sweep.trace import Traced, all_outputs, master_key, trace
 if TYPE_CHECKING:
     import xarray
 
-LIVE_BYTES = {"cpu": 16 * 2**20}
-"""The memory that the arrays of one chunk may take by estimate. On a CPU they should stay in cache."""
+LIVE_BYTES = {"cpu": 64 * 2**20}
+"""The memory that the arrays of one chunk may take by estimate; what the lanes of a seed share is counted for each."""
 LIVE_BYTES_ELSEWHERE = 2**30
-FEWEST_LANES, MOST_LANES = 64, 2**16
-"""Chunks are not cut smaller to spread them over the cores, nor made larger however small a lane is."""
+MOST_LANES = 2**16
+"""Chunks are not made larger than this however small a lane is, so that progress shows and finished work is kept."""
 
 
 def run(
@@ -67,7 +68,7 @@ def run(
             report = progress or (lambda _: None)
             work = Execution(layout, key, target.status, target.write, report, timing, pool, job, blocks)
             try:
-                work.run(_with_chunks(traced, layout))
+                work.run(with_chunks(traced, layout))
                 break
             except OutOfMemory:
                 layout = layout.with_lanes_at_most(layout.lanes // 2)
@@ -87,6 +88,7 @@ def trace_all(trial: Callable[..., Any], plan: Plan, key: jax.Array, timing: Tim
     Raises:
         TrialError: when the trial breaks its contract.
     """
+    begin = time.perf_counter()
     traced = []
     for program in plan.programs():
         try:
@@ -95,20 +97,20 @@ def trace_all(trial: Callable[..., Any], plan: Plan, key: jax.Array, timing: Tim
             raise
         except Exception as error:
             timing.fail(program.label, error)
+    timing.trace_seconds += time.perf_counter() - begin
     if not traced and timing.first_error is not None:
         raise timing.first_error
     return traced
 
 
 def fitted(plan: Plan, traced: Sequence[Traced]) -> Plan:
-    """The plan in chunks whose arrays stay small and which are enough to keep every worker busy."""
+    """The plan in chunks whose arrays stay small."""
     budget = LIVE_BYTES.get(jax.default_backend(), LIVE_BYTES_ELSEWHERE)
     worst = max(peak_bytes(t.jaxpr.jaxpr) for t in traced)
-    share = max(-(-plan.cells // workers()), FEWEST_LANES) if len(traced) < workers() else plan.cells
-    return plan.with_lanes_at_most(max(min(plan.lanes, budget // max(worst, 1), share, MOST_LANES), 1))
+    return plan.with_lanes_at_most(max(min(plan.lanes, budget // max(worst, 1), MOST_LANES), 1))
 
 
-def _with_chunks(traced: Sequence[Traced], layout: Plan) -> list[Traced]:
+def with_chunks(traced: Sequence[Traced], layout: Plan) -> list[Traced]:
     """The traced programs with the chunks they have in the layout of the store."""
     chunks = {tuple(program.static.items()): program for program in layout.programs()}
     return [replace(t, program=chunks[tuple(t.program.static.items())]) for t in traced]
@@ -117,6 +119,7 @@ def _with_chunks(traced: Sequence[Traced], layout: Plan) -> list[Traced]:
 def _described(results: "xarray.Dataset", timing: Timing, plan: Plan, repaired: Sequence[str]) -> "xarray.Dataset":
     results = results.assign_attrs(
         compiles=timing.compiles,
+        trace_seconds=timing.trace_seconds,
         compile_seconds=timing.compile_seconds,
         run_seconds=timing.run_seconds,
         lanes=plan.lanes,

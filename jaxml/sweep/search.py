@@ -83,7 +83,7 @@ def random_search(num: int, *, seed: int = 0, **space: Range | Sequence[Value]) 
         points.setdefault(tuple(point))
     if len(points) < num:
         raise ConfigError(f"random_search: the space holds only about {len(points)} points, {num} were asked for.")
-    return _zip(tuple(space), list(points), ordered=False)
+    return points_axis(tuple(space), list(points), ordered=False)
 
 
 def grids(*parts: Mapping[str, Any]) -> Zip:
@@ -103,7 +103,7 @@ def grids(*parts: Mapping[str, Any]) -> Zip:
         for part in parts
         for row in itertools.product(*map(_listed, part.values()))
     ]
-    return _zip(names, points)
+    return points_axis(names, points)
 
 
 def product(exclude: Callable[..., bool], **columns: Any) -> Zip:
@@ -113,14 +113,15 @@ def product(exclude: Callable[..., bool], **columns: Any) -> Zip:
     {'n': [10, 20, 20], 'd': [10, 10, 20]}
     """
     rows = itertools.product(*map(_listed, columns.values()))
-    return _zip(tuple(columns), [row for row in rows if not exclude(**dict(zip(columns, row, strict=True)))])
+    return points_axis(tuple(columns), [row for row in rows if not exclude(**dict(zip(columns, row, strict=True)))])
 
 
 def _listed(values: Any) -> Sequence[Value]:
     return [values] if isinstance(values, (str, int, float, bool)) else values
 
 
-def _zip(names: tuple[str, ...], points: Sequence[tuple[Any, ...]], *, ordered: bool = True) -> Zip:
+def points_axis(names: tuple[str, ...], points: Sequence[tuple[Any, ...]], *, ordered: bool = True) -> Zip:
+    """One axis through the given points; unordered ones are grouped by their static parameters."""
     if not points:
         raise ConfigError("the grid is empty. Give at least one point.")
     return Zip({name: [point[i] for point in points] for i, name in enumerate(names)}, ordered)

@@ -15,6 +15,7 @@ import numpy as np
 
 from jaxml.errors import TrialError
 from jaxml.sweep.curve import Curve
+from jaxml.sweep.jaxprs import equations
 from jaxml.sweep.plan import Plan, Program
 
 STATUS = "status"
@@ -81,6 +82,12 @@ def trace(trial: Callable[..., Any], plan: Plan, program: Program, key: jax.Arra
         if advice is None:
             raise
         raise TrialError(advice) from error
+    for eqn in equations(stage.jaxpr.jaxpr):
+        if "rbg" in str(eqn.params.get("impl", "")):
+            raise TrialError(
+                f"{plan.schema.trial_name}: rbg keys draw a whole batch from its first key under vmap, so lanes would "
+                "not be independent. Derive every key from the one the trial is given."
+            )
     outputs = {
         name: Output(info.values.shape, np.dtype(info.values.dtype), info.axes) for name, info in stage.out_info.items()
     }

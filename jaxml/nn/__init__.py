@@ -1,0 +1,1 @@
+"""Networks, and how to make their shapes sweepable (`jaxml.nn.padded`)."""
