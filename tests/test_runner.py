@@ -47,11 +47,11 @@ def finished(project):
     return jaxml.run(project / "configs/demo.yaml", runs=project / "runs")
 
 
-def command(project, *arguments, **options):
-    code = "from jaxml.cli import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=project, capture_output=True, text=True, timeout=120, **options
-    )
+COMMAND = [sys.executable, "-c", "from jaxml.cli import main; main()"]
+
+
+def command(project, *arguments):
+    return subprocess.run([*COMMAND, *arguments], cwd=project, capture_output=True, text=True, timeout=120)
 
 
 def test_a_run_leaves_everything_needed_to_repeat_it(project, finished):
@@ -139,6 +139,79 @@ def test_the_commands(project, finished):
     assert report.stat().st_mtime_ns > before
 
 
+def test_a_cell_is_shown_and_replayed_alone(project, finished):
+    from jaxml.replay import read_cell, replay
+
+    cell = "estimator=median,outliers=0.1,seed=3"
+    shown = json.loads(command(project, "show", str(finished.path), "--cell", cell, "--json").stdout)
+    rows = json.loads(command(project, "replay", str(finished.path), "--cell", cell, "--json").stdout)
+    assert rows["error"]["stored"] == pytest.approx(shown["error"])
+    assert rows["error"]["difference"] < 1e-5
+    stored = finished.results.error.sel(estimator="median", seed=3).sel(outliers=0.1, method="nearest")
+    assert shown["error"] == pytest.approx(float(stored))
+    for wrong, message in [
+        ("estimator=median", "say which 'outliers' is meant"),
+        ("estimator=median,outliers=0.1", "name the seed too"),
+        ("estimator=median,outliers=0.1,seed=99", "99 is not among 0 .. 63"),
+        ("estimator", "name=value"),
+        ("estimater=mean", "Did you mean 'estimator'"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            replay(finished.directory, read_cell(wrong), project)
+
+
+def test_compare_shows_only_what_differs(project, finished):
+    other = jaxml.run(project / "configs/demo.yaml", ["n=51"], runs=project / "runs")
+    found = json.loads(command(project, "compare", str(finished.path), str(other.path), "--json").stdout)
+    assert found["spec"] == {"fixed.n": [101, 51]}
+    assert found["environment"] == {}
+    assert found["verdicts"] == {"median-resists": ["supported", "exploratory"]}
+    assert found["results"]["error"]["largest"] > 0
+    assert command(project, "compare", str(finished.path), str(finished.path)).stdout.count("the same") == 4
+
+
+@pytest.mark.parametrize("kind", ["csv", "netcdf"])
+def test_export_holds_the_results(finished, tmp_path, kind):
+    import pandas
+    import xarray
+
+    from jaxml.comparison import export
+
+    path = export(finished.directory, kind, tmp_path / "out")
+    if kind == "csv":
+        table = pandas.read_csv(path)
+        assert len(table) == 2 * 9 * 64
+        assert table.error.sum() == pytest.approx(float(finished.results.error.sum()), rel=1e-5)
+    else:
+        xarray.testing.assert_allclose(xarray.load_dataset(path, engine="scipy").error, finished.results.error)
+    with pytest.raises(ConfigError, match=r"'parquet' is not one of csv, netcdf"):
+        export(finished.directory, "parquet")
+
+
+def test_against_earlier_verdicts(project, finished):
+    earlier = finished.path / "verdicts.json"
+    assert command(project, "run", "configs/demo.yaml", "--against", str(earlier)).returncode == 0
+    changed = project / "changed.json"
+    changed.write_text(earlier.read_text().replace('"verdict": "supported"', '"verdict": "refuted"'))
+    done = command(project, "run", "configs/demo.yaml", "--against", str(changed))
+    assert done.returncode == 1
+    assert "changed: median-resists was refuted, is supported" in done.stderr
+    assert command(project, "run", "configs/demo.yaml", "--against", "/nowhere").returncode == 2
+
+
+def test_a_full_disk_is_told_and_noted(project):
+    arguments = ["run", "configs/demo.yaml", "--runs", "full"]
+    limited = ["sh", "-c", 'ulimit -f 200; exec "$@"', "sh", *COMMAND, *arguments]
+    done = subprocess.run(limited, cwd=project, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 3
+    assert "cannot be written: File too large" in done.stderr
+    assert "Traceback" not in done.stderr
+    (left,) = (project / "full").iterdir()
+    assert RunDirectory(left).status == "failed"
+    assert command(project, *arguments).returncode == 0
+    assert RunDirectory(left).status == "finished"
+
+
 def test_exit_codes(project, finished, tmp_path):
     text = (project / "configs/demo.yaml").read_text()
     (project / "configs/wrong.yaml").write_text(text.replace("direction: smaller", "direction: larger"))
@@ -178,7 +251,7 @@ import jax, jax.numpy as jnp
 from jaxml import Experiment
 
 
-def trial(key: jax.Array, *, x: float, work: int = 20_000_000) -> dict[str, jax.Array]:
+def trial(key: jax.Array, *, x: float, work: int = 10_000_000) -> dict[str, jax.Array]:
     """Spin for a while."""
     step = lambda _, value: jnp.sin(value + x)
     return {"y": jax.lax.fori_loop(0, work, step, jax.random.normal(key))}
@@ -192,8 +265,7 @@ def test_an_interrupted_run_says_so_and_the_same_command_continues_it(project):
     (project / "experiments/slow.py").write_text(SLOW)
     sweep = "sweep: {x: {linspace: [0.0, 1.0, 16]}}\nseeds: 8\nlooks: [8]\nlanes: 8\n"
     (project / "configs/slow.yaml").write_text("experiment: slow\ntitle: Slow\n" + sweep)
-    arguments = [sys.executable, "-c", "from jaxml.cli import main; main()", "run", "configs/slow.yaml"]
-    process = subprocess.Popen(arguments, cwd=project, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*COMMAND, "run", "configs/slow.yaml"], cwd=project, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:
         if "cells/s" in line or "/128 cells" in line:

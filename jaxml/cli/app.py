@@ -1,12 +1,13 @@
 """The commands. Exit codes: 0 done, 1 a strict check failed, 2 bad usage or config, 3 the run failed, 130 stopped."""
 
-import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from jaxml.cli import inspect
+from jaxml.cli.output import Json, RunArgument, Runs, echo, find, print_json
 from jaxml.errors import ConfigError, JaxmlError
 
 app = typer.Typer(
@@ -23,11 +24,6 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY=VALUE]...", help="overrides: seeds=32 lam=1e-3,1e-2 n=range(50,200,50)"),
 ]
-RunArgument = Annotated[
-    Path | None, typer.Argument(metavar="[RUN]", help="a run directory; the newest one if left out")
-]
-Runs = Annotated[Path, typer.Option("--runs", help="the folder of run directories")]
-Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 
 
 @app.command()
@@ -37,14 +33,19 @@ def run(
     runs: Runs = Path("runs"),
     smoke: Annotated[bool, typer.Option("--smoke", help="a few seeds only; exploratory, without a verdict")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="exit 1 when a claim is not supported")] = False,
+    against: Annotated[
+        Path | None, typer.Option("--against", help="exit 1 when a verdict differs from this verdicts.json")
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="do not continue a run that was cut short")] = False,
     as_json: Json = False,
 ) -> None:
     """Decide the claims of a config."""
     from jaxml.cli.progress import live
     from jaxml.cli.tables import print_verdicts
+    from jaxml.comparison import changed_verdicts, read_verdicts
     from jaxml.runner import run as run_config
 
+    before = None if against is None else read_verdicts(against)
     with live(quiet=as_json) as display:
         done = run_config(
             config,
@@ -56,10 +57,15 @@ def run(
             notify=display.notify,
         )
     if as_json:
-        _print_json({"run": str(done.path), **done.verdicts.to_json()})
+        print_json({"run": str(done.path), **done.verdicts.to_json()})
     else:
         print_verdicts(done.verdicts)
-        _echo(f"report: {done.path / 'report.html'}")
+        echo(f"report: {done.path / 'report.html'}")
+    changed = changed_verdicts(before, done.verdicts) if before is not None else {}
+    for claim, (old, new) in changed.items():
+        echo(f"changed: {claim} was {old}, is {new}", to_stderr=True)
+    if changed:
+        raise typer.Exit(1)
     if strict and any(done.verdicts.verdict_of(card) != "supported" for card in done.verdicts.claims):
         raise typer.Exit(1)
 
@@ -71,7 +77,7 @@ def plan(config: Config, overrides: Overrides = None, as_json: Json = False) -> 
     from jaxml.planning import describe
 
     description = describe(config, overrides or ())
-    _print_json(description) if as_json else print_plan(description)
+    print_json(description) if as_json else print_plan(description)
 
 
 @app.command()
@@ -84,16 +90,14 @@ def validate(
     from jaxml.config import json_schema, load_config
 
     if schema:
-        _print_json(json_schema())
+        print_json(json_schema())
         return
     if config is None:
         raise ConfigError("validate: name a config, or ask for --schema.")
     loaded = load_config(config, overrides or ())
     plan = loaded.plan
     grid = " x ".join(f"{len(axis)} {axis.name}" for axis in plan.axes) or "one point"
-    _echo(
-        f"{config}: good. {grid} x {len(plan.seeds)} seeds = {plan.cells} trials, {len(loaded.config.claims)} claims."
-    )
+    echo(f"{config}: good. {grid} x {len(plan.seeds)} seeds = {plan.cells} trials, {len(loaded.config.claims)} claims.")
 
 
 @app.command("list")
@@ -103,19 +107,30 @@ def list_(runs: Runs = Path("runs"), as_json: Json = False) -> None:
     from jaxml.listing import list_configs, list_runs
 
     listing = {"configs": list_configs(Path.cwd()), "runs": list_runs(runs)}
-    _print_json(listing) if as_json else print_listing(listing)
+    print_json(listing) if as_json else print_listing(listing)
 
 
 @app.command()
-def show(run: RunArgument = None, runs: Runs = Path("runs"), as_json: Json = False) -> None:
-    """Show the verdicts of a run."""
-    from jaxml.cli.tables import print_verdicts
+def show(
+    run: RunArgument = None,
+    cell: Annotated[str, typer.Option("--cell", help="one cell instead: lam=1e-2,seed=3")] = "",
+    runs: Runs = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Show the verdicts of a run, or one of its cells."""
+    from jaxml.cli.tables import print_pairs, print_verdicts
 
-    directory = _find(run, runs)
-    if as_json:
-        _print_json({"run": str(directory.path), "status": directory.status, **directory.verdicts().to_json()})
+    directory = find(run, runs)
+    if cell:
+        from jaxml.replay import cell_values, read_cell
+
+        values = {name: value.tolist() for name, value in cell_values(directory, read_cell(cell)).items()}
+        print_json(values) if as_json else print_pairs(values)
         return
-    _echo(f"{directory.path}: {directory.status}")
+    if as_json:
+        print_json({"run": str(directory.path), "status": directory.status, **directory.verdicts().to_json()})
+        return
+    echo(f"{directory.path}: {directory.status}")
     if directory.status == "finished":
         print_verdicts(directory.verdicts())
 
@@ -126,10 +141,10 @@ def report(run: RunArgument = None, runs: Runs = Path("runs")) -> None:
     from jaxml.report import write_report
     from jaxml.runner import judge_again
 
-    directory = _find(run, runs)
+    directory = find(run, runs)
     judge_again(directory)
     write_report(directory.path)
-    _echo(f"report: {directory.path / 'report.html'}")
+    echo(f"report: {directory.path / 'report.html'}")
 
 
 @app.command()
@@ -138,8 +153,8 @@ def new(name: Annotated[str, typer.Argument(metavar="NAME", help="lower-case let
     from jaxml.scaffold import scaffold
 
     for path in scaffold(name, Path.cwd()):
-        _echo(f"wrote {path}")
-    _echo(f"try: jaxml run configs/{name}.yaml")
+        echo(f"wrote {path}")
+    echo(f"try: jaxml run configs/{name}.yaml")
 
 
 @app.command()
@@ -155,7 +170,11 @@ def doctor(as_json: Json = False) -> None:
     found.pop("git")
     cache = {"folder": str(folder), "programs": len(files), "bytes": sum(file.stat().st_size for file in files)}
     found["cache"] = cache
-    _print_json(found) if as_json else print_pairs(found)
+    print_json(found) if as_json else print_pairs(found)
+
+
+for command in (inspect.replay, inspect.compare, inspect.export, inspect.calibrate):
+    app.command()(command)
 
 
 def main() -> None:
@@ -163,35 +182,16 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except JaxmlError as error:
-        _echo(f"error: {error}", to_stderr=True)
+        echo(f"error: {error}", to_stderr=True)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        _echo("interrupted", to_stderr=True)
+        echo("interrupted", to_stderr=True)
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
     except Exception as error:
         if type(error).__module__.split(".")[0] not in ("click", "typer"):
             raise
-        _echo(f"error: {getattr(error, 'message', None) or error}", to_stderr=True)
+        echo(f"error: {getattr(error, 'message', None) or error}", to_stderr=True)
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _find(run: Path | None, runs: Path) -> Any:
-    from jaxml.run_directory import RunDirectory, find_runs
-
-    if run is not None:
-        return RunDirectory.open(run)
-    newest = next(find_runs(runs), None)
-    if newest is None:
-        raise ConfigError(f"{runs}: there are no runs here yet. Make one with: jaxml run configs/l1_sparsity.yaml")
-    return newest
-
-
-def _print_json(value: Any) -> None:
-    _echo(json.dumps(value, indent=1, default=str))
-
-
-def _echo(message: str, to_stderr: bool = False) -> None:
-    typer.echo(message, err=to_stderr)

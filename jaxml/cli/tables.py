@@ -89,6 +89,53 @@ def print_pairs(pairs: Mapping[str, Any], console: Console | None = None) -> Non
     (console or Console(highlight=False)).print(table)
 
 
+def print_replay(rows: Mapping[str, Mapping[str, Any]]) -> None:
+    """Stored and replayed values, side by side."""
+    table = _table("output", "stored", "replayed alone", "largest difference")
+    for name, row in rows.items():
+        shown = [str(row[key]) if isinstance(row[key], list) else f"{row[key]:.7g}" for key in ("stored", "replayed")]
+        table.add_row(name, *shown, f"{row['difference']:.2g}")
+    Console(highlight=False).print(table)
+
+
+def print_comparison(found: Mapping[str, Mapping[str, Any]]) -> None:
+    """What differs between two runs; a part without difference says so."""
+    console = Console(highlight=False)
+    for part, rows in found.items():
+        if not rows:
+            console.print(f"{part}: the same")
+            continue
+        table = _table(part, "first", "second") if part != "results" else _table(part, "largest", "mean", "interval")
+        for name, row in rows.items():
+            if part != "results":
+                table.add_row(name, str(row[0]), str(row[1]))
+            elif isinstance(row, Mapping):
+                span = f"{number(row['low'])} .. {number(row['high'])}"
+                table.add_row(name, number(row["largest"]), number(row["mean"]), span)
+            else:
+                table.add_row(name, str(row))
+        console.print(table)
+
+
+def print_rates(rates: Sequence[Any]) -> None:
+    """Measured rates of planted worlds in percent, each with its Monte Carlo error, beside the declared bound."""
+    table = _table("world", "supp.", "ref.", "inc.", "false supp.", "false ref.", "bound", "holds")
+
+    def with_error(rate: float | None, error: float | None) -> str:
+        return "-" if rate is None else f"{100 * rate:.1f} ± {100 * (error or 0):.1f}"
+
+    for rate in rates:
+        table.add_row(
+            rate.world,
+            *(f"{100 * share:.1f}" for share in (rate.supported, rate.refuted, rate.inconclusive)),
+            with_error(rate.false_support, rate.support_error),
+            with_error(rate.false_refute, rate.refute_error),
+            f"{100 * rate.declared:.1f}",
+            "yes" if rate.holds else "NO",
+        )
+    Console(highlight=False).print(table)
+
+
 def number(value: float | None) -> str:
     """Three significant digits, as people write them.
 

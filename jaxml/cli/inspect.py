@@ -1,0 +1,69 @@
+"""Commands that look into finished runs: replay, compare, export, calibrate."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from jaxml.cli.output import Json, RunArgument, Runs, echo, find, print_json
+
+
+def replay(
+    run: RunArgument = None,
+    cell: Annotated[str, typer.Option("--cell", help="every axis and the seed: lam=1e-2,seed=3")] = "",
+    pdb: Annotated[bool, typer.Option("--pdb", help="step through the trial in the debugger")] = False,
+    debug_nans: Annotated[bool, typer.Option("--debug-nans", help="stop where the first NaN is made")] = False,
+    runs: Runs = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Run one trial of a run again, alone."""
+    from jaxml import replay as replaying
+    from jaxml.cli.tables import print_replay
+
+    directory, pins = find(run, runs), replaying.read_cell(cell)
+    arguments: tuple[Any, ...] = (directory, pins, Path.cwd())
+    if pdb:
+        import pdb as debugger
+
+        rows = debugger.runcall(replaying.replay, *arguments, debug_nans=debug_nans) or {}
+    else:
+        rows = replaying.replay(*arguments, debug_nans=debug_nans)
+    print_json(rows) if as_json else print_replay(rows)
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="RUN_A")],
+    second: Annotated[Path, typer.Argument(metavar="RUN_B")],
+    as_json: Json = False,
+) -> None:
+    """Show only what differs between two runs."""
+    from jaxml.cli.tables import print_comparison
+    from jaxml.comparison import compare as compare_runs
+    from jaxml.run_directory import RunDirectory
+
+    found = compare_runs(RunDirectory.open(first), RunDirectory.open(second))
+    print_json(found) if as_json else print_comparison(found)
+
+
+def export(
+    run: RunArgument = None,
+    to: Annotated[str, typer.Option("--to", help="csv or netcdf")] = "csv",
+    target: Annotated[Path | None, typer.Option("--file", help="where to; beside the results by default")] = None,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Write the results of a run for other tools."""
+    from jaxml.comparison import export as export_run
+
+    echo(f"wrote {export_run(find(run, runs), to, target)}")
+
+
+def calibrate(
+    replications: Annotated[int, typer.Option("--replications", help="runs per planted world")] = 2000,
+    as_json: Json = False,
+) -> None:
+    """Measure the verdict engine's own error rates."""
+    from jaxml.claims.calibrate import calibrate as measure
+    from jaxml.cli.tables import print_rates
+
+    rates = measure(replications=replications)
+    print_json([rate.to_json() for rate in rates]) if as_json else print_rates(rates)

@@ -1,0 +1,115 @@
+"""What differs between two runs: spec, environment, results, verdicts; and results written out for other tools."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxml.claims.card import Verdicts
+from jaxml.errors import ConfigError, StoreError
+from jaxml.run_directory import RunDirectory
+
+FORMATS = ("csv", "netcdf")
+
+
+def compare(first: RunDirectory, second: RunDirectory) -> dict[str, Any]:
+    """Only what differs.
+
+    Returns:
+        ``spec`` and ``environment``: dotted path -> the two values. ``results``: output -> the largest absolute
+        difference, its mean with a 95 % interval over the seeds both runs share (paired), over the grid points
+        both have. ``verdicts``: claim -> the two verdicts.
+    """
+    specs = [run.read_json("spec.json")["spec"] for run in (first, second)]
+    environments = [run.read_json("environment.json") for run in (first, second)]
+    for environment in environments:
+        environment.pop("command", None)
+        environment.pop("git", None)
+    return {
+        "spec": differences(*specs),
+        "environment": differences(*environments),
+        "results": _result_differences(first, second),
+        "verdicts": changed_verdicts(first.verdicts(), second.verdicts()),
+    }
+
+
+def read_verdicts(path: Path) -> Verdicts:
+    """The verdicts of an earlier run.
+
+    Raises:
+        ConfigError: when the file is missing or is not a verdicts.json.
+    """
+    try:
+        return Verdicts.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path}: no verdicts can be read here: {error}") from None
+
+
+def changed_verdicts(before: Verdicts, now: Verdicts) -> dict[str, tuple[Any, Any]]:
+    """Claim -> the verdict it had and the one it has, wherever they differ."""
+    old, new = ({card.id: verdicts.verdict_of(card) for card in verdicts.claims} for verdicts in (before, now))
+    return differences(old, new)
+
+
+def differences(a: Any, b: Any, path: str = "") -> dict[str, tuple[Any, Any]]:
+    """Dotted path -> the two values, wherever two nested values differ.
+
+    >>> differences({"a": 1, "b": {"c": 2}}, {"a": 1, "b": {"c": 3}, "d": 4})
+    {'b.c': (2, 3), 'd': (None, 4)}
+    """
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        found: dict[str, tuple[Any, Any]] = {}
+        for key in [*a, *(k for k in b if k not in a)]:
+            found |= differences(a.get(key), b.get(key), f"{path}.{key}" if path else str(key))
+        return found
+    return {} if a == b else {path: (a, b)}
+
+
+def _result_differences(first: RunDirectory, second: RunDirectory) -> dict[str, Any]:
+    import xarray
+    from scipy.stats import t
+
+    try:
+        a, b = xarray.align(first.results(), second.results(), join="inner")
+    except ValueError as error:
+        return {"": f"the grids cannot be laid over each other: {error}"}
+    found = {}
+    for name in a.data_vars:
+        if name not in b or a[name].dims != b[name].dims or a[name].size == 0:
+            continue
+        gap = (b[name].astype(float) - a[name].astype(float)).dropna("seed", how="all")
+        largest = float(np.abs(gap).max()) if gap.size else 0.0
+        if largest:
+            by_seed = gap.mean([dim for dim in gap.dims if dim != "seed"]).values
+            spread = t.ppf(0.975, len(by_seed) - 1) * by_seed.std(ddof=1) / np.sqrt(len(by_seed))
+            mean = float(by_seed.mean())
+            found[str(name)] = {"largest": largest, "mean": mean, "low": mean - spread, "high": mean + spread}
+    return found
+
+
+def export(directory: RunDirectory, to: str, target: Path | None = None) -> Path:
+    """Write the results for other tools.
+
+    Args:
+        directory: a run.
+        to: one of `FORMATS`: a table with one row per trial and output axis, or one NetCDF file.
+        target: the file; beside the results by default.
+
+    Raises:
+        ConfigError: for another format.
+        StoreError: when the file cannot be written.
+    """
+    if to not in FORMATS:
+        raise ConfigError(f"export: '{to}' is not one of {', '.join(FORMATS)}.")
+    path = target or directory.path / ("results.csv" if to == "csv" else "results.nc")
+    results = directory.results()
+    try:
+        if to == "csv":
+            results.to_dataframe().reset_index().to_csv(path, index=False)
+        else:
+            results.to_netcdf(path, engine="scipy")
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error.strerror or error}.") from None
+    return path
