@@ -147,6 +147,17 @@ def test_derivatives_of_the_solution(x64, kind):
         np.testing.assert_allclose(reverse[i], expected, rtol=1e-4, atol=1e-5)
 
 
+def test_gap_bounds_the_excess_before_convergence(x64):
+    X, y = reference.binary()
+    s = np.where(y == 1, 1.0, 0.1)
+    # At l1 = 1 only the intercept moves: a bound that forgot its condition would call the start optimal.
+    for l1 in (0.005, 1.0):
+        best = fit_logistic(X, y, l1=l1, sample_weight=s).diagnostics.objective
+        rough = fit_logistic(X, y, l1=l1, sample_weight=s, iterations=0).diagnostics
+        assert not rough.converged
+        assert 0 < rough.objective - best <= rough.gap
+
+
 def test_penalty_found_by_gradient_minimises_the_validation_loss(x64):
     X, y = (jnp.asarray(value, jnp.float64) for value in reference.binary())
     train, valid = slice(0, None, 2), slice(1, None, 2)
