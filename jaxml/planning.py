@@ -11,14 +11,21 @@ from jaxml.experiment import load_experiment
 from jaxml.runner import prepare_backend
 
 
-def describe(config: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Programs, lanes, memory and what the looks can resolve, as plain values.
+def describe(config: str | Path, overrides: Sequence[str] = (), *, probe: bool = False) -> dict[str, Any]:
+    """Programs, lanes, memory, hazards under vmap, and what the looks can resolve, as plain values.
+
+    Args:
+        config: the YAML file.
+        overrides: as on the command line.
+        probe: compile one program and run one chunk, for the compiler's own memory figure and the time in all.
 
     Raises:
         ConfigError: when the config is wrong.
     """
     loaded = load_config(config, overrides)
     prepare_backend(loaded.config.precision)
+    from jaxml.sweep.cost import describe_plan
+
     claims = [
         {
             "id": name,
@@ -30,29 +37,11 @@ def describe(config: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any
         }
         for name, claim in loaded.config.claims.items()
     ]
-    cells = max(sum(claim["cells"] for claim in claims), 1)
-    return {"sweep": describe_sweep(loaded), "claims": claims, "looks": _looks(loaded, cells)}
-
-
-def describe_sweep(loaded: LoadedConfig) -> dict[str, Any]:
-    """How the grid is cut into programs and chunks, and what a lane costs; traced, not compiled."""
-    from jaxml.sweep.cost import peak_bytes
-    from jaxml.sweep.execute import Timing
-    from jaxml.sweep.run import fitted, trace_all
-    from jaxml.sweep.trace import master_key
-
     experiment = load_experiment(loaded.config.experiment, loaded.root)
-    traced = trace_all(experiment.trial, loaded.plan, master_key(loaded.config.master_key), Timing())
-    plan = fitted(loaded.plan, traced)
-    return {
-        "grid": " x ".join([*(f"{len(axis)} {axis.name}" for axis in plan.axes), f"{len(plan.seeds)} seeds"]),
-        "trials": plan.cells,
-        "programs": len(traced),
-        "lanes per chunk": plan.lanes,
-        "chunks": math.prod(plan.chunk_grid),
-        "bytes per lane": max(peak_bytes(t.jaxpr.jaxpr) for t in traced),
-        "outputs": sorted({name for t in traced for name in t.outputs}),
-    }
+    sweep = describe_plan(experiment.trial, loaded.plan, loaded.config.master_key, probe=probe)
+    cells = max(sum(claim["cells"] for claim in claims), 1)
+    warnings = sweep.pop("hazards")
+    return {"sweep": sweep, "claims": claims, "looks": _looks(loaded, cells), "warnings": warnings}
 
 
 def _looks(loaded: LoadedConfig, cells: int) -> list[dict[str, Any]]:

@@ -212,6 +212,20 @@ def test_a_full_disk_is_told_and_noted(project):
     assert RunDirectory(left).status == "finished"
 
 
+def test_plan_tells_what_it_costs_and_what_it_can_see(project):
+    from jaxml.planning import describe
+
+    told = describe(project / "configs/demo.yaml", probe=True)
+    assert told["sweep"]["programs"] == 2
+    assert told["sweep"]["cells"] == 2 * 9 * 64
+    assert told["sweep"]["seconds"] > 0
+    assert [look["seeds"] for look in told["looks"]] == [16, 32, 64]
+    assert told["looks"][0]["resolves"] > told["looks"][2]["resolves"]
+    printed = command(project, "plan", "configs/demo.yaml").stdout
+    assert "median-resists" in printed
+    assert "programs" in printed
+
+
 def test_exit_codes(project, finished, tmp_path):
     text = (project / "configs/demo.yaml").read_text()
     (project / "configs/wrong.yaml").write_text(text.replace("direction: smaller", "direction: larger"))

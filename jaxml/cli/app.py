@@ -71,12 +71,17 @@ def run(
 
 
 @app.command()
-def plan(config: Config, overrides: Overrides = None, as_json: Json = False) -> None:
+def plan(
+    config: Config,
+    overrides: Overrides = None,
+    probe: Annotated[bool, typer.Option("--probe", help="compile one program and time one chunk")] = False,
+    as_json: Json = False,
+) -> None:
     """Say what a run would compute and what it can resolve."""
     from jaxml.cli.tables import print_plan
     from jaxml.planning import describe
 
-    description = describe(config, overrides or ())
+    description = describe(config, overrides or (), probe=probe)
     print_json(description) if as_json else print_plan(description)
 
 

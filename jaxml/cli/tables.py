@@ -62,6 +62,8 @@ def print_plan(description: Mapping[str, Any]) -> None:
         resolves = "no effect" if row["resolves"] is None else number(row["resolves"])
         table.add_row(str(row["look"]), str(row["seeds"]), row["kind"], resolves)
     console.print(table)
+    for warning in description["warnings"]:
+        console.print(Text(f"note: {warning}", style="yellow"))
 
 
 def print_listing(listing: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
@@ -85,6 +87,8 @@ def print_pairs(pairs: Mapping[str, Any], console: Console | None = None) -> Non
             value = ", ".join(f"{k} {v}" for k, v in value.items())
         elif isinstance(value, (list, tuple)):
             value = "\n".join(map(str, value))
+        elif isinstance(value, float):
+            value = number(value)
         table.add_row(Text(name.replace("_", " "), style="dim"), str(value))
     (console or Console(highlight=False)).print(table)
 
