@@ -47,6 +47,8 @@ def bilinear_sample(
 
     Derivatives at integer coordinates are those to the right. Not antialiased: see `jax.image.resize` for shrinking.
 
+    See also: `grid_sample`, the same at normalised coordinates.
+
     >>> image = jnp.arange(12.0).reshape(3, 4, 1)
     >>> bilinear_sample(image, jnp.array([[1.5, 0.5], [-0.5, 0.0]]))[:, 0]
     Array([3.5, 0. ], dtype=float32)

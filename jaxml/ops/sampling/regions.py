@@ -42,6 +42,8 @@ def crop_and_resize(
     Not antialiased, and not the same as RoIAlign: one sample per output pixel, corners on pixel centres. TensorFlow
     orders boxes (y1, x1, y2, x2).
 
+    See also: `roi_align`, which averages several samples per output pixel.
+
     >>> image = jnp.arange(9.0).reshape(3, 3, 1)
     >>> crop_and_resize(image, jnp.array([[0.0, 0.0, 1.0, 0.5]]), crop_size=2)[0, :, :, 0]
     Array([[0., 2.],
