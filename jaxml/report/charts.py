@@ -3,17 +3,27 @@
 The specs are plain dictionaries with fixed field names; whatever comes from a config enters as data or as a title.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jaxml.errors import ConfigError
+from jaxml.report.axes import Spec, left_axis, placed
 from jaxml.report.series import Series, read_series
-from jaxml.report.words import interval, number, phrase
+from jaxml.report.words import phrase
 from jaxml.run_directory import RunDirectory
 
-Spec = dict[str, Any]
+PLAIN = {"titleFontWeight": "normal", "titleFontSize": 12, "labelFontSize": 11}
+PICTURE: Spec = {
+    "background": "#ffffff",
+    "font": "sans-serif",
+    "view": {"stroke": None},
+    "title": {"fontWeight": "normal", "fontSize": 12},
+    "axis": {**PLAIN, "gridColor": "#e6e3da", "domainOpacity": 0.5},
+    "axisX": {"grid": False},
+    "legend": PLAIN,
+}
+"""How a saved picture looks; a page's charts follow the reader's colour scheme instead (charts.js)."""
 
 # Distinct to colour-blind readers, and at least 3 : 1 against both the light and the dark page.
 COLOURS = ("#2a7fc4", "#c8741f", "#2a9d78", "#b3589b", "#7a8794", "#a08a1c")
@@ -21,8 +31,6 @@ RAMP = ((90, 79, 207), (28, 143, 181), (58, 163, 91), (196, 152, 32), (212, 96, 
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 GLYPHS = "●■▲◆✚▼"
 DASHES = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [4, 4], [1, 4])
-APART = 0.6
-"""How many steps (of the spacing of x, at least a third of a decade) a 0 stands left of a logarithmic axis."""
 
 
 def save_figure(run_directory: Path | str, index: int, path: Path | str, *, scale: float = 2.0) -> Path:
@@ -45,12 +53,12 @@ def save_figure(run_directory: Path | str, index: int, path: Path | str, *, scal
         raise ConfigError(f"index: must be from 0 to {len(figures) - 1} for this run, got {index}.")
     series = read_series(directory.results(), figures[index], splits)
     spec = {
-        "title": {"text": series.figure["title"], "anchor": "start"},
+        "title": {"text": series.figure["title"], "anchor": "start", "fontSize": 15, "offset": 10},
         "hconcat": [
             {**panel, "width": 250, "height": 210, "title": name}
             for name, panel in zip(series.panels, panels(series), strict=True)
         ],
-        "config": {"background": "#ffffff", "font": "sans-serif", "view": {"stroke": None}},
+        "config": PICTURE,
     }
     for panel in spec["hconcat"]:
         panel.pop("autosize")
@@ -98,8 +106,8 @@ def legend(series: Series) -> list[tuple[str, str, str, str]]:
 
 def panels(series: Series) -> list[Spec]:
     """The Vega-Lite specs of a figure's panels, with shared axes."""
-    rows, x, domain = _placed(series)
-    y = _y_axis(series, rows)
+    rows, x = placed(series)
+    y = left_axis(series, rows)
     colour = {"field": "line", "type": "nominal", "legend": None, "scale": _scale(series.lines, line_colours)}
     dash = {"field": "line", "type": "nominal", "legend": None, "scale": _scale(series.lines, line_dashes)}
     shared: Spec = {"x": x, "color": colour, "detail": {"field": "line"}}
@@ -114,7 +122,7 @@ def panels(series: Series) -> list[Spec]:
         layers += [area, line]
     bars = [{"filter": "!datum.joined"}]
     layers.append({"mark": {"type": "rule", "strokeWidth": 1.8}, "encoding": {**shared, **ends}, "transform": bars})
-    dots: Spec = {"mark": {"type": "point", "filled": True, "opacity": 1, "size": 14 if domain else 30}}
+    dots: Spec = {"mark": {"type": "point", "filled": True, "opacity": 1, "size": 14}}
     dots["encoding"] = {**shared, "y": {"field": "mean", **y}}
     reach: Spec = {"mark": {"type": "point", "filled": True, "opacity": 0, "size": 220}}  # easy to point at
     reach["encoding"] = {**dots["encoding"], "tooltip": tooltip}
@@ -143,93 +151,6 @@ def panels(series: Series) -> list[Spec]:
 
 def _scale(lines: Sequence[str], of: Any) -> Spec:
     return {"domain": list(lines), "range": of(lines)}
-
-
-def _placed(series: Series) -> tuple[list[dict[str, Any]], Spec, list[float]]:
-    """The rows as Vega sees them, and the bottom axis; a 0 on a logarithmic axis is moved apart to the left."""
-    title = phrase(series.figure["x"])
-    rows = [
-        {
-            "panel": row["panel"],
-            "line": row["line"],
-            "x": row["x"] if series.numeric else number(row["x"]),
-            "mean": _rounded(row["mean"]),
-            "low": _rounded(row["low"] if math.isfinite(row["low"]) else row["mean"]),
-            "high": _rounded(row["high"] if math.isfinite(row["high"]) else row["mean"]),
-            "joined": series.numeric,
-            "at": number(row["x"]),
-            "value": number(row["mean"]),
-            "interval": interval(row["low"], row["high"]),
-            "seeds": str(row["seeds"]),
-        }
-        for row in series.rows
-    ]
-    if not series.numeric or not rows:
-        labels = list(dict.fromkeys(row["x"] for row in rows))
-        return rows, {"field": "x", "type": "ordinal", "title": title, "sort": labels, "axis": {"labelAngle": 0}}, []
-    values = sorted({float(row["x"]) for row in rows})
-    positive = [value for value in values if value > 0]
-    if not series.figure.get("log_x") or not positive:
-        scale: Spec = {"domain": _widened(values[0], values[-1]), "nice": False, "zero": False}
-        return rows, {"field": "x", "type": "quantitative", "title": title, "scale": scale}, values
-    low, high = positive[0], positive[-1]
-    x: Spec = {"field": "x", "type": "quantitative", "title": title}
-    x["scale"] = {"type": "log", "domain": [low, high] if low < high else [low / 2, low * 2], "nice": False}
-    x["axis"] = {"format": "~g", "labelOverlap": True}
-    if positive != values:
-        gap = max((high / low) ** 0.1, 10 ** (1 / 3)) ** (1 + APART) if high > low else 4.0
-        apart = low / gap
-        x["scale"]["domain"][0] = apart / gap**0.25
-        for row in rows:
-            if row["x"] == 0:
-                row["x"], row["joined"] = apart, False
-        x["axis"]["values"] = [apart, *decades(low, high)]
-        x["axis"]["labelExpr"] = f"datum.value < {low / gap**0.5!r} ? '0' : datum.label"
-    return rows, x, values
-
-
-def _rounded(value: float) -> float:
-    """Six significant digits: more than a picture shows, and a third of the bytes."""
-    return float(f"{value:.6g}")
-
-
-def _y_axis(series: Series, rows: Sequence[Mapping[str, Any]]) -> Spec:
-    """The left axis, common to all panels."""
-    axis: Spec = {"type": "quantitative", "title": phrase(series.figure["y"])}
-    if not rows:
-        return axis
-    low, high = min(row["low"] for row in rows), max(row["high"] for row in rows)
-    if series.figure.get("log_y"):
-        axis["scale"] = {"type": "log", "domain": _stretched(low, high), "nice": False}
-        axis["axis"] = {"format": "~g", "values": decades(*_stretched(low, high))}
-    else:
-        axis["scale"] = {"domain": _widened(low, high), "nice": True, "zero": False}
-        axis["axis"] = {"tickCount": 5}
-    return axis
-
-
-def _stretched(low: float, high: float) -> list[float]:
-    """The ends of a logarithmic axis, with a little room."""
-    room = (high / low) ** 0.04 if high > low else 2.0
-    return [low / room, high * room]
-
-
-def decades(low: float, high: float) -> list[float]:
-    """Values to mark on a logarithmic axis: powers of ten, thinned to seven at most, or 1, 2, 5 for a short axis.
-
-    >>> decades(0.03, 40), decades(0.2, 3)
-    ([0.1, 1.0, 10.0], [0.2, 0.5, 1.0, 2.0])
-    """
-    first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
-    if last - first >= 2:
-        return [10.0**k for k in range(first, last + 1, -(-(last - first + 1) // 7))]
-    fine = [m * 10.0**k for k in range(first - 1, last + 1) for m in (1, 2, 5)]
-    return [float(f"{v:.6g}") for v in fine if low * (1 - 1e-9) <= v <= high * (1 + 1e-9)]
-
-
-def _widened(low: float, high: float) -> list[float]:
-    pad = 0.02 * (high - low) or abs(low) * 0.1 or 1.0
-    return [low - pad if low < 0 or low - pad > 0 or low == high else low, high + pad]
 
 
 def _tooltip(series: Series) -> list[tuple[str, str]]:

@@ -1,7 +1,6 @@
 """A run directory as one HTML page that opens offline: verdicts first, then figures, then everything to repeat it."""
 
 import functools
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from jaxml.errors import JaxmlError
 from jaxml.report.bundle import content_policy, script_json, vega_scripts
 from jaxml.report.cards import make_cards
 from jaxml.report.charts import legend, panels
+from jaxml.report.provenance import cost_of, flat, grid_of
 from jaxml.report.series import Series, read_series
 from jaxml.report.words import MARKS, WORDS, interval, number, phrase
 from jaxml.run_directory import RunDirectory
@@ -74,11 +74,11 @@ def render(directory: RunDirectory) -> str:
             cards=cards,
             undecided={} if verdicts else spec["spec"].get("claims", {}),
             figures=figures,
-            grid=_grid(spec["spec"]),
+            grid=grid_of(spec["spec"]),
             spec=spec["spec"],
             digest=spec["sha256"],
-            cost=_cost(_optional(directory, "cost.json", {}), spec["spec"]),
-            environment=_flat(_optional(directory, "environment.json", {})),
+            cost=cost_of(_optional(directory, "cost.json", {}), spec["spec"]),
+            environment=flat(_optional(directory, "environment.json", {})),
             command=_optional(directory, "environment.json", {}).get("command", ""),
             config=_text(directory, "config.yaml"),
         )
@@ -162,45 +162,3 @@ def _figure(series: Series) -> dict[str, Any]:
         "table": [[row[i] for i in kept] for row in table],
         "left_out": len(series.rows) - len(table),
     }
-
-
-def _grid(spec: Mapping[str, Any]) -> list[tuple[str, int, str]]:
-    """Axes with their number of values and the values."""
-    found = []
-    for axis, points in spec.get("axes", {}).items():
-        values = [
-            ", ".join(number(v) if len(point) == 1 else f"{phrase(k)} {number(v)}" for k, v in point.items())
-            for point in points
-        ]
-        shown = values if len(values) <= 12 else [*values[:5], "…", *values[-3:]]
-        found.append((phrase(axis), len(points), ("; " if any(len(p) > 1 for p in points) else ", ").join(shown)))
-    return found
-
-
-def _cost(cost: Mapping[str, Any], spec: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What the run took, in the words of the page."""
-    points = math.prod(len(points) for points in spec.get("axes", {}).values())
-    seeds = int(spec.get("seeds", 0)) + int(spec.get("tuning_seeds", 0))
-    found = [("Trials", f"{points * seeds:,} ({points:,} grid points × {seeds:,} seeds)")]
-    names = {"compiles": "Programs compiled", "compile_seconds": "Compiling", "run_seconds": "Running"}
-    for key, value in cost.items():
-        if key != "spec_sha256" and isinstance(value, (int, float, str)):
-            found.append(
-                (
-                    names.get(key, phrase(key).capitalize()),
-                    f"{number(value)} s" if key.endswith("_seconds") else number(value),
-                )
-            )
-    return found
-
-
-def _flat(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Names and values; nested ones on one line."""
-    found = []
-    for name, value in environment.items():
-        if name == "command" or value in (None, {}, ""):
-            continue
-        if isinstance(value, Mapping):
-            value = ", ".join(f"{k} {v}" for k, v in value.items() if k != "diff" and v is not None)
-        found.append((phrase(name), str(value)))
-    return found

@@ -130,7 +130,7 @@ def _summary(values: Any, results: Any, splits: Sequence[Mapping[str, Any]], log
     half = stdtrit(np.maximum(seeds - 1, 1), 0.975) * sd * np.sqrt(1 / count + _overlap(values, results, dims, splits))
     half = np.where(seeds > 1, half, np.nan)
     mean = np.where((seeds > 0) & ~bad, mean, np.nan)
-    columns = [np.exp(c) if log else c for c in (mean, mean - half, mean + half)]
+    columns = [np.exp(np.clip(c, -690, 690)) if log else c for c in (mean, mean - half, mean + half)]
     original = values["_position"].values if "_position" in values.coords else None
     thinned = values["_position"].dims[0] if original is not None else None
     for index in np.ndindex(*seeds.shape):

@@ -10,6 +10,7 @@ import xarray
 from scipy import stats
 
 from jaxml.errors import ConfigError
+from jaxml.report.bundle import script_json
 from jaxml.report.charts import line_colours, panels, save_figure
 from jaxml.report.maps import cell_charts
 from jaxml.report.series import MOST_POINTS, read_series
@@ -209,3 +210,13 @@ def test_a_figure_that_cannot_be_saved(tmp_path):
         save_figure(run, 1, tmp_path / "figure.svg")
     with pytest.raises(ConfigError, match=r"saved as \.png or \.svg"):
         save_figure(run, 0, tmp_path / "figure.gif")
+
+
+def test_values_at_the_ends_of_what_floats_hold():
+    values = np.exp(np.random.default_rng(0).uniform(-700, 700, (4, 3)))
+    for log in (False, True):
+        figure = {"title": "", "y": "y", "x": "x", "log_x": True, "log_y": log}
+        with np.errstate(all="ignore"):
+            series = read_series(held(values, ("x", "seed"), x=[0.0, 1e-200, 1.0, 1e300]), figure)
+        assert all(drawn(spec) for spec in panels(series))
+        script_json(panels(series))
