@@ -1,6 +1,7 @@
 """A sweep in a process of its own, for the tests that kill, starve or duplicate it.
 
-Options: ``--seeds N``, ``--lams N``, ``--slow SECONDS`` a chunk, ``--limit BYTES`` a file. Prints the cells done.
+Options: ``--seeds N``, ``--lams N``, ``--lanes N``, ``--slow SECONDS`` a chunk, ``--limit BYTES`` a file.
+Prints the cells done.
 """
 
 import argparse
@@ -25,6 +26,7 @@ def main() -> int:
     parser.add_argument("store")
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--lams", type=int, default=6)
+    parser.add_argument("--lanes", type=int, default=4)
     parser.add_argument("--slow", type=float, default=0.0)
     parser.add_argument("--limit", type=int)
     options = parser.parse_args()
@@ -40,7 +42,7 @@ def main() -> int:
         jaxml.sweep(
             trial,
             seeds=options.seeds,
-            lanes=options.seeds,
+            lanes=options.lanes,
             store=options.store,
             lam=lams,
             power=[1, 2],

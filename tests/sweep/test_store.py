@@ -344,11 +344,11 @@ def test_two_processes_on_one_store(tmp_path):
 
 def test_a_full_disk_is_named_and_what_was_written_is_kept(tmp_path):
     store = tmp_path / "results.zarr"
-    process = start(store, "--seeds", 200, "--limit", 9000)
+    process = start(store, "--seeds", 200, "--lanes", 400, "--limit", 9000)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 3, errors
     assert "could not be written: File too large" in errors
-    process = start(store, "--seeds", 200)
+    process = start(store, "--seeds", 200, "--lanes", 400)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     assert cells_in(store) == 200 * 6 * 2
