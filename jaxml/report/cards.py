@@ -136,7 +136,7 @@ def _row(cell: CellResult, where: str, margin: float, unit: Unit, domain: Domain
     return Row(
         where=where,
         word=word,
-        label=(decision.label or "") if decided else "",
+        label=decision.label or "",
         mark=MARKS[word],
         effect=unit.shown(decision.estimate),
         interval="–" if decision.low is None else unit.interval(decision.low, decision.high),

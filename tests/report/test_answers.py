@@ -87,6 +87,14 @@ def test_several_cells_name_the_extremes_and_the_rule():
     assert said(card([cells[2]] * 3)).startswith("No, in none of the 3 cells. Zero fraction is smaller with")
 
 
+def test_a_reversed_effect_is_told_from_its_small_end():
+    cells = [
+        dataclasses.replace(cell("refuted", depth=d), decision=decision("refuted", estimate=e, low=e, high=e))
+        for d, e in ((1, -0.5), (2, -0.2))
+    ]
+    assert "is smaller with solver prox than with solver l2 by 0.2 (depth 2) to 0.5 (depth 1);" in said(card(cells))
+
+
 def test_undecided_cells_are_counted():
     cells = [cell(v, depth=i) for i, v in enumerate(("supported", "inconclusive", "inconclusive"))]
     assert said(card(cells)).startswith(
