@@ -68,13 +68,16 @@ def read_series(
     dims = {role: dim for role, dim in dims.items() if dim in values.dims}
     rest = [str(d) for d in values.dims if d not in (*dims.values(), "seed") and values.sizes[d] > 1]
     values, notes = _within_reach(values, dims, rest)
-    panel_dims = [d for d in (dims.get("panels"), *rest) if d is not None]
+    held = {str(n): c.values.tolist() for n, c in results.coords.items() if c.ndim == 1}
+    words = {name: distinct(column) for name, column in held.items()}
+    panel_names = [(dims["panels"], figure["panels"])] if "panels" in dims else []
+    panel_names += [(dim, name) for dim in rest for name in _names(results, dim)]
     table = _summary(values, results, splits, bool(figure.get("log_y")))
     rows, lines, panels, dropped = [], {}, {}, {}
     for place, (mean, low, high, seeds) in table:
-        x = _label(results, dims["x"], place[dims["x"]], figure["x"])
-        line = number(_label(results, dims["lines"], place[dims["lines"]], figure["lines"])) if "lines" in dims else ""
-        panel = ", ".join(_panel(results, d, place[d], figure, d == dims.get("panels")) for d in panel_dims)
+        x = _at(held, figure["x"], place[dims["x"]])
+        line = str(_at(words, figure["lines"], place[dims["lines"]])) if "lines" in dims else ""
+        panel = ", ".join(f"{phrase(name)} {_at(words, name, place[dim])}" for dim, name in panel_names)
         lines[line] = panels[panel] = None
         if not math.isfinite(mean) or (figure.get("log_x") and not isinstance(x, str) and x < 0):
             dropped[panel] = dropped.get(panel, 0) + 1
@@ -99,8 +102,8 @@ def _within_reach(values: Any, dims: Mapping[str, str], rest: list[str]) -> tupl
         if count > MOST_PANELS:
             count //= values.sizes[dim]
             rest.remove(dim)
-            first = values[dim].values[0] if dim in values.coords else 0
-            notes.append(f"Shown at {phrase(dim)} {number(_plain(first))}.")
+            first = values[dim].values.tolist()[0] if dim in values.coords else 0
+            notes.append(f"Shown at {phrase(dim)} {number(first)}.")
             values = values.isel({dim: 0})
     size = values.sizes[dims["x"]]
     if size > MOST_POINTS:
@@ -155,20 +158,24 @@ def _overlap(values: Any, results: Any, dims: Sequence[str], splits: Sequence[Ma
     return ratio
 
 
-def _label(results: Any, dim: str, index: int, name: str) -> Any:
-    """The value of a coordinate at a position, or the position itself for a curve's axis."""
-    if name not in results.coords:
-        return index
-    return _plain(results[name].values[index])
+def _at(columns: Mapping[str, Sequence[Any]], name: str, index: int) -> Any:
+    """What a coordinate holds at a position, or the position itself for a curve's axis."""
+    return columns[name][index] if name in columns else index
 
 
-def _panel(results: Any, dim: str, index: int, figure: Mapping[str, Any], chosen: bool) -> str:
-    names = [figure["panels"]] if chosen else [str(c) for c in results.coords if results[c].dims == (dim,)] or [dim]
-    return ", ".join(f"{phrase(n)} {number(_label(results, dim, index, n))}" for n in names)
+def _names(results: Any, dim: str) -> list[str]:
+    """The coordinates along an axis; a zipped axis has several, a curve's may have none."""
+    return [str(name) for name in results.coords if results[name].dims == (dim,)] or [dim]
 
 
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value
+def distinct(values: Sequence[Any]) -> list[str]:
+    """Labels of a coordinate, with as many digits as it takes to tell its values apart.
+
+    >>> distinct([0.5, 1.0]), distinct([0.50001, 0.50002])
+    (['0.5', '1'], ['0.50001', '0.50002'])
+    """
+    short = [number(value) for value in values]
+    return short if len(set(short)) == len(set(values)) else [str(value) for value in values]
 
 
 def _notes(
