@@ -176,7 +176,7 @@ def gradient_boosting(
         if column_sample is not None and column_key is not None:
             draw = jax.random.uniform(column_key, (d,), dtype)
             rank = jnp.sum(draw[None] < draw[:, None], axis=1)
-            columns = rank < jnp.maximum(1.0, jnp.round(column_sample * d))
+            columns = rank.astype(dtype) < jnp.maximum(1.0, jnp.round(column_sample * d))
         gradients = goal.descent(raw, y) * drawn[:, None]
         curvature = jnp.ones_like(raw)
         if order == "newton" and goal.hessian is not None:

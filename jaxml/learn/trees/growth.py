@@ -136,8 +136,9 @@ class _Grower(NamedTuple):
         tiny = jnp.finfo(sums.dtype).tiny
         if self.score == "quadratic":
             return jnp.sum(targets * targets, axis=1) / jnp.maximum(weight[:, 0] + self.rules.l2, tiny)
-        share = jnp.maximum(targets, tiny) / jnp.maximum(weight, tiny)
-        return jnp.sum(jnp.maximum(targets, 0.0) * jnp.log(share), axis=1)
+        # A difference of logarithms: the quotient of the smallest float and a weight would be 0.
+        log_share = jnp.log(jnp.maximum(targets, tiny)) - jnp.log(jnp.maximum(weight, tiny))
+        return jnp.sum(jnp.maximum(targets, 0.0) * log_share, axis=1)
 
     def best_split(self, draws: _Draws, level: _Level, root_weight: Array, may_split: Array) -> _Split:
         """The candidate of greatest gain in each node; ties go to missing-right, low features, low thresholds."""
@@ -148,7 +149,8 @@ class _Grower(NamedTuple):
         absent = totals - left[..., -1:]  # what has no bin, if `missing`
         # A weight this far below the root's is what rounding leaves of an empty side.
         eps = jnp.finfo(left.dtype).eps
-        least = jnp.maximum(jnp.asarray(rules.min_leaf_weight, left.dtype), 8 * eps * root_weight)
+        nothing = 8 * eps * root_weight
+        least = jnp.maximum(jnp.asarray(rules.min_leaf_weight, left.dtype), nothing)
         parent = self.quality(level.totals)
 
         def gains(left: Array) -> Array:
@@ -164,13 +166,14 @@ class _Grower(NamedTuple):
                 allowed &= rules.feature_mask[None, :, None]
             if rules.features_per_split is not None and draws.feature is not None:
                 rank = jnp.sum(draws.feature[:, None, :] < draws.feature[:, :, None], axis=2)
-                allowed &= (rank < rules.features_per_split)[:, :, None]
+                wanted = jnp.asarray(rules.features_per_split).astype(left.dtype)
+                allowed &= (rank.astype(left.dtype) < wanted)[:, :, None]
             gain = self.quality(left) + self.quality(right) - parent[:, None, None]
             return jnp.where(allowed, gain, -jnp.inf)
 
         gain = gains(left)
         if self.missing:
-            with_absent = jnp.where(absent[:, -1] >= least, gains(left + absent), -jnp.inf)
+            with_absent = jnp.where(absent[:, -1] >= nothing, gains(left + absent), -jnp.inf)
             gain = jnp.stack([gain, with_absent], axis=1)
         gain = gain.reshape(w, -1)
         best = jnp.max(gain, axis=1)
