@@ -1,5 +1,6 @@
 """Losses against scalar definitions, optax, limits and derivatives; stable at |logit| 1e4."""
 
+import functools
 import math
 
 import jax
@@ -30,37 +31,39 @@ RESIDUALS = np.array([-7.3, -2.1, -1.2, -0.31, 0.0, 0.04, 0.44, 1.7, 3.9])
 LOGITS = np.array([-1e4, -30.0, -2.0, 0.0, 0.5, 40.0, 1e4])
 
 
-def regression(name):
-    settings, _ = REGRESSION[name]
-    return lambda predictions, targets: getattr(ops, name)(predictions, targets, **settings)
+SETTINGS = {name: settings for name, (settings, _) in REGRESSION.items()}
 
 
-@pytest.mark.parametrize("name", REGRESSION)
-def test_regression_loss_obeys_its_definition_and_the_laws(name):
-    fn = regression(name)
+@jax.jit
+def regression(predictions, targets, settings):
+    """Every regression loss, compiled once for all of them."""
+    return {name: getattr(ops, name)(predictions, targets, **settings[name]) for name in REGRESSION}
+
+
+def test_regression_losses_obey_their_definitions_and_the_laws():
     targets = jnp.linspace(-1.0, 1.0, RESIDUALS.size)
     predictions = targets + jnp.asarray(RESIDUALS, jnp.float32)
     residuals = np.asarray(predictions - targets, np.float64)
-    expected = np.array([REGRESSION[name][1](float(r)) for r in residuals])
-    contract.assert_close(fn(predictions, targets), expected, rtol=2e-6)
-    contract.vmap_equals_loop(fn, predictions[None], targets[None])
-    contract.lowers_everywhere(fn, predictions, targets)
+    ours = regression(predictions, targets, SETTINGS)
+    for name, (_, definition) in REGRESSION.items():
+        contract.assert_close(ours[name], np.array([definition(float(r)) for r in residuals]), rtol=2e-6)
+    contract.vmap_equals_loop(
+        lambda p, t: regression(p, t, SETTINGS), jnp.stack([predictions, -predictions]), jnp.stack([targets, targets])
+    )
+    contract.lowers_everywhere(regression, predictions, targets, SETTINGS)
     extremes = jnp.array([-1e4, -1e-30, 0.0, 1e-6, 1e4])
-    contract.finite_everywhere(fn, extremes, jnp.zeros(5), argnums=(0, 1))
-    half = fn(extremes[1:4].astype(jnp.bfloat16), jnp.zeros(3, jnp.bfloat16))
-    assert half.dtype == jnp.bfloat16
+    contract.finite_everywhere(
+        lambda p, t: regression(p, t, SETTINGS), extremes, jnp.zeros(extremes.size), argnums=(0, 1)
+    )
+    half = jax.eval_shape(regression, *(x.astype(jnp.bfloat16) for x in (predictions, targets)), SETTINGS)
+    assert {loss.dtype for loss in half.values()} == {jnp.dtype(jnp.bfloat16)}
 
 
-@pytest.mark.parametrize("name", REGRESSION)
-def test_regression_derivatives(name, x64):
-    settings, _ = REGRESSION[name]
+def test_regression_derivatives(x64):
     away = jnp.asarray(RESIDUALS[RESIDUALS != 0] + 0.013)
-    hyper = {k: jnp.asarray(v) for k, v in settings.items()}
-
-    def fn(predictions, hyper):
-        return getattr(ops, name)(predictions, jnp.zeros_like(predictions), **hyper)
-
-    contract.derivatives_match(fn, away, hyper)
+    contract.derivatives_match(
+        lambda r, settings: regression(r, jnp.zeros_like(r), settings), away, jax.tree.map(jnp.asarray, SETTINGS)
+    )
 
 
 def test_regression_losses_equal_optax_where_it_has_them():
@@ -95,15 +98,18 @@ def test_smooth_l1_with_beta_zero_is_l1_with_its_gradient():
     contract.finite_everywhere(lambda r, beta: ops.smooth_l1(r, zero, beta=beta), r, jnp.array(0.0), argnums=(0, 1))
 
 
-@pytest.mark.parametrize("name", ["huber", "smooth_l1", "barron"])
-def test_hyperparameters_are_traced(name):
-    key = {"huber": "delta", "smooth_l1": "beta", "barron": "alpha"}[name]
+def test_hyperparameters_are_traced():
     r, values = jnp.asarray(RESIDUALS, jnp.float32), jnp.array([0.0, 0.5, 1.0, 2.0])
+    zero = jnp.zeros_like(r)
 
+    @jax.jit
     def fn(value):
-        return getattr(ops, name)(r, jnp.zeros_like(r), **{key: value})
+        losses = {"huber": "delta", "smooth_l1": "beta", "barron": "alpha"}
+        return {name: getattr(ops, name)(r, zero, **{key: value}) for name, key in losses.items()}
 
-    contract.assert_close(jax.vmap(fn)(values), np.stack([fn(float(v)) for v in values]))
+    together = jax.vmap(fn)(values)
+    for lane, value in enumerate(values):
+        contract.assert_close(jax.tree.map(lambda x, lane=lane: x[lane], together), fn(float(value)))
     contract.finite_everywhere(fn, jnp.array(0.0))
 
 
@@ -113,30 +119,34 @@ def scalar_cross_entropy(logit, label):
     return -(label * log_yes if label else 0) - ((1 - label) * log_no if label < 1 else 0), log_yes, log_no
 
 
+@jax.jit
+def sigmoid_losses(logits, labels, alpha, gamma):
+    return (
+        ops.sigmoid_cross_entropy(logits, labels),
+        ops.sigmoid_focal_loss(logits, labels, alpha=alpha, gamma=gamma),
+    )
+
+
 @pytest.mark.parametrize("label", [0.0, 0.3, 1.0])
 def test_sigmoid_losses_at_every_size_of_logit(label):
     logits = jnp.asarray(LOGITS, jnp.float32)
     labels = jnp.full(LOGITS.size, label)
-    expected = np.array([scalar_cross_entropy(float(x), label)[0] for x in logits])
-    contract.assert_close(ops.sigmoid_cross_entropy(logits, labels), expected, rtol=1e-6, atol=1e-20)
-    contract.finite_everywhere(ops.sigmoid_cross_entropy, logits, labels, argnums=(0, 1))
+    scalar = [scalar_cross_entropy(float(x), label) for x in logits]
+    cross, _ = sigmoid_losses(logits, labels, -1.0, 0.0)
+    contract.assert_close(cross, np.array([loss for loss, _, _ in scalar]), rtol=1e-6, atol=1e-20)
     finite = jnp.abs(logits) < 100
-    contract.assert_close(
-        ops.sigmoid_cross_entropy(logits, labels)[finite],
-        optax.sigmoid_binary_cross_entropy(logits[finite], labels[finite]),
-    )
+    contract.assert_close(cross[finite], optax.sigmoid_binary_cross_entropy(logits[finite], labels[finite]))
     for alpha in (-1.0, 0.0, 0.58, 1.0):
         for gamma in (0.0, 0.5, 2.0):
-            expected = []
-            for x in logits:
-                loss, log_yes, log_no = scalar_cross_entropy(float(x), label)
-                miss = label * math.exp(log_no) + (1 - label) * math.exp(log_yes)
-                weight = alpha * label + (1 - alpha) * (1 - label) if alpha >= 0 else 1
-                expected.append(weight * miss**gamma * loss)
-            ours = ops.sigmoid_focal_loss(logits, labels, alpha=alpha, gamma=gamma)
-            contract.assert_close(ours, np.array(expected), rtol=2e-5, atol=1e-20)
+            weight = alpha * label + (1 - alpha) * (1 - label) if alpha >= 0 else 1
+            misses = [label * math.exp(log_no) + (1 - label) * math.exp(log_yes) for _, log_yes, log_no in scalar]
+            expected = [weight * miss**gamma * loss for miss, (loss, _, _) in zip(misses, scalar, strict=True)]
+            contract.assert_close(
+                sigmoid_losses(logits, labels, alpha, gamma)[1], np.array(expected), rtol=2e-5, atol=1e-20
+            )
+    fn = functools.partial(sigmoid_losses, alpha=0.25)
     for gamma in (0.0, 0.5, 2.0):
-        contract.finite_everywhere(lambda x, g: ops.sigmoid_focal_loss(x, labels, gamma=g), logits, jnp.array(gamma))
+        contract.finite_everywhere(lambda x, y, g: fn(x, y, gamma=g), logits, labels, jnp.array(gamma), argnums=(0, 1))
 
 
 def test_sigmoid_losses_take_bool_integer_and_half():
@@ -173,8 +183,14 @@ def test_softmax_cross_entropy_equals_its_definition_and_optax():
         ops.softmax_cross_entropy(logits[:4], labels[:4]),
         optax.softmax_cross_entropy_with_integer_labels(logits[:4], labels[:4]),
     )
-    contract.finite_everywhere(lambda z: ops.softmax_cross_entropy(z, labels, label_smoothing=0.1), logits)
-    contract.finite_everywhere(ops.softmax_cross_entropy, logits, probabilities, argnums=(0, 1))
+    contract.finite_everywhere(
+        jax.jit(
+            lambda z, p: (ops.softmax_cross_entropy(z, labels, label_smoothing=0.1), ops.softmax_cross_entropy(z, p))
+        ),
+        logits,
+        probabilities,
+        argnums=(0, 1),
+    )
     assert (np.asarray(jax.jacobian(lambda z: ops.softmax_cross_entropy(z, labels))(logits))[4] == 0).all()
 
 
@@ -203,8 +219,9 @@ def test_softmax_focal_loss():
         ops.softmax_focal_loss(logits[:, :2], jnp.zeros(4, int)),
         ops.sigmoid_focal_loss(logits[:, 0] - logits[:, 1], jnp.ones(4), alpha=-1.0),
     )
+    focal = jax.jit(lambda z, g: ops.softmax_focal_loss(z, labels, gamma=g))
     for gamma in (0.0, 0.5, 2.0):
-        contract.finite_everywhere(lambda z, g: ops.softmax_focal_loss(z, labels, gamma=g), logits, jnp.array(gamma))
+        contract.finite_everywhere(focal, logits, jnp.array(gamma))
 
 
 def test_hinges():
@@ -212,6 +229,7 @@ def test_hinges():
     labels = jnp.array([1, 1, 1, -1])
     contract.assert_close(ops.hinge(scores, labels), optax.hinge_loss(scores, labels.astype(jnp.float32)))
     contract.assert_close(ops.hinge(scores, labels, margin=2.0), np.array([0, 1.5, 3, 0]))
+    contract.assert_close(ops.squared_hinge(scores, labels, margin=2.0), np.array([0, 2.25, 9, 0]))
     contract.assert_close(ops.squared_hinge(scores, labels), ops.hinge(scores, labels) ** 2)
     rows = jnp.asarray(np.random.default_rng(0).normal(size=(4, 3)), jnp.float32) * 2
     classes = jnp.array([0, 1, 2, 2])
@@ -220,10 +238,12 @@ def test_hinges():
         for row, c in zip(rows, classes, strict=True)
     ]
     contract.assert_close(ops.multiclass_hinge(rows, classes), np.array(expected))
+    contract.assert_close(ops.multiclass_hinge(3 * rows, classes, margin=3.0), 3 * np.array(expected))
     assert ops.multiclass_hinge(rows, jnp.full(4, -1)).sum() == 0
-    contract.finite_everywhere(lambda s: ops.hinge(s, labels), scores)
-    contract.finite_everywhere(lambda s: ops.squared_hinge(s, labels), scores)
-    contract.finite_everywhere(lambda s: ops.multiclass_hinge(s, classes), rows.at[0].set(0.0))
+    losses = jax.jit(
+        lambda s, r: (ops.hinge(s, labels), ops.squared_hinge(s, labels), ops.multiclass_hinge(r, classes))
+    )
+    contract.finite_everywhere(losses, scores, rows.at[0].set(0.0), argnums=(0, 1))
 
 
 CLASSIFICATION = {
@@ -237,16 +257,20 @@ CLASSIFICATION = {
 }
 
 
-@pytest.mark.parametrize("name", CLASSIFICATION)
-def test_classification_laws(name, x64):
-    fn, logits = CLASSIFICATION[name], jnp.array([[0.3, -1.2, 2.2], [0.1, 0.7, 1.9]])
-    contract.derivatives_match(fn, logits)
-    contract.vmap_equals_loop(fn, jnp.stack([logits, 1 - logits]))
-    contract.lowers_everywhere(fn, logits)
+@jax.jit
+def classification(logits):
+    return {name: loss(logits) for name, loss in CLASSIFICATION.items()}
+
+
+def test_classification_laws(x64):
+    logits = jnp.array([[0.3, -1.2, 2.2], [0.1, 0.7, 1.9]])
+    contract.derivatives_match(classification, logits)
+    contract.vmap_equals_loop(classification, jnp.stack([logits, 1 - logits]))
+    contract.lowers_everywhere(classification, logits)
     # NaN in one row stays in that row.
-    spoilt = np.asarray(fn(logits.at[0, 0].set(jnp.nan)))
-    assert np.isfinite(spoilt[1]).all()
-    assert np.isnan(np.ravel(spoilt[0])[0])
+    for name, spoilt in classification(logits.at[0, 0].set(jnp.nan)).items():
+        assert np.isfinite(np.asarray(spoilt[1])).all(), name
+        assert np.isnan(np.ravel(spoilt[0])[0]), name
 
 
 @pytest.mark.usefixtures("unchecked_types")
