@@ -73,14 +73,10 @@ def _edge(x0: Array, y0: Array, bound_x: Array, bound_y: Array) -> Array:
 def _crossings(start: Array, slope: Array, bound: Array, low: Array, high: Array) -> tuple[Array, Array]:
     """When `start + slope t` crosses -bound and bound, in order of t, clipped to [low, high].
 
-    A slope that is as good as 0 never crosses: the interval is then whole or, for a start beyond the bound, of no
-    matter to the caller, whose integrand is constant or multiplied by that slope.
+    A slope that is as good as 0 never crosses, and any times do: the integrand is then constant in t, or multiplied by
+    that slope.
     """
     flat = jnp.abs(slope) < float(jnp.finfo(slope.dtype).eps)
     inverse = jnp.where(flat, 0, 1 / jnp.where(flat, 1, slope))
-    reach = bound * jnp.abs(inverse)
-    middle = -start * inverse
-    return (
-        jnp.where(flat, low, jnp.clip(middle - reach, low, high)),
-        jnp.where(flat, high, jnp.clip(middle + reach, low, high)),
-    )
+    reach, middle = bound * jnp.abs(inverse), -start * inverse
+    return jnp.clip(middle - reach, low, high), jnp.clip(middle + reach, low, high)
