@@ -1,0 +1,378 @@
+"""Bagging, forests, AdaBoost and boosting: identities from theory, scalar references, scikit-learn's accuracy."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine, make_friedman1
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.metrics import log_loss
+from sklearn.model_selection import train_test_split
+from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_limits
+
+from jaxml.learn import (
+    adaboost,
+    bagging,
+    bin_features,
+    bootstrap_weights,
+    decision_tree,
+    extra_trees,
+    gradient_boosting,
+    predict_adaboost,
+    predict_boosted,
+    predict_forest,
+    predict_tree,
+    random_forest,
+    staged_adaboost,
+    staged_boosted,
+)
+from jaxml.learn.ensembles.objectives import leaf_medians
+from tests.ops import contract
+
+KEY = jax.random.key(0)
+
+
+def linear_problem(n=60, d=4, classes=2):
+    X = jax.random.normal(jax.random.key(1), (n, d))
+    signal = X[:, 0] + X[:, 1] * X[:, 2]
+    return X, signal, jnp.digitize(signal, jnp.linspace(-0.5, 0.5, classes - 1) if classes > 2 else jnp.zeros(1))
+
+
+def test_bagging_is_the_loop_over_its_members_whatever_the_batch():
+    X, y, _ = linear_problem()
+    fit = partial(decision_tree, max_depth=2, bins=16)
+    together = bagging(KEY, fit, X, y, members=5, predict=predict_tree)
+    batches = bagging(KEY, fit, X, y, members=5, predict=predict_tree, batch_size=2)
+    contract.assert_close(together, batches)
+    total, count = np.zeros(60), np.zeros(60)
+    for i, key in enumerate(jax.random.split(KEY, 5)):
+        weights = bootstrap_weights(jax.random.split(key)[0], 60)
+        alone = fit(None, X, y, sample_weight=weights).params
+        contract.assert_close(jax.tree.map(lambda leaf, i=i: leaf[i], together.params), alone)
+        out = np.asarray(weights) == 0
+        total, count = total + out * np.asarray(predict_tree(alone, X)), count + out
+    np.testing.assert_array_equal(together.diagnostics.oob_count, count)
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_allclose(together.diagnostics.oob_prediction, total / count, rtol=1e-5)
+
+
+def test_bagging_takes_any_fit():
+    class Ridge:
+        """A weighted ridge regression with the two fields that bagging reads."""
+
+        def __init__(self, X, y, w):
+            self.params = jnp.linalg.solve((X.T * w[None]) @ X + 0.1 * jnp.eye(X.shape[1]), X.T @ (w * y))
+            self.diagnostics = jnp.sum(w)
+
+    X, y, _ = linear_problem()
+    fit = lambda key, X, y, sample_weight: Ridge(X, y, sample_weight)  # noqa: E731
+    bag = bagging(KEY, fit, X, y, members=7, predict=lambda params, X: X @ params)
+    assert bag.params.shape == (7, 4)
+    np.testing.assert_allclose(bag.diagnostics.members, 60.0)
+    plain = bagging(KEY, fit, X, y, members=2, bootstrap=False)
+    np.testing.assert_allclose(plain.params[0], Ridge(X, y, jnp.ones(60)).params)
+    assert plain.diagnostics.oob_prediction is None
+    assert int(plain.diagnostics.oob_count.sum()) == 0
+
+
+def test_a_forest_with_all_features_is_bagging_of_trees():
+    X, _, y = linear_problem()
+    shape = {"n_classes": 2, "max_depth": 2, "bins": 16}
+    fit = jax.jit(lambda m: random_forest(KEY, X, y, members=6, features_per_split=m, width=None, **shape))
+    forest = fit(4)
+    bag = bagging(KEY, partial(decision_tree, **shape), X, y, members=6, predict=predict_tree)
+    contract.assert_close(forest.params, bag.params)
+    np.testing.assert_allclose(forest.diagnostics.oob_prediction, bag.diagnostics.oob_prediction, rtol=1e-5)
+    seen = ~np.isnan(np.asarray(bag.diagnostics.oob_prediction)[:, 0])
+    right = np.asarray(bag.diagnostics.oob_prediction).argmax(1) == np.asarray(y)
+    np.testing.assert_allclose(forest.diagnostics.oob_score, right[seen].mean(), rtol=1e-6)
+    fewer = fit(1)
+    assert (np.asarray(fewer.params.feature) != np.asarray(forest.params.feature)).any()
+
+
+def test_forests_reach_scikit_learn():
+    """Five paired splits each: the mean difference lies within 3 standard errors (or 1 point) of zero."""
+    ours = jax.jit(
+        lambda key, X, y, T: predict_forest(
+            random_forest(key, X, y, n_classes=3, members=50, max_depth=5, width=8, missing=False).params, T
+        )
+    )
+    X, y = load_wine(return_X_y=True)
+    gaps = []
+    for seed in range(5):
+        X1, X2, y1, y2 = train_test_split(X.astype(np.float32), y, test_size=60, random_state=seed, stratify=y)
+        theirs = RandomForestClassifier(50, random_state=seed).fit(X1, y1).score(X2, y2)
+        gaps.append((np.asarray(ours(jax.random.key(seed), X1, y1, X2)).argmax(1) == y2).mean() - theirs)
+    assert np.mean(gaps) > -max(0.01, 3 * np.std(gaps, ddof=1) / np.sqrt(5))
+
+
+def test_regression_forest_reaches_scikit_learn():
+    ours = jax.jit(
+        lambda key, X, y, T: predict_forest(
+            random_forest(key, X, y, members=50, max_depth=7, width=16, features_per_split=10, missing=False).params,
+            T,
+        )
+    )
+    gaps = []
+    for seed in range(4):
+        X, y = make_friedman1(400, random_state=seed)
+        X, y = X.astype(np.float32), y.astype(np.float32)
+        X1, X2, y1, y2 = X[:200], X[200:], y[:200], y[200:]
+        theirs = RandomForestRegressor(50, max_depth=7, random_state=seed).fit(X1, y1).score(X2, y2)
+        residual = np.asarray(ours(jax.random.key(seed), X1, y1, X2)) - y2
+        gaps.append(1 - (residual**2).mean() / y2.var() - theirs)
+    assert abs(np.mean(gaps)) < max(0.02, 3 * np.std(gaps, ddof=1) / 2)
+
+
+def test_extra_trees_learn_and_have_no_rows_left_out():
+    X, signal, _ = linear_problem(200)
+    fit = extra_trees(KEY, X, signal, members=30, max_depth=5, width=8, bins=16, features_per_split=4)
+    assert jnp.isnan(fit.diagnostics.oob_score)
+    residual = predict_forest(fit.params, X) - signal
+    assert jnp.var(residual) < 0.5 * jnp.var(signal)
+
+
+STUMP = partial(decision_tree, max_depth=1, bins=32, missing=False)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_adaboost_identities(classes):
+    """After reweighting, the last learner errs exactly as chance would; for two classes the bound holds."""
+    X, _, y = linear_problem(200, classes=classes)
+    stump = partial(STUMP, n_classes=classes)
+    fit = jax.jit(lambda: adaboost(KEY, stump, predict_tree, X, y, n_classes=classes, rounds=15))()
+    assert fit.diagnostics.active.all()
+    last = jax.tree.map(lambda leaf: leaf[-1], fit.params.members)
+    wrong = np.asarray(predict_tree(last, X).argmax(1) != y)
+    np.testing.assert_allclose(np.sum(np.asarray(fit.diagnostics.weights) * wrong), 1 - 1 / classes, atol=1e-5)
+    if classes == 2:
+        staged = staged_adaboost(fit.params, predict_tree, X, n_classes=2)
+        errors = (staged.argmax(2) != y[None]).mean(1)
+        assert (errors <= fit.diagnostics.bound + 1e-6).all()
+        np.testing.assert_allclose(staged[-1], predict_adaboost(fit.params, predict_tree, X, n_classes=2))
+
+
+def test_adaboost_equals_scikit_learn_round_by_round():
+    X, y = load_breast_cancer(return_X_y=True)
+    X, y = jnp.asarray(X[:150], jnp.float32), jnp.asarray(y[:150])
+    stump = partial(decision_tree, max_depth=1, bins=256, missing=False, n_classes=2)
+    ours = adaboost(KEY, stump, predict_tree, X, y, n_classes=2, rounds=8)
+    theirs = AdaBoostClassifier(DecisionTreeClassifier(max_depth=1), n_estimators=8, random_state=0).fit(X, y)
+    np.testing.assert_allclose(ours.diagnostics.error, theirs.estimator_errors_, rtol=1e-3)
+    np.testing.assert_allclose(ours.params.votes, theirs.estimator_weights_, rtol=1e-3)
+
+
+def test_adaboost_stops_at_chance_and_survives_perfection():
+    X, y = jnp.zeros((4, 1)), jnp.array([0, 1, 0, 1])
+    stump = partial(decision_tree, max_depth=1, bins=4, n_classes=2)
+    hopeless = adaboost(KEY, stump, predict_tree, X, y, n_classes=2, rounds=3)
+    np.testing.assert_array_equal(hopeless.params.votes, 0.0)
+    perfect = adaboost(KEY, stump, predict_tree, y[:, None].astype(float), y, n_classes=2, rounds=3)
+    np.testing.assert_array_equal(perfect.diagnostics.error, 0.0)
+    assert np.isfinite(perfect.params.votes).all()
+
+
+def slow_boosting(X, y, *, rounds, rate, l2, loss):
+    """Boosting of stumps from the definition, every threshold tried, in float64."""
+    X, y = np.asarray(X, np.float64), np.asarray(y, np.float64)
+    f = np.full(len(y), np.log(y.mean() / (1 - y.mean())) if loss == "logistic" else y.mean())
+    for _ in range(rounds):
+        p = 1 / (1 + np.exp(-f))
+        g, h = (y - p, p * (1 - p)) if loss == "logistic" else (y - f, np.ones(len(y)))
+        best = (-np.inf, None)
+        for j in range(X.shape[1]):
+            values = np.unique(X[:, j])
+            for t in (values[:-1] + values[1:]) / 2:
+                left = X[:, j] <= t
+                gain = sum(g[side].sum() ** 2 / (h[side].sum() + l2) for side in (left, ~left))
+                best = max(best, (gain, (j, t)), key=lambda pair: pair[0])
+        left = X[:, best[1][0]] <= best[1][1]
+        for side in (left, ~left):
+            f[side] += rate * g[side].sum() / (h[side].sum() + l2)
+    return f
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+def test_boosting_equals_the_reference(loss):
+    X, signal, label = linear_problem(40, 3)
+    y = label.astype(float) if loss == "logistic" else signal
+    fit = gradient_boosting(None, X, y, loss=loss, rounds=12, max_depth=1, bins=64, learning_rate=0.3, l2=0.7)
+    expected = slow_boosting(X, y, rounds=12, rate=0.3, l2=0.7, loss=loss)
+    np.testing.assert_allclose(predict_boosted(fit.params, X), expected, atol=1e-4)
+
+
+def test_newton_is_gradient_for_squared_loss_and_not_for_logistic():
+    X, signal, label = linear_problem()
+    for loss, y, same in (("squared", signal, True), ("logistic", label, False)):
+        by = [
+            gradient_boosting(None, X, y, loss=loss, order=order, rounds=5, max_depth=2)
+            for order in ("newton", "gradient")
+        ]
+        assert same == np.allclose(by[0].diagnostics.train_loss, by[1].diagnostics.train_loss, rtol=1e-6)
+
+
+def test_every_loss_falls_and_stages_end_at_the_prediction():
+    X, signal, label = linear_problem(classes=3)
+    for loss, y in (("absolute", signal), ("huber", signal), ("softmax", label)):
+        fit = gradient_boosting(None, X, y, loss=loss, n_classes=3, rounds=15, max_depth=2, delta=0.5)
+        curve = np.asarray(fit.diagnostics.train_loss)
+        assert (np.diff(curve) < 1e-6).all(), loss
+        staged, raw = staged_boosted(fit.params, X), predict_boosted(fit.params, X)
+        np.testing.assert_allclose(staged[-1], raw, atol=1e-5)
+        if loss == "softmax":
+            np.testing.assert_allclose(log_loss(label, jax.nn.softmax(raw, axis=1)), curve[-1], rtol=1e-4, atol=1e-5)
+        if loss == "absolute":
+            np.testing.assert_allclose(jnp.abs(staged - signal[None]).mean(1), curve, rtol=1e-4)
+
+
+def test_huber_is_squared_when_wide():
+    X, signal, _ = linear_problem()
+    wide = gradient_boosting(None, X, signal, loss="huber", rounds=5, max_depth=2, delta=1e4, l2=0.0)
+    squared = gradient_boosting(None, X, signal, loss="squared", rounds=5, max_depth=2, l2=0.0)
+    # The starts differ (median, mean); what is learnt on top closes the gap geometrically.
+    gap = predict_boosted(wide.params, X) - predict_boosted(squared.params, X)
+    start = wide.params.start - squared.params.start
+    np.testing.assert_allclose(gap, start * 0.9**5, atol=1e-4)
+
+
+def test_leaf_medians_equal_numpy():
+    rng = np.random.default_rng(0)
+    residual, leaf = rng.normal(size=41).astype(np.float32), rng.integers(0, 4, 41)
+    weights = rng.integers(0, 3, 41).astype(np.float32)
+    ours = leaf_medians(jnp.asarray(residual), jnp.asarray(weights), jnp.asarray(leaf), 5)
+    for i in range(4):
+        repeated = np.repeat(residual[leaf == i], weights[leaf == i].astype(int))
+        np.testing.assert_allclose(ours[i], np.median(repeated), rtol=1e-6)
+    assert ours[4] == 0
+
+
+def test_early_stopping_takes_back_the_rounds_after_the_best():
+    X, signal, _ = linear_problem(100)
+    y = signal + 2 * jax.random.normal(jax.random.key(2), (100,))
+    fit = jax.jit(
+        lambda patience: gradient_boosting(
+            None, X, y, validation=jnp.arange(100) >= 50, rounds=30, max_depth=2, patience=patience
+        )
+    )
+    for patience in (1, 3):
+        got = fit(patience)
+        curve = np.asarray(got.diagnostics.validation_loss)
+        best = 0
+        for t, value in enumerate(curve):
+            if value < curve[best]:
+                best = t
+            if t - best >= patience:
+                break
+        assert int(got.diagnostics.rounds) == best + 1 < 30
+        raw = predict_boosted(got.params, X)[50:]
+        np.testing.assert_allclose(0.5 * jnp.mean((raw - y[50:]) ** 2), curve[best], rtol=1e-5)
+
+
+def test_rows_held_out_or_of_weight_zero_are_not_looked_at():
+    X, signal, _ = linear_problem()
+    out = jnp.arange(60) >= 40
+    fit = jax.jit(lambda y, w, v: gradient_boosting(None, X, y, sample_weight=w, validation=v, rounds=4).params)
+    nonsense = jnp.where(out, 1e3, signal)
+    clean = fit(signal, jnp.ones(60), out)
+    contract.assert_close(fit(nonsense, jnp.ones(60), out), clean)
+    contract.assert_close(fit(nonsense, jnp.where(out, 0.0, 1.0), jnp.zeros(60, bool)), clean)
+
+
+def test_sampling_is_of_the_asked_share_and_all_of_it_is_no_sampling():
+    X, signal, _ = linear_problem(200)
+    fit = jax.jit(
+        lambda rows, columns: (
+            gradient_boosting(KEY, X, signal, rounds=40, max_depth=1, subsample=rows, column_sample=columns).params
+        )
+    )
+    plain = gradient_boosting(None, X, signal, rounds=40, max_depth=1).params
+    contract.assert_close(fit(1.0, 1.0), plain)
+    half = np.asarray(fit(0.5, 1.0).trees.weight)[:, 0]
+    assert abs(half.mean() - 100) < 5  # 40 draws of a binomial with s.d. 7: 4.5 standard errors
+    roots = np.asarray(fit(1.0, 0.25).trees.feature)[:, 0]
+    assert set(roots) == {0, 1, 2, 3}  # one feature a round: even the useless ones get their turn
+
+
+def test_lanes_of_boosting_equal_single_fits():
+    X, _, y = linear_problem()
+    binned = bin_features(X, bins=16)
+
+    def fit(key, rate, l2, w):
+        return gradient_boosting(
+            key,
+            binned,
+            y,
+            loss="logistic",
+            sample_weight=w,
+            rounds=4,
+            max_depth=2,
+            learning_rate=rate,
+            l2=l2,
+            subsample=0.8,
+        ).params
+
+    keys, rates = jax.random.split(KEY, 3), jnp.array([0.1, 0.3, 1.0])
+    contract.vmap_equals_loop(fit, keys, rates, rates * 5, jax.random.uniform(KEY, (3, 60)), atol=1e-5)
+    contract.lowers_everywhere(fit, KEY, 0.1, 1.0, jnp.ones(60))
+
+
+@threadpool_limits.wrap(limits=1)  # waiting threads of OpenMP would burn the cores of other tests
+def test_boosting_reaches_scikit_learn():
+    """Four paired splits each of two problems: within 3 standard errors, or 0.02."""
+    classify = jax.jit(
+        lambda X, y, T: predict_boosted(gradient_boosting(None, X, y, loss="logistic", missing=False).params, T)
+    )
+    regress = jax.jit(lambda X, y, T: predict_boosted(gradient_boosting(None, X, y, missing=False).params, T))
+    gaps = []
+    X, y = load_breast_cancer(return_X_y=True)
+    for seed in range(4):
+        X1, X2, y1, y2 = train_test_split(X.astype(np.float32), y, test_size=171, random_state=seed)
+        theirs = HistGradientBoostingClassifier(max_depth=3, early_stopping=False).fit(X1, y1)
+        p = jax.nn.sigmoid(classify(X1, y1, X2))
+        gaps.append(log_loss(y2, p) - log_loss(y2, theirs.predict_proba(X2)))
+    assert np.mean(gaps) < max(0.02, 3 * np.std(gaps, ddof=1) / 2)
+    gaps = []
+    X, y = load_diabetes(return_X_y=True)
+    for seed in range(4):
+        X1, X2, y1, y2 = train_test_split(X.astype(np.float32), y.astype(np.float32), test_size=142, random_state=seed)
+        theirs = HistGradientBoostingRegressor(max_depth=3, early_stopping=False).fit(X1, y1).score(X2, y2)
+        residual = np.asarray(regress(X1, y1, X2)) - y2
+        gaps.append(1 - (residual**2).mean() / y2.var() - theirs)
+    assert np.mean(gaps) > -max(0.02, 3 * np.std(gaps, ddof=1) / 2)
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda X, y: bootstrap_weights(KEY, 0), "'n' must be at least 1"),
+        (lambda X, y: bagging(KEY, STUMP, X, y, members=0), "'members' must be at least 1"),
+        (lambda X, y: bagging(KEY, STUMP, X, y, sample_weight=y[:2]), "'sample_weight' must have shape"),
+        (lambda X, y: random_forest(KEY, X, y[:2]), "'y' must have shape"),
+        (lambda X, y: adaboost(KEY, STUMP, predict_tree, X, y, n_classes=2), "'y' must hold integer classes"),
+        (
+            lambda X, y: adaboost(KEY, STUMP, predict_tree, X, y.astype(int), n_classes=1),
+            "'n_classes' must be at least 2",
+        ),
+        (lambda X, y: gradient_boosting(None, X, y, loss="hinge"), "'loss' must be one of"),
+        (lambda X, y: gradient_boosting(None, X, y, order="third"), "'order' must be one of"),
+        (lambda X, y: gradient_boosting(None, X, y, subsample=0.5), "'key' must be a PRNG key"),
+        (lambda X, y: gradient_boosting(None, X, y, patience=3), "'validation' must mark rows"),
+        (lambda X, y: gradient_boosting(None, X, y[:2]), "'y' must have shape"),
+        (lambda X, y: gradient_boosting(None, X, y.astype(int)), "'y' must be floating"),
+        (lambda X, y: gradient_boosting(None, X, y, loss="softmax", n_classes=2), "'y' must hold integer classes"),
+        (lambda X, y: gradient_boosting(None, X, y.astype(int), loss="softmax"), "'n_classes' must be given"),
+    ],
+)
+def test_errors_say_what_to_mend(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(jnp.ones((4, 2)), jnp.arange(4.0))
