@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shlex
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,6 +126,7 @@ def _run(
     digest = directory.freeze_spec(spec)
     directory.write_json("environment.json", describe_environment(loaded.root) | {"command": command_of(loaded)})
     directory.write_json("figures.json", [dataclasses.asdict(figure) for figure in experiment.figures])
+    threading.Thread(target=_import_ahead, daemon=True).start()
     directory.log(f"spec {digest} frozen; {loaded.plan.cells} trials in {len(loaded.plan.programs())} programs")
     notify(f"tracing {len(loaded.plan.programs())} programs")
     results = run_plan(
@@ -145,6 +147,12 @@ def _run(
 
     notify("writing the report")
     write_report(directory.path)
+    failures = results.attrs.get("failures", [])
+    if failures:
+        raise RunError(
+            f"{directory.path}: {len(failures)} static points could not be computed, the rest is complete: "
+            + "; ".join(failures)
+        )
     directory.set_status("finished")
     return Run(directory, verdicts)
 
@@ -257,7 +265,8 @@ def check_names(loaded: LoadedConfig, experiment: Experiment) -> None:
     program = loaded.plan.programs()
     key = master_key(loaded.config.master_key)
     outputs = all_outputs([trace(experiment.trial, loaded.plan, p, key) for p in program])
-    known = [*(n for n in outputs if n != "nonfinite"), *experiment.estimands]
+    own = ("status", "nonfinite")  # the engine's marks are not for claims
+    known = [*(name for name in outputs if not name.startswith(own)), *experiment.estimands]
     for name, claim in loaded.config.claims.items():
         asked = {"estimand": claim.estimand, "tune": claim.tune.goal if claim.tune else None}
         asked |= {
@@ -277,6 +286,14 @@ def check_names(loaded: LoadedConfig, experiment: Experiment) -> None:
 def command_of(loaded: LoadedConfig) -> str:
     """The command that repeats a run."""
     return shlex.join(["jaxml", "run", loaded.document.name, *loaded.overrides])
+
+
+def _import_ahead() -> None:
+    """Import what judging and reporting need while XLA compiles, which leaves Python idle."""
+    import scipy.stats  # noqa: F401
+
+    import jaxml.claims.judge
+    import jaxml.report  # noqa: F401
 
 
 def _why_exploratory(loaded: LoadedConfig) -> str:

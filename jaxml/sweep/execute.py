@@ -4,6 +4,7 @@ A static point that fails takes nobody with it, a first signal lets the chunks i
 in flight than keep the workers busy, so memory stays bounded whatever the number of lanes.
 """
 
+import contextlib
 import os
 import threading
 import time
@@ -24,7 +25,7 @@ from jaxml.sweep.signals import Stop, finish_on_signal
 from jaxml.sweep.trace import MISSING, Traced
 
 _ONE_AT_A_TIME = threading.Lock()
-"""XLA's CPU programs share one thread pool and wait in it for their parts: several at once can wait forever."""
+"""Held while a block that must run alone computes a chunk."""
 _POLL_SECONDS = 0.2
 """How long a signal may wait for an answer."""
 
@@ -173,7 +174,7 @@ class Execution:
         return block
 
     def _compute(self, block: Any, chunk: ChunkId) -> Mapping[str, np.ndarray]:
-        with _ONE_AT_A_TIME:
+        with _ONE_AT_A_TIME if block.alone else contextlib.nullcontext():
             begin = time.perf_counter()
             outputs = block.compute(chunk)
         self.timing.run_seconds += time.perf_counter() - begin
@@ -181,5 +182,5 @@ class Execution:
 
 
 def workers() -> int:
-    """Programs compiled at once: one for each core."""
+    """Programs compiled, and chunks computed, at once: one for each core."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

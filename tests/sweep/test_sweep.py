@@ -346,3 +346,17 @@ def test_ops_and_learners_do_not_know_the_engine():
 
 def test_sweep_is_exported():
     assert jaxml.sweep is sweep
+
+
+def test_programs_that_wait_in_xlas_thread_pool_never_wait_for_each_other():
+    """Batched LAPACK calls of two programs at once wait for ever; see `jaxml.sweep.block`."""
+
+    def trial(key, *, shift: float, kind: Literal["eigh", "cholesky"] = "eigh"):
+        x = jax.random.normal(key, (30, 12))
+        gram = x.T @ x + shift * jnp.eye(12)
+        return {"y": jnp.linalg.eigvalsh(gram)[0] if kind == "eigh" else jnp.linalg.cholesky(gram)[0, 0]}
+
+    axes = {"shift": [0.1 * i for i in range(1, 17)], "kind": ["eigh", "cholesky"]}
+    results = jaxml.sweep(trial, seeds=32, lanes=32, **axes)
+    assert not results.nonfinite.any()
+    assert (results.y.sel(kind="eigh").diff("shift") > 0).all()
