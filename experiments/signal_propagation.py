@@ -33,7 +33,7 @@ PHI: dict[str, Callable[[jax.Array], jax.Array]] = {
 BLOCKS = ("plain", "residual", "batch norm", "batch norm and residual")
 # Gaussian expectations. 200 points of Gauss and Hermite miss tanh'(20 z), 1 / 20 wide, by a factor of 70; the
 # trapezoid rule, which converges faster than any power for such integrands, does not.
-ABSCISSAE = np.linspace(-9.0, 9.0, 4001)
+ABSCISSAE = np.linspace(-9.0, 9.0, 4000)  # an even number: no point lies on the kink of ReLU
 WEIGHTS = np.exp(-0.5 * ABSCISSAE**2)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
 
@@ -84,7 +84,7 @@ def trial(
         "decades_gained": -lost,
         "imbalance": jnp.abs(lost),
         "room": 4 - jnp.abs(lost),  # below a factor 100 between the gradient norms of the first and the last layer
-        "slope": -lost / jnp.maximum(depth - 1, 1),
+        "slope": -lost / jnp.maximum(depth - 1, 1).astype(float),
     }
 
 
@@ -132,7 +132,7 @@ def some_nets(
     """Values of the chosen networks, along an axis of their own."""
     net = results.depth.dims[0]
     kept = values.isel({net: np.flatnonzero(chosen)}).drop_vars(["depth", "block"], errors="ignore")
-    return kept.rename({net: name}).assign_coords({name: np.asarray(label)[chosen]})
+    return kept.rename({net: name}).assign_coords({name: np.asarray(label, object)[chosen]})
 
 
 def plain(results: "xarray.Dataset", values: "xarray.DataArray") -> "xarray.DataArray":
@@ -150,7 +150,8 @@ def against_theory(results: "xarray.Dataset") -> "xarray.DataArray":
     """Slope of the deepest plain networks, measured and predicted, on an axis `source`."""
     import xarray
 
-    both = xarray.concat([results.slope, theory_slope(results)], xarray.Variable("source", ["measured", "theory"]))
+    source = xarray.Variable("source", np.asarray(["measured", "theory"], object))
+    both = xarray.concat([results.slope, theory_slope(results)], source)
     return deepest(results, both).sel(architecture="plain", drop=True)
 
 

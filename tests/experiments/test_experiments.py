@@ -1,0 +1,155 @@
+"""Every config runs from end to end on small shapes; what an experiment computes is held to exact answers."""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxml
+from jaxml.experiment import load_experiment, project_root
+from jaxml.learn import fit_huber, fit_least_squares, linear_predictor
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+SMALL = {
+    "l1_sparsity": ("lam=0.0,0.1", "n=20", "d=10", "steps=3"),
+    "outliers": ("n=20", "steps=2"),
+    "signal_propagation": ("width=16", "batch=4"),
+}
+"""Overrides that shrink a run; the grid must still hold every value that a claim names."""
+
+
+@pytest.fixture
+def as_users_run_it(monkeypatch, tmp_path_factory):
+    """JAX's own promotion rules, a private cache of programs; whatever a run sets is set back."""
+    monkeypatch.setenv("JAXML_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    names = ("jax_enable_x64", "jax_numpy_dtype_promotion", "jax_numpy_rank_promotion")
+    before = {name: getattr(jax.config, name) for name in names}
+    jax.config.update("jax_numpy_dtype_promotion", "standard")
+    jax.config.update("jax_numpy_rank_promotion", "allow")
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+
+
+def module(name):
+    """An experiment's module, imported as a run imports it."""
+    load_experiment(name, project_root(CONFIGS[0]))
+    return sys.modules[f"experiments.{name}"]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_runs_from_end_to_end(config, tmp_path, as_users_run_it):
+    run = jaxml.run(config, SMALL.get(config.stem, ()), runs=tmp_path, smoke=True)
+    assert run.directory.status == "finished"
+    assert run.verdicts.status == "exploratory"
+    assert not run.results.nonfinite.any()
+    assert (run.path / "report.html").stat().st_size > 10_000
+    for card in run.verdicts.claims:
+        assert card.margin_reason
+        assert {control.kind for control in card.controls} == {"negative", "positive"}
+
+
+# The worked example: nine predictions off by 0.1, one by 999.
+SHARES = {
+    "squared": (999**2 / (999**2 + 9 * 0.1**2), 999 / (999 + 9 * 0.1)),
+    "absolute": (999 / (999 + 9 * 0.1), 1 / 10),
+    "smooth_l1": (998.5 / (998.5 + 9 * 0.1**2 / 2), 1 / (1 + 9 * 0.1)),
+}
+
+
+@pytest.mark.parametrize("loss", SHARES)
+def test_the_shares_of_the_worked_example_are_exact(loss, x64):
+    shares = module("outlier_shares").trial(jax.random.key(0), loss=loss, outlier=1000.0, off=0.1)
+    np.testing.assert_allclose((shares["loss_share"], shares["gradient_share"]), SHARES[loss], rtol=1e-12)
+    assert float(shares["others_loss_share"] + shares["loss_share"]) == pytest.approx(1, rel=1e-14)
+    assert float(shares["others_gradient_share"] + shares["gradient_share"]) == pytest.approx(1, rel=1e-14)
+
+
+def reference_decades(trial_arguments, key, phi, slope):
+    """Decades lost by the chain rule, layer by layer in NumPy, with the weights that the trial draws."""
+    width, batch, depth = (trial_arguments[name] for name in ("width", "batch", "depth"))
+    weight_key, input_key = jax.random.split(key)
+    h, top = np.asarray(jax.random.normal(input_key, (2, batch, width)))
+    weights, slopes, residual = [], [], trial_arguments["block"] == 1
+    for layer in range(depth):
+        own = jax.random.fold_in(weight_key, layer)
+        draw = jax.random.uniform(own, (width, width), jnp.float32, -1.0, 1.0)
+        W = trial_arguments["sigma_w"] * np.asarray(draw, float) * np.sqrt(3 / width)
+        z = h @ W
+        weights.append(W)
+        slopes.append(slope(z))
+        h = phi(z) + (h if residual else 0)
+    gradient = top
+    for W, factor in zip(weights[:0:-1], slopes[:0:-1], strict=True):
+        gradient = (gradient * factor) @ W.T + (gradient if residual else 0)
+    return np.log10((top**2).sum()) - np.log10((gradient**2).sum())
+
+
+@pytest.mark.parametrize("block", [0, 1])
+def test_decades_lost_follow_the_chain_rule_at_any_padding(block, x64):
+    trial = module("signal_propagation").trial
+    given = {"sigma_w": 1.3, "depth": 5, "block": block, "width": 7, "batch": 3}
+    key = jax.random.key(4)
+    exact = reference_decades(given, key, np.tanh, lambda z: 1 - np.tanh(z) ** 2)
+    for deepest in (5, 9):
+        out = jax.jit(lambda: trial(key, activation="tanh", deepest=deepest, **given))()  # noqa: B023
+        assert float(out["decades_lost"]) == pytest.approx(exact, rel=1e-12)
+        assert float(out["slope"]) == pytest.approx(-exact / 4, rel=1e-12)
+
+
+def test_an_orthogonal_linear_network_moves_by_its_weights_alone(x64):
+    trial = module("signal_propagation").trial
+    slope = jax.jit(
+        lambda s: trial(jax.random.key(0), sigma_w=s, depth=9, activation="orthogonal", width=6, deepest=9)["slope"]
+    )
+    for sigma_w in (1.0, 0.5, 3.0):
+        assert float(slope(sigma_w)) == pytest.approx(2 * np.log10(sigma_w), abs=1e-12)
+
+
+def test_batch_norm_makes_the_size_of_weights_irrelevant(x64):
+    trial = module("signal_propagation").trial
+    slope = jax.jit(lambda s: trial(jax.random.key(0), sigma_w=s, depth=6, block=2, width=6, deepest=6)["slope"])
+    assert float(slope(30.0)) == pytest.approx(float(slope(300.0)), rel=1e-4)  # but for the 1e-5 under the root
+
+
+def test_theory_agrees_with_its_closed_forms(x64):
+    factors, sigma_w = module("signal_propagation").factors, np.array([0.3, 1.0, 4.0, 20.0])
+    np.testing.assert_allclose(factors("relu", np.array([np.sqrt(2)]), 5), 0, atol=1e-12)
+    np.testing.assert_allclose(factors("orthogonal", sigma_w, 3), np.log10(sigma_w**2)[:, None] * np.ones(3))
+    # phi = erf(sqrt(pi) z / 2): E[phi'^2] = 1 / sqrt(1 + pi q), E[phi^2] = 2/pi asin(t / (1 + t)), t = pi q / 2
+    q, exact = sigma_w**2, []
+    for _ in range(4):
+        exact.append(np.log10(sigma_w**2 / np.sqrt(1 + np.pi * q)))
+        t = np.pi * q / 2
+        q = sigma_w**2 * 2 / np.pi * np.arcsin(t / (1 + t))
+    np.testing.assert_allclose(factors("erf", sigma_w, 4), np.stack(exact, 1), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(factors("tanh", np.array([1e-3]), 3), -6, atol=1e-5)  # chi -> sigma_w^2 phi'(0)^2
+
+
+def test_outlier_fits_are_the_minimisers_of_their_losses():
+    outliers, key = module("outliers"), jax.random.key(1)
+    X, y, rows, column = outliers.draw(jax.random.split(key)[0], "planted", 60, 3)
+    bad = jnp.arange(rows) < 6
+    A = X[:rows].at[:, column].add(jnp.where(bad, 2.0, 0.0))
+    target = y[:rows] + jnp.where(bad, 8.0, 0.0)
+    fits = {"squared": fit_least_squares(A, target), "smooth_l1": fit_huber(A, target, delta=1.0)}
+    for loss, fit in fits.items():
+        given = {"fraction": 0.1, "size": 8.0, "leverage": 2.0, "loss": loss, "problem": "planted", "n": 60, "d": 3}
+        out = jax.jit(partial(outliers.trial, **given))(key)
+        error = jnp.abs(linear_predictor(fit.params, X[rows:]) - y[rows:]).mean()
+        assert float(out["error"]) == pytest.approx(float(error), rel=1e-3)
+        residual = jnp.abs(linear_predictor(fit.params, A) - target)
+        slopes = residual if loss == "squared" else jnp.minimum(residual, 1.0)
+        assert float(out["gradient_share"]) == pytest.approx(float(slopes[:6].sum() / slopes.sum()), rel=1e-3)
+
+
+def test_a_redescending_loss_ignores_what_lies_far_off():
+    trial = module("outliers").trial
+    given = {"loss": "tukey", "problem": "planted", "n": 60, "d": 3, "fraction": 0.1}
+    clean, spoilt = (jax.jit(lambda size: trial(jax.random.key(1), size=size, **given))(size) for size in (0.0, 1000.0))
+    assert float(spoilt["gradient_share"]) == 0
+    assert float(spoilt["error"]) == pytest.approx(float(clean["error"]), rel=0.1)
