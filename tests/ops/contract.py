@@ -45,6 +45,21 @@ def derivatives_match(fn: Callable, *args: Any, order: int = 2, rtol: float = 1e
     check_grads(of_arrays, args, order=order, modes=("fwd", "rev"), rtol=rtol, atol=atol, eps=1e-5)
 
 
+def gradients_match(fn: Callable, *args: Any, rtol: float = 1e-4, atol: float = 1e-4) -> None:
+    """As `derivatives_match` for `fn` and then for its gradient: two orders with half the programs to compile."""
+    rng = np.random.default_rng(0)
+    weights = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape), jax.eval_shape(fn, *args))
+
+    def gradient(*inputs: Any) -> Any:
+        def total(*inputs: Any) -> jax.Array:
+            return sum(jnp.vdot(w, x) for w, x in zip(*map(jax.tree.leaves, (weights, fn(*inputs))), strict=True))
+
+        return jax.grad(total, tuple(range(len(inputs))))(*inputs)
+
+    derivatives_match(jax.jit(fn), *args, order=1, rtol=rtol, atol=atol)
+    derivatives_match(jax.jit(gradient), *args, order=1, rtol=rtol, atol=atol)
+
+
 def finite_everywhere(fn: Callable, *args: Any, argnums: int | tuple[int, ...] = 0) -> None:
     """Values, gradients and second derivatives are finite; `fn` may return any pytree of floats."""
 

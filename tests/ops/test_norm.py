@@ -1,5 +1,6 @@
 """Normalisation against the definition, torch (golden), Flax and ONNX; masks, shards, precision, laws."""
 
+import functools
 from pathlib import Path
 
 import flax.linen as nn
@@ -38,24 +39,41 @@ def batch(shape, *, mean=0.0, std=1.0, seed=0, dtype=jnp.float32):
     return jnp.asarray(np.random.default_rng(seed).normal(mean, std, size=shape), dtype)
 
 
+@functools.partial(jax.jit, static_argnames="axis")
+def every_convention(x, params, state, *, axis):
+    """In training, and evaluated afterwards."""
+    out = {}
+    for convention in CONVENTIONS:
+        settings = {"axis": axis, "convention": convention}
+        y, new = norm.batch_norm(x, params, state, training=True, momentum=0.3, **settings)
+        evaluated, kept = norm.batch_norm(x, params, new, training=False, **settings)
+        out[convention] = y, new, evaluated, norm.frozen_batch_norm(x, params, new, axis=axis), kept
+    return out
+
+
 @pytest.mark.parametrize(("shape", "axis"), [((4, 3, 2, 2), 1), ((4, 2, 2, 3), -1), ((5, 3), -1)])
-@pytest.mark.parametrize("convention", CONVENTIONS)
-def test_batch_norm_equals_its_definition(shape, axis, convention):
+def test_batch_norm_equals_its_definition(shape, axis):
     x = batch(shape, mean=2.0)
     params, state = norm.init_batch_norm(shape, axis=axis)
     params = jax.tree.map(lambda p: p + jnp.arange(p.size, dtype=p.dtype).reshape(p.shape), params)
-    y, new = norm.batch_norm(x, params, state, training=True, axis=axis, momentum=0.3, convention=convention)
     expected, mean, var = reference(x, np.ravel(params.scale), np.ravel(params.bias), channel=axis % len(shape))
     n = x.size / 3
-    weight = 0.3 if convention == "torch" else 0.7
-    running = weight * var * (n / (n - 1) if convention == "torch" else 1) + (1 - weight)
-    contract.assert_close(y, expected)
-    contract.assert_close(np.ravel(new.mean), weight * mean)
-    contract.assert_close(np.ravel(new.var), running)
-    assert new.mean.shape == params.scale.shape
-    evaluated, kept = norm.batch_norm(x, params, new, training=False, axis=axis, convention=convention)
-    contract.assert_close(evaluated, norm.frozen_batch_norm(x, params, new, axis=axis))
-    assert kept is new
+    for convention, (y, new, evaluated, frozen, kept) in every_convention(x, params, state, axis=axis).items():
+        weight = 0.3 if convention == "torch" else 0.7
+        running = weight * var * (n / (n - 1) if convention == "torch" else 1) + (1 - weight)
+        contract.assert_close(y, expected)
+        contract.assert_close(np.ravel(new.mean), weight * mean)
+        contract.assert_close(np.ravel(new.var), running)
+        assert new.mean.shape == params.scale.shape
+        contract.assert_close(evaluated, frozen)
+        contract.assert_close(kept, new, rtol=0, atol=0)
+
+
+def test_default_momentum_of_each_convention():
+    x = jnp.array([[1.0], [3.0]])
+    for convention, weight in {"flax": 0.01, "torch": 0.1, "onnx": 0.1}.items():
+        _, new = norm.batch_norm(x, *norm.init_batch_norm(x.shape), training=True, convention=convention)
+        contract.assert_close(new.mean, np.full((1, 1), 2 * weight))
 
 
 def test_equal_to_torch(x64):
@@ -160,7 +178,7 @@ def test_masked_equals_compacted_and_hides_what_it_masks():
 
 def test_two_unequal_shards_equal_one_device():
     x = batch((2, 6, 3), mean=5.0)
-    mask = jnp.arange(6) < jnp.array([[6], [2]])
+    mask = jnp.arange(6)[None] < jnp.array([[6], [2]])
     params, state = norm.init_batch_norm((6, 3))
 
     def shards(x):
@@ -189,47 +207,45 @@ def test_two_unequal_shards_equal_one_device():
     contract.assert_close(unmasked.reshape(12, 3), norm.batch_norm(x.reshape(12, 3), params, state, training=True)[0])
 
 
-@pytest.mark.parametrize("mask", [None, np.array([True, True, False, True])])
-def test_derivatives(x64, mask):
+def test_derivatives(x64):
     x = batch((4, 2), mean=1.0, dtype=jnp.float64)
     params = norm.NormParams(jnp.array([[1.5, 0.5]]), jnp.array([[0.1, -0.2]]))
-    state = norm.BatchNormState(jnp.zeros((1, 2)), jnp.ones((1, 2)))
-    mask = None if mask is None else jnp.asarray(mask)
+    state = norm.BatchNormState(jnp.full((1, 2), 0.3), jnp.full((1, 2), 0.6))
 
+    @jax.jit
     def fn(x, params, eps):
-        return norm.batch_norm(x, params, state, training=True, mask=mask, eps=eps)
+        return {
+            "training": norm.batch_norm(x, params, state, training=True, eps=eps),
+            "masked": norm.batch_norm(
+                x, params, state, training=True, mask=jnp.array([True, True, False, True]), eps=eps
+            ),
+            "inference": norm.batch_norm(x, params, state, training=False, eps=eps),
+            "layer": norm.layer_norm(x, None, axis=0, eps=eps),
+            "group": norm.group_norm(x, params, num_groups=2, eps=eps),
+        }
 
-    contract.derivatives_match(fn, x, params, jnp.asarray(0.1))
-
-
-def test_derivatives_of_layer_and_group_norm(x64):
-    x = batch((3, 4), dtype=jnp.float64)
-    contract.derivatives_match(lambda x: norm.layer_norm(x, None, eps=0.1), x)
-    contract.derivatives_match(lambda x: norm.group_norm(x, None, num_groups=2, eps=0.1), x)
-
-
-LAWFUL = {
-    "training": lambda x, p, s: norm.batch_norm(x, p, s, training=True),
-    "inference": lambda x, p, s: norm.batch_norm(x, p, s, training=False),
-    "frozen": lambda x, p, s: norm.frozen_batch_norm(x, p, s),
-    "layer": lambda x, p, s: norm.layer_norm(x, p),
-    "group": lambda x, p, s: norm.group_norm(x, p, num_groups=2),
-}
+    contract.gradients_match(fn, x, params, jnp.asarray(0.1))
 
 
-@pytest.mark.parametrize("name", LAWFUL)
-def test_laws(name):
-    x = batch((2, 4, 2))
+@jax.jit
+def every_norm(x):
     params, state = norm.init_batch_norm((4, 2))
+    return {
+        "training": norm.batch_norm(x, params, state, training=True),
+        "inference": norm.batch_norm(x, params, state, training=False),
+        "frozen": norm.frozen_batch_norm(x, params, state),
+        "layer": norm.layer_norm(x, params),
+        "group": norm.group_norm(x, params, num_groups=2),
+    }
 
-    def fn(x):
-        return LAWFUL[name](x, params, state)
 
-    contract.jit_equals_eager(fn, x[0])
-    contract.vmap_equals_loop(fn, x)
-    contract.lowers_everywhere(fn, x[0])
-    contract.finite_everywhere(fn, x[0])
-    contract.finite_everywhere(fn, jnp.ones((4, 2)))
+def test_laws():
+    x = batch((2, 4, 2))
+    contract.jit_equals_eager(every_norm, x[0])
+    contract.vmap_equals_loop(every_norm, x)
+    contract.lowers_everywhere(every_norm, x[0])
+    contract.finite_everywhere(every_norm, x[0])
+    contract.finite_everywhere(every_norm, jnp.ones((4, 2)))
 
 
 def test_half_precision_accumulates_in_float32():

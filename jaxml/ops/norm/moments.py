@@ -16,8 +16,8 @@ def _total(axes: tuple[int, ...], names: str | tuple[str, ...] | None, x: Array)
 
 def _moments(
     axes: tuple[int, ...], names: str | tuple[str, ...] | None, x: Array, mask: Array | None
-) -> tuple[Array, Array, Array, Array, Array]:
-    """``(d, pivot, mean of d, variance, count)`` with ``d = x - pivot``, 0 where masked out.
+) -> tuple[Array, Array, Array, Array]:
+    """``(mean, rest, variance, count)``: the mean is known better than a number can hold, as ``mean + rest``.
 
     Moments about a pivot, in one pass, are as good as those of two passes while the pivot lies within a few
     standard deviations of the mean. The mean of the first of B examples lies within ``sqrt(B)`` of them, so the
@@ -35,10 +35,17 @@ def _moments(
         pivot = pivot if names is None else jax.lax.pmean(pivot, names)
     # The moments do not depend on the pivot, so neither do their derivatives.
     pivot = jax.lax.stop_gradient(pivot)
-    d = x - pivot if mask is None else jnp.where(mask, x - pivot, 0)
-    mean = _total(axes, names, d) / n
-    var = jnp.maximum(_total(axes, names, d * d) / n - mean * mean, 0)
-    return d, pivot, mean, var, count
+    # XLA writes deviations to memory, as much traffic as the result, when several sums read them, and subtracts on the
+    # fly when one does. So each sum over the batch has deviations of its own: x - pivot, x + (-pivot) and, for the
+    # derivative, x + (-mean).
+    offset = _total(axes, names, _kept(x - pivot, mask)) / n
+    var = jnp.maximum(_total(axes, names, jnp.square(_kept(x + (-pivot), mask))) / n - offset * offset, 0)
+    mean = pivot + offset
+    return mean, offset - (mean - pivot), var, count
+
+
+def _kept(x: Array, mask: Array | None) -> Array:
+    return x if mask is None else jnp.where(mask, x, 0)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
@@ -52,9 +59,9 @@ def normalize(
     mask: Array | None,
 ) -> tuple[Array, Array, Array, Array]:
     """``(y, mean, variance, count)`` of a batch that is 0 where masked out."""
-    d, pivot, mean, var, count = _moments(axes, names, x, mask)
+    mean, rest, var, count = _moments(axes, names, x, mask)
     slope = jax.lax.rsqrt(var + eps) * scale
-    return d * slope + (bias - mean * slope), pivot + mean, var, count
+    return _kept(x - mean, mask) * slope + (bias - rest * slope), mean, var, count
 
 
 @normalize.defjvp
@@ -65,14 +72,20 @@ def _normalize_jvp(
     # with a and b per channel, the transpose needs just two reductions: of the cotangent, and of it times d.
     x, scale, bias, eps, mask = primals
     x_dot, scale_dot, bias_dot, eps_dot, _ = tangents
-    d, pivot, mean, var, count = _moments(axes, names, x, mask)
+    mean, rest, var, count = _moments(axes, names, x, mask)
     n = jnp.maximum(count, 1)
     inverse = jax.lax.rsqrt(var + eps)
     slope = inverse * scale
-    x_dot = x_dot if mask is None else jnp.where(mask, x_dot, 0)
+    d = _kept(x - mean, mask)
+    x_dot = _kept(x_dot, mask)
     mean_dot = _total(axes, names, x_dot) / n
-    half_var_dot = _total(axes, names, d * x_dot) / n - mean * mean_dot
+    half_var_dot = _total(axes, names, d * x_dot) / n - rest * mean_dot
     b = inverse * scale_dot - slope * inverse * inverse * (half_var_dot + eps_dot / 2)
-    a = bias_dot - slope * mean_dot - mean * b
-    primal = d * slope + (bias - mean * slope), pivot + mean, var, count
-    return primal, (slope * x_dot + a + b * d, mean_dot, 2 * half_var_dot, jnp.zeros_like(count))
+    a = bias_dot - slope * mean_dot - rest * b
+    primal = d * slope + (bias - rest * slope), mean, var, count
+    return primal, (
+        slope * x_dot + a + b * _kept(x + (-mean), mask),
+        mean_dot,
+        2 * half_var_dot,
+        jnp.zeros_like(count),
+    )
