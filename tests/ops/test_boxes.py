@@ -65,7 +65,7 @@ def test_the_axis_aligned_box_of_a_rotated_one_encloses_its_corners():
 @pytest.mark.parametrize(("a", "b"), list(itertools.product(FORMATS, FORMATS)))
 def test_conversion_is_finite_for_boxes_without_size(a, b):
     boxes = jnp.zeros(op.convert.SIZES[a])
-    contract.finite_everywhere(lambda x: op.box_convert(x, from_format=a, to_format=b), boxes)
+    contract.finite_everywhere(jax.jit(lambda x: op.box_convert(x, from_format=a, to_format=b)), boxes)
 
 
 @pytest.mark.usefixtures("x64")

@@ -84,11 +84,11 @@ def test_equals_torchvision_with_ties_and_with_classes(threshold):
 @pytest.mark.parametrize("threshold", THRESHOLDS)
 @pytest.mark.parametrize("data", [spread, crowd])
 def test_equals_the_greedy_definition_over_several_blocks(data, threshold):
-    boxes, scores = data(1500)
+    boxes, scores = data(600)
     assert survivors(compiled()(boxes, scores, threshold)) == greedy(boxes, scores, threshold)
 
 
-@pytest.mark.parametrize("n", [0, 1, 64, 128, 129, 511])
+@pytest.mark.parametrize("n", [0, 1, 128, 129])
 def test_every_size_around_a_block(n):
     boxes, scores = spread(n)
     assert survivors(compiled()(boxes, scores, 0.2)) == greedy(boxes, scores, 0.2)
@@ -116,7 +116,7 @@ def test_a_chain_keeps_its_end():
 
 
 def test_a_long_chain_needs_as_many_rounds_as_it_has_links():
-    n = 300
+    n = 600
     left = jnp.arange(n, dtype=jnp.float32)
     boxes = jnp.stack([left, jnp.zeros(n), left + 2, jnp.ones(n)], axis=1)
     assert survivors(compiled()(boxes, -left, 0.3)) == list(range(0, n, 2))
@@ -134,18 +134,18 @@ def test_the_threshold_itself_does_not_suppress_and_identical_boxes_leave_the_fi
 
 def test_negative_coordinates_with_many_classes():
     """Where the trick of shifting each class by an offset fails."""
-    boxes, scores = crowd(1500)
-    classes = np.random.default_rng(1).integers(0, 10_000, 1500)
+    boxes, scores = crowd(600)
+    classes = np.random.default_rng(1).integers(0, 10_000, 600)
     expected = greedy(boxes - 1e5, scores, 0.5, classes=classes)
     assert survivors(compiled()(boxes - 1e5, scores, 0.5, class_ids=jnp.asarray(classes, jnp.int32))) == expected
-    everyone = jnp.zeros(1500, jnp.int32)
+    everyone = jnp.zeros(600, jnp.int32)
     alone = survivors(compiled()(boxes, scores, 0.5))
     assert survivors(compiled()(boxes, scores, 0.5, class_ids=everyone)) == alone
 
 
-@pytest.mark.parametrize("max_outputs", [0, 5, 300, 1600])
+@pytest.mark.parametrize("max_outputs", [0, 200, 700])
 def test_max_outputs_are_the_best_of_all(max_outputs):
-    boxes, scores = spread(1500)
+    boxes, scores = spread(600)
     result = compiled(max_outputs=max_outputs)(boxes, scores, 0.5)
     assert result.indices.shape == (max_outputs,)
     assert survivors(result) == greedy(boxes, scores, 0.5)[:max_outputs]
@@ -162,12 +162,13 @@ def test_score_threshold_is_strict_and_nan_scores_are_no_candidates():
 
 def test_padding_and_nan_boxes_change_nothing():
     boxes, scores = crowd(600)
-    alone = survivors(compiled()(boxes, scores, 0.5))
-    padded = jnp.concatenate([boxes, boxes]), jnp.concatenate([scores, scores + 2])
-    mask = jnp.arange(1200) < 600
-    assert survivors(compiled()(*padded, 0.5, mask=mask)) == alone
-    broken = jnp.concatenate([boxes, jnp.full((1, 4), jnp.nan)]), jnp.concatenate([scores, jnp.ones(1) * 2])
-    assert survivors(compiled()(*broken, 0.5)) == [600, *alone]
+    real = np.arange(600) % 2 == 0
+    expected = (2 * np.array(greedy(boxes[real], scores[real], 0.5))).tolist()
+    masked = compiled()(boxes, jnp.where(real, scores, 2), 0.5, mask=jnp.asarray(real))
+    assert survivors(masked) == expected
+    broken = compiled()(jnp.where(real[:, None], boxes, jnp.nan), scores, 0.5)
+    assert [i for i in survivors(broken) if real[i]] == expected
+    assert broken.keep[~real].all()
     assert survivors(compiled()(boxes, scores, 0.5, mask=jnp.zeros(600, bool))) == []
 
 
@@ -206,8 +207,8 @@ def test_more_boxes_than_a_half_word_counts():
 
 
 def test_laws_of_hard_nms():
-    batch = [jnp.stack(x) for x in zip(crowd(300, 0), spread(300, 1), crowd(300, 2), strict=True)]
-    batch.append(jnp.array([0.3, 0.5, 0.7]))
+    batch = [jnp.stack(x) for x in zip(crowd(300, 0), spread(300, 1), strict=True)]
+    batch.append(jnp.array([0.3, 0.7]))
 
     def one(boxes, scores, threshold):
         return nms(boxes, scores, iou_threshold=threshold, class_ids=jnp.arange(300) % 2)
@@ -276,27 +277,27 @@ def test_soft_equals_the_definition(method, threshold, sigma, least):
 
 
 def test_soft_outputs_padding_and_nan_rows():
-    boxes, scores = crowd(30)
+    boxes, scores = crowd(12)
     soft = jax.jit(soft_nms, static_argnames="max_outputs")
     whole = soft(boxes, scores)
     first = soft(boxes, scores, max_outputs=4)
     assert survivors(first) == survivors(whole)[:4]
-    assert soft(boxes, scores, max_outputs=40).scores.shape == (40,)
+    assert soft(boxes, scores, max_outputs=20).scores.shape == (20,)
     assert survivors(soft_nms(boxes[:0], scores[:0])) == []
-    assert survivors(soft(boxes, scores, mask=jnp.arange(30) < 0)) == []
+    assert survivors(soft(boxes, scores, mask=jnp.arange(12) < 0)) == []
 
     def total(boxes, scores, mask):
         return soft_nms(boxes, scores, mask=mask).scores.sum()
 
     padded = jnp.concatenate([boxes, jnp.full((2, 4), jnp.nan)]), jnp.concatenate([scores, jnp.full(2, jnp.nan)])
-    mask = jnp.arange(32) < 30
-    plain = jax.jit(jax.grad(total, (0, 1)))(boxes, scores, mask[:30])
+    mask = jnp.arange(14) < 12
+    plain = jax.jit(jax.grad(total, (0, 1)))(boxes, scores, mask[:12])
     spoiled = jax.jit(jax.grad(total, (0, 1)))(*padded, mask)
-    contract.assert_close([g[:30] for g in spoiled], list(plain))
-    assert not any(np.asarray(g[30:]).any() for g in spoiled)
+    contract.assert_close([g[:12] for g in spoiled], list(plain))
+    assert not any(np.asarray(g[12:]).any() for g in spoiled)
     # A NaN box that is a candidate is kept, and meets nobody.
     broken = boxes.at[3].set(jnp.nan)
-    others = soft(boxes, scores, mask=jnp.arange(30) != 3)
+    others = soft(boxes, scores, mask=jnp.arange(12) != 3)
     result = soft(broken, scores)
     assert [i for i in survivors(result) if i != 3] == survivors(others)
     assert np.isfinite(result.scores).all()
