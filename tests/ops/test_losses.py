@@ -61,7 +61,7 @@ def test_regression_losses_obey_their_definitions_and_the_laws():
 
 def test_regression_derivatives(x64):
     away = jnp.asarray(RESIDUALS[RESIDUALS != 0] + 0.013)
-    contract.derivatives_match(
+    contract.gradients_match(
         lambda r, settings: regression(r, jnp.zeros_like(r), settings), away, jax.tree.map(jnp.asarray, SETTINGS)
     )
 
@@ -96,6 +96,15 @@ def test_smooth_l1_with_beta_zero_is_l1_with_its_gradient():
     gradient = jax.grad(lambda r, beta: jnp.sum(ops.smooth_l1(r, zero, beta=beta)), argnums=(0, 1))
     contract.assert_close(gradient(r, 0.0), (jnp.sign(r), -1.0))
     contract.finite_everywhere(lambda r, beta: ops.smooth_l1(r, zero, beta=beta), r, jnp.array(0.0), argnums=(0, 1))
+
+
+def test_charbonnier_without_epsilon_is_finite_at_its_kink():
+    contract.finite_everywhere(
+        jax.jit(lambda r, epsilon: ops.charbonnier(r, jnp.zeros(3), epsilon=epsilon)),
+        jnp.array([-2.0, 0.0, 3.0]),
+        jnp.array(0.0),
+        argnums=(0, 1),
+    )
 
 
 def test_hyperparameters_are_traced():
@@ -264,7 +273,7 @@ def classification(logits):
 
 def test_classification_laws(x64):
     logits = jnp.array([[0.3, -1.2, 2.2], [0.1, 0.7, 1.9]])
-    contract.derivatives_match(classification, logits)
+    contract.gradients_match(classification, logits)
     contract.vmap_equals_loop(classification, jnp.stack([logits, 1 - logits]))
     contract.lowers_everywhere(classification, logits)
     # NaN in one row stays in that row.
