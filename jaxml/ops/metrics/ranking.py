@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxml.ops.checks import Scalar, check_choice, check_floating, check_shapes
+from jaxml.ops.metrics.order import changes, falling_order, in_pieces, monotone_bits
 
 __all__ = [
     "PrecisionRecallCurve",
@@ -112,16 +113,16 @@ def roc_auc(
     >>> print(roc_auc(jnp.array([0.9, 0.4, 0.4, 0.1]), jnp.array([1, 1, 0, 0])))
     0.875
     """
+    check_floating("roc_auc", scores=scores)
     if max_fpr is not None:
         fpr, tpr, _ = roc_curve(scores, labels, weights=weights)
         area = _partial_area(fpr, tpr, jnp.asarray(max_fpr, fpr.dtype))
+    elif weights is None and scores.dtype != jnp.float64:
+        check_shapes("roc_auc", scores=(scores, "n"), labels=(labels, "n"))
+        area = _unweighted_area(monotone_bits(jax.lax.stop_gradient(scores)), labels.astype(bool))
     else:
         positive, negative, starts, _ = _sorted("roc_auc", scores, labels, weights)
-        seen, total = jnp.cumsum(negative), jnp.sum(negative)
-        before = jax.lax.cummax(jnp.where(starts, seen - negative, 0))
-        # Within a tie the negatives come first: at a positive, `seen` holds all of its tie and those above it, `before`
-        # only those above.
-        area = jnp.sum(positive * (total - (before + seen) / 2)) / (total * jnp.sum(positive))
+        area = _area(positive, negative, starts)
     return jnp.where(jnp.any(jnp.isnan(scores)), jnp.nan, area)
 
 
@@ -312,7 +313,7 @@ def _class_weights(where: str, scores: Array, labels: Array, weights: Array | No
 def _sorted(where: str, scores: Array, labels: Array, weights: Array | None) -> tuple[Array, Array, Array, Array]:
     """By falling score: weights as positive and as negative, where groups of tied scores start, and the order."""
     positive, negative = _class_weights(where, scores, labels, weights)
-    order, starts = _falling_order(scores, labels.astype(bool))
+    order, starts = falling_order(scores, labels.astype(bool))
     # One gather of the signed weight serves both classes.
     signed = (positive - negative).at[order].get(mode="promise_in_bounds")
     return jnp.maximum(signed, 0), jnp.maximum(-signed, 0), starts, order
@@ -331,27 +332,21 @@ def _cumulated(
     return positive, negative, scores[order], to_end(jnp.cumsum(positive)), to_end(jnp.cumsum(negative))
 
 
-def _falling_order(scores: Array, labels: Array) -> tuple[Array, Array]:
-    """Indices that sort `scores` from high to low, negatives first among equals, and where equals start."""
-    fixed = jax.lax.stop_gradient(scores)
-    indices = jnp.arange(scores.size, dtype=jnp.int32)
-    if fixed.dtype == jnp.float64:
-        keys, _, order = jax.lax.sort((-fixed, labels.astype(jnp.int32), indices), num_keys=2)
-        return order, _changes(keys)
-    # XLA's CPU sort of several operands, or of floats, is several times slower than a stable sort of one integer. So
-    # the score's bits, made monotone, go into the high half of a 64-bit integer, label and index into the low half.
-    fixed = fixed.astype(jnp.float32)
-    bits = jax.lax.bitcast_convert_type(jnp.where(fixed == 0, 0, fixed), jnp.int32)  # -0 ties with 0
-    rising = jnp.where(bits < 0, bits ^ jnp.int32(0x7FFFFFFF), bits)
+@in_pieces
+def _unweighted_area(rising: Array, labels: Array) -> Array:
+    """`_area` without a gather: all that it needs is in the sorted integers."""
     with jax.enable_x64(True):
-        low = labels.astype(jnp.int64) << 31 | indices.astype(jnp.int64)
-        packed = jax.lax.sort(~rising.astype(jnp.int64) << 32 | low, is_stable=True)
-        order = packed.astype(jnp.int32) & jnp.int32(0x7FFFFFFF)
-        return order, _changes((packed >> 32).astype(jnp.int32))
+        packed = jax.lax.sort(~rising.astype(jnp.int64) << 1 | labels.astype(jnp.int64), is_stable=True)
+        positive, starts = (packed & 1).astype(jnp.float32), changes((packed >> 1).astype(jnp.int32))
+        return _area(positive, 1 - positive, starts)
 
 
-def _changes(keys: Array) -> Array:
-    return jnp.concatenate([jnp.ones(min(1, keys.size), bool), keys[1:] != keys[:-1]])
+def _area(positive: Array, negative: Array, starts: Array) -> Array:
+    seen, total = jnp.cumsum(negative), jnp.sum(negative)
+    before = jax.lax.cummax(jnp.where(starts, seen - negative, 0))
+    # Within a tie the negatives come first: at a positive, `seen` holds all of its tie and those above it, `before`
+    # those above alone.
+    return jnp.sum(positive * (total - (before + seen) / 2)) / (total * jnp.sum(positive))
 
 
 def _from_zero(x: Array) -> Array:
