@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxml import Experiment, Figure
 from jaxml.data import load_problem
@@ -52,9 +53,9 @@ def draw(key: jax.Array, problem: str, n: int, d: int, rho: Any, snr: Any) -> Sp
 
 
 def cosine_design(n: int, d: int) -> jax.Array:
-    """Columns that are orthogonal to each other and to the intercept: X'X = n I."""
-    place, frequency = jnp.arange(n, dtype=float)[:, None] + 0.5, jnp.arange(1, d + 1, dtype=float)[None]
-    return jnp.sqrt(2.0) * jnp.cos(jnp.pi * place * frequency / n)
+    """Columns that are orthogonal to each other and to the intercept, X'X = n I: a constant, computed in float64."""
+    place, frequency = np.arange(n)[:, None] + 0.5, np.arange(1, d + 1)[None]
+    return jnp.asarray(np.sqrt(2.0) * np.cos(np.pi * place * frequency / n), float)
 
 
 def autoregression(d: int, rho: Any) -> jax.Array:
