@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
+from sklearn.metrics import roc_auc_score, roc_curve
 
 import jaxml
 from jaxml.experiment import load_experiment, project_root
@@ -15,6 +17,8 @@ from jaxml.learn import fit_huber, fit_least_squares, linear_predictor
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 SMALL = {
+    "auc": ("n=60",),
+    "double_descent": ("n=8", "d=3", "largest=320", "test_rows=5"),
     "l1_sparsity": ("lam=0.0,0.1", "n=20", "d=10", "steps=3"),
     "outliers": ("n=20", "steps=2"),
     "signal_propagation": ("width=16", "batch=4"),
@@ -130,6 +134,21 @@ def test_theory_agrees_with_its_closed_forms(x64):
     np.testing.assert_allclose(factors("tanh", np.array([1e-3]), 3), -6, atol=1e-5)  # chi -> sigma_w^2 phi'(0)^2
 
 
+def test_masked_features_give_the_solution_of_least_norm(x64):
+    trial, key = module("double_descent").trial, jax.random.key(2)
+    given = {"noise": 0.5, "n": 8, "d": 3, "test_rows": 5}
+    X = jax.random.normal(jax.random.split(key, 3)[0], (13, 4))
+    truth = jax.random.normal(jax.random.split(key, 3)[2], (3,)) / np.sqrt(3)
+    y, run = np.asarray(X[:8, :3] @ truth + 0.5 * X[:8, 3]), jax.jit(partial(trial, largest=24, **given))
+    drawn = jax.random.normal(jax.random.split(key, 3)[1], (3, 24))
+    features = np.maximum(np.asarray(X[:, :3] @ drawn), 0) / np.sqrt(3)
+    for ratio in (0.5, 1.5, 3.0):
+        kept = features[:, : int(8 * ratio)]
+        predictions = kept[8:] @ (np.linalg.pinv(kept[:8]) @ y)
+        exact = np.mean((predictions - np.asarray(X[8:, :3] @ truth)) ** 2)
+        assert float(run(key, ratio=ratio)["test_error"]) == pytest.approx(exact, rel=1e-6)
+
+
 def test_outlier_fits_are_the_minimisers_of_their_losses():
     outliers, key = module("outliers"), jax.random.key(1)
     X, y, rows, column = outliers.draw(jax.random.split(key)[0], "planted", 60, 3)
@@ -153,3 +172,16 @@ def test_a_redescending_loss_ignores_what_lies_far_off():
     clean, spoilt = (jax.jit(lambda size: trial(jax.random.key(1), size=size, **given))(size) for size in (0.0, 1000.0))
     assert float(spoilt["gradient_share"]) == 0
     assert float(spoilt["error"]) == pytest.approx(float(clean["error"]), rel=0.1)
+
+
+def test_roc_statistics_agree_with_scikit_learn():
+    auc, key, n = module("auc"), jax.random.key(3), 200
+    z = jax.random.normal(jax.random.split(key)[0], (n,))
+    label = np.arange(n) < 40
+    fpr, tpr, _ = roc_curve(label, np.asarray(z) + 1.5 * label)
+    out = auc.trial(key, separation=1.5, prevalence=0.2, n=n)
+    assert float(out["auc"]) == pytest.approx(roc_auc_score(label, np.asarray(z) + 1.5 * label), abs=1e-6)
+    assert float(out["youden"]) == pytest.approx((tpr - fpr).max(), abs=1e-6)
+    order = np.argsort(-(np.asarray(z) + 1.5 * label))
+    precision = np.cumsum(label[order]) / np.arange(1, n + 1)
+    assert float(out["tpr_with_precision"]) == pytest.approx(spearmanr(np.arange(n), precision)[0], abs=2e-3)  # ties
