@@ -126,12 +126,20 @@ def trial(
         "validation_loss": loss(fitted, split.validation),
         "test_loss": loss(fitted, split.test),
     }
+    if solver == "prox":
+        outputs["optimality_digits"] = optimality_digits(fitted["w"], gradient(fitted, split.train)["w"], strength)
     if split.support is not None:
         hits = (split.support & ~zero).sum()
         outputs["support_f1"] = 2 * hits / ((~zero).sum() + split.support.sum())
     if problem == "orthogonal":
         outputs["closed_form_digits"] = closed_form_digits(fitted["w"], X, y, strength, solver)
     return outputs
+
+
+def optimality_digits(w: jax.Array, slope: jax.Array, strength: jax.Array) -> jax.Array:
+    """How well 0 lies in slope + strength * sign(w): minus log10 of the worst violation in units of the penalty."""
+    violation = jnp.where(w == 0, jnp.maximum(jnp.abs(slope) - strength, 0), jnp.abs(slope + strength * jnp.sign(w)))
+    return -jnp.log10(jnp.clip(violation.max() / jnp.maximum(strength, 1e-12), 1e-16, 1e16))
 
 
 def closed_form_digits(w: jax.Array, X: jax.Array, y: jax.Array, strength: jax.Array, solver: str) -> jax.Array:

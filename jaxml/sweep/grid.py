@@ -142,7 +142,7 @@ def build_axes(schema: Schema, entries: Mapping[str, Any], where: str = "sweep")
         for first, second in itertools.pairwise(sorted(rows, key=repr)):
             if first == second:
                 raise ConfigError(f"{where}.{name}: {', '.join(map(repr, first))} is given twice.")
-        if name == "seed" or (isinstance(entry, Zip) and name in schema):
+        if name == "seed" or (isinstance(entry, Zip) and name in schema and name not in entry.columns):
             raise ConfigError(f"{where}.{name}: this name is taken; call the axis something else.")
         axes.append(Axis(name, points))
     return tuple(axes)
