@@ -55,8 +55,8 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), *, smoke: bool 
     declared = _validate(raw, document)
     changed = apply_overrides(raw, overrides, fields=list(RunConfig.model_fields), parameters=list(schema))
     if smoke:
-        raw["seeds"] = min(declared.seeds, 8)
-        raw["tuning_seeds"] = min(declared.tuning_seeds, 4)
+        raw["seeds"] = min(raw.get("seeds", declared.seeds), 8)
+        raw["tuning_seeds"] = min(raw.get("tuning_seeds", declared.tuning_seeds), 4)
     config = _validate(raw, document) if changed or smoke else declared
     changes_spec = _spec_part(config) != _spec_part(declared)
     if changes_spec:

@@ -222,7 +222,8 @@ def open_results(path: Path | str) -> "xarray.Dataset":
     except Exception as error:
         raise StoreError(f"{path}: the results cannot be read: {error}") from error
     held.attrs.pop("sweep", None)
-    return _marked(held)
+    labels = [name for name, values in held.data_vars.items() if "seed" not in values.dims]  # of zipped axes
+    return _marked(held.set_coords(labels))
 
 
 def _marked(results: "xarray.Dataset") -> "xarray.Dataset":

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import xarray
 
-from jaxml import curve, sweep
+from jaxml import curve, sweep, zipped
 from jaxml.errors import StoreError
 from jaxml.sweep import run_plan
 from jaxml.sweep.plan import make_plan
@@ -352,3 +352,12 @@ def test_a_full_disk_is_named_and_what_was_written_is_kept(tmp_path):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     assert cells_in(store) == 200 * 6 * 2
+
+
+def test_zipped_parameters_come_back_as_coordinates(tmp_path):
+    def trial(key, *, a: float, b: float):
+        return {"y": a + b}
+
+    results = sweep(trial, seeds=2, store=tmp_path / "s", pair=zipped(a=[1.0, 2.0], b=[3.0, 5.0]))
+    assert set(results.coords) >= {"a", "b", "seed"}
+    assert set(results.data_vars) == {"y", "nonfinite"}
