@@ -246,6 +246,25 @@ def test_probability_metrics_equal_scikit_learn(seed):
     contract.assert_close(ours["calibration"], expected)
 
 
+def test_what_weighs_nothing_may_be_anything():
+    y, w = jnp.array([1, 0, 1]), jnp.array([1.0, 1.0, 0.0])
+    for surrogate in SURROGATES:
+        with_infinity = ops.pairwise_auc_loss(jnp.array([1.0, 0.0, jnp.inf]), y, weights=w, surrogate=surrogate)
+        contract.assert_close(with_infinity, ops.pairwise_auc_loss(jnp.array([1.0, 0.0]), y[:2], surrogate=surrogate))
+    contract.assert_close(ops.brier_loss(jnp.array([0.5, 0.5, jnp.nan]), y, weights=w), 0.25)
+    curve = ops.precision_recall_curve(jnp.array([1.0, 2.0, 3.0]), y, weights=w)
+    assert curve.precision[1] == 1  # above the second score nothing is predicted
+
+
+def test_bins_hold_their_upper_border():
+    ours = ops.calibration_error(jnp.array([0.25, 0.3]), jnp.array([1, 0]), num_bins=4)
+    contract.assert_close(ours, (0.75 + 0.3) / 2)
+
+
+def test_double_scores_are_ranked_as_such(x64):
+    assert ops.roc_auc(jnp.array([1.0, 1.0 + 1e-12]), jnp.array([0, 1])) == 1
+
+
 def test_certain_mistakes_are_finite():
     p, y = jnp.array([0.0, 1.0]), jnp.array([1, 0])
     contract.finite_everywhere(
