@@ -111,7 +111,7 @@ def random_forest(
     binned = bin_features(X, bins=bins, missing=missing)
 
     def fit(key: Array, X: Array, y: Array, sample_weight: Array) -> Any:
-        return decision_tree(
+        tree_fit = decision_tree(
             key,
             binned,
             y,
@@ -123,6 +123,8 @@ def random_forest(
             missing=missing,
             **tree,
         )
+        # Growing led every row to its leaf: predictions out of bag need not walk the tree again.
+        return tree_fit._replace(params=(tree_fit.params, tree_fit.diagnostics.leaf))
 
     bag = bagging(
         key,
@@ -131,7 +133,7 @@ def random_forest(
         y,
         members=members,
         sample_weight=sample_weight,
-        predict=predict_tree,
+        predict=lambda params, X: params[0].value[params[1]],
         bootstrap=bootstrap,
         batch_size=batch_size,
     )
@@ -139,7 +141,7 @@ def random_forest(
     assert prediction is not None
     weights = jnp.ones(y.shape[0]) if sample_weight is None else sample_weight
     score = _oob_score(prediction, y, weights.astype(prediction.dtype), n_classes)
-    return ForestFit(bag.params, ForestDiagnostics(bag.diagnostics.members.leaves, prediction, score))
+    return ForestFit(bag.params[0], ForestDiagnostics(bag.diagnostics.members.leaves, prediction, score))
 
 
 def extra_trees(

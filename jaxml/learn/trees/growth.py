@@ -25,9 +25,9 @@ from jaxml.ops.checks import Scalar, check_choice, check_shapes
 Score = Literal["quadratic", "entropy"]
 Method = Literal["auto", "matmul", "segment"]
 
-# A scattered addition takes about 6 ns on one core, which makes some 400 multiply-adds inside a matrix product
-# (benchmarks/learn/forest.py measures both). The product spends nodes x candidates on each row and feature.
-_MATMUL_LIMIT = 400
+# The product spends nodes x candidates multiply-adds on each row and feature, the scatter one addition, which costs
+# as much as some 100 of them on a CPU; benchmarks/learn/forest.py times both.
+_MATMUL_LIMIT = 100
 
 
 class Tree(NamedTuple):
