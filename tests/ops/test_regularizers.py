@@ -47,7 +47,7 @@ def test_penalties_are_one_number_for_the_whole_tree():
 
 def test_penalty_derivatives(x64):
     rng = np.random.default_rng(0)
-    contract.derivatives_match(penalties, jax.tree.map(lambda x: jnp.asarray(rng.normal(size=x.shape)), TREE))
+    contract.gradients_match(penalties, jax.tree.map(lambda x: jnp.asarray(rng.normal(size=x.shape)), TREE))
 
 
 def test_total_variation_counts_neighbours_by_hand():
@@ -114,7 +114,7 @@ def test_each_prox_is_the_argmin_of_its_definition(strength, x64):
 
 
 def test_prox_derivatives_and_laws(x64):
-    contract.derivatives_match(proxes, jnp.asarray(X), jnp.asarray(0.15))
+    contract.gradients_match(proxes, jnp.asarray(X), jnp.asarray(0.15))
     contract.vmap_equals_loop(proxes, jnp.asarray(np.stack([X, -2 * X])), jnp.array([0.1, 0.5]))
     contract.lowers_everywhere(proxes, jnp.asarray(X), jnp.asarray(0.15))
     for x in (jnp.asarray(X), jnp.zeros((2, 3)), jnp.full((2, 3), 1e4)):
@@ -158,7 +158,7 @@ def test_projections_are_nearest_points(x64):
 
 def test_projection_derivatives_and_laws(x64):
     x = jnp.array([0.9, -0.7, 0.4, 2.1])
-    contract.derivatives_match(projections, x, jnp.asarray(1.3))
+    contract.gradients_match(projections, x, jnp.asarray(1.3))
     contract.vmap_equals_loop(projections, jnp.stack([x, 2 * x]), jnp.array([0.5, 1.5]))
     contract.lowers_everywhere(projections, x, jnp.asarray(1.3))
     contract.finite_everywhere(projections, jnp.zeros(4), jnp.asarray(1.0), argnums=(0, 1))
