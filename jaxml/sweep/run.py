@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 
 from jaxml.errors import TrialError
-from jaxml.sweep.execute import Execution, OutOfMemory, Progress, Timing
+from jaxml.sweep.execute import Execution, OutOfMemory, Progress, Timing, workers
 from jaxml.sweep.executors import Job, executor_named
 from jaxml.sweep.fingerprint import fingerprint
 from jaxml.sweep.jaxprs import peak_bytes
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 LIVE_BYTES = {"cpu": 64 * 2**20}
 """The memory that the arrays of one chunk may take by estimate; what the lanes of a seed share is counted for each."""
 LIVE_BYTES_ELSEWHERE = 2**30
-MOST_LANES = 2**16
-"""Chunks are not made larger than this however small a lane is, so that progress shows and finished work is kept."""
+FEWEST_LANES, MOST_LANES = 128, 2**16
+"""Chunks are not cut smaller than the first for the sake of the cores, nor made larger than the second, so that
+progress shows and finished work is kept."""
 
 
 def run(
@@ -104,10 +105,13 @@ def trace_all(trial: Callable[..., Any], plan: Plan, key: jax.Array, timing: Tim
 
 
 def fitted(plan: Plan, traced: Sequence[Traced]) -> Plan:
-    """The plan in chunks whose arrays stay small."""
+    """The plan in chunks whose arrays stay small, and which are enough for every core of a CPU."""
     budget = LIVE_BYTES.get(jax.default_backend(), LIVE_BYTES_ELSEWHERE)
     worst = max(peak_bytes(t.jaxpr.jaxpr) for t in traced)
-    return plan.with_lanes_at_most(max(min(plan.lanes, budget // max(worst, 1), MOST_LANES), 1))
+    share = plan.cells
+    if jax.default_backend() == "cpu" and len(traced) < workers():
+        share = max(-(-plan.cells // workers()), FEWEST_LANES)
+    return plan.with_lanes_at_most(max(min(plan.lanes, budget // max(worst, 1), share, MOST_LANES), 1))
 
 
 def with_chunks(traced: Sequence[Traced], layout: Plan) -> list[Traced]:
