@@ -16,8 +16,8 @@ BLOCK = 128
 """Boxes decided at a time: their mutual overlaps fill 16 KiB, half of a core's first cache."""
 STRIP = 64
 """Kept boxes compared at a time, so that a crowd of few survivors costs little."""
-CHUNK = 512
-"""Later boxes compared at a time: a kernel of 64 x 512 pairs is worth its launch."""
+CHUNK = 1024
+"""Later boxes compared at a time: a kernel of 64 x 1024 pairs is worth its launch."""
 
 
 class SortedBoxes(NamedTuple):
