@@ -12,6 +12,8 @@ import pytest
 from jaxtyping import config as jaxtyping_config
 from jaxtyping import install_import_hook
 
+collect_ignore_glob = ["tests/ops/golden/*.py"]  # scripts that need torch; they made the golden files
+
 install_import_hook(["jaxml.ops", "jaxml.learn", "jaxml.nn"], "beartype.beartype")
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")

@@ -60,7 +60,7 @@ class RayExecutor(Executor):
         self._ray, self._retries = ray, retries
         self._started = not ray.is_initialized()
         if self._started:
-            ray.init(address=address, include_dashboard=False, log_to_driver=False)
+            ray.init(address=address or "local", include_dashboard=False, log_to_driver=False)
         self.workers = max(int(ray.cluster_resources().get("CPU", 1)), 1)
         self._shared: dict[int, tuple[Any, Any]] = {}
 

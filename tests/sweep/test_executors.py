@@ -117,7 +117,7 @@ def test_ray_on_one_machine():
     printed = python(
         RAY
         + """
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     there = sweep(trial, seeds=2, lanes=2, lam=linspace(0.0, 2.0, 4), power=[1, 2], executor="ray")
     here = sweep(trial, seeds=2, lanes=2, lam=linspace(0.0, 2.0, 4), power=[1, 2])
     print((there.kept == here.kept).all().item(), there.attrs["compiles"])

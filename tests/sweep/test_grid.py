@@ -41,7 +41,7 @@ def test_spaces_are_numpys(num):
         (lambda: make_plan(SCHEMA, {"lam": object()}, 1), "a value or a list of values"),
         (lambda: make_plan(SCHEMA, {"mu": 1}, 1), "a value is needed for 'lam'"),
         (lambda: make_plan(SCHEMA, {"lam": [1], "z": zipped(lam=[1], mu=[2])}, 1), "already swept by axis 'lam'"),
-        (lambda: make_plan(SCHEMA, {"lam": 1, "n": zipped(n=[1], mu=[2])}, 1), "this name is taken"),
+        (lambda: make_plan(SCHEMA, {"lam": 1, "n": zipped(mu=[2])}, 1), "this name is taken"),
         (lambda: make_plan(SCHEMA, {"lam": 1}, 0), "at least one seed"),
         (lambda: make_plan(SCHEMA, {"lam": 1}, [1, 1]), "once only"),
         (lambda: make_plan(SCHEMA, {"lam": 1}, [2**31]), "every seed must lie in"),
