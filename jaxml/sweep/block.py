@@ -83,10 +83,11 @@ def block_function(traced: Traced, axes: int) -> Callable[..., Any]:
 
     def block(key: jax.Array, seeds: jax.Array, lanes: list[Mapping[str, Any]], scalars: Mapping[str, Any]) -> Any:
         keys = jax.vmap(jax.random.fold_in, (None, 0))(key, seeds.astype(jnp.uint32))
-        mapped = jax.vmap(one, in_axes=(0, None, *[None] * axes))
+        mapped = one
         for i in reversed(range(axes)):
             mapped = jax.vmap(mapped, in_axes=(None, None, *[0 if j == i else None for j in range(axes)]))
-        return mapped(keys, scalars, *lanes)
+        # Seeds outermost: their data batches the products of all lanes, and nothing is transposed on the way.
+        return jax.vmap(mapped, in_axes=(0, None, *[None] * axes), out_axes=axes)(keys, scalars, *lanes)
 
     return block
 
