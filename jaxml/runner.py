@@ -250,7 +250,7 @@ def derive(results: "xarray.Dataset", experiment: Experiment, directory: RunDire
         if not isinstance(values, xarray.DataArray) or "seed" not in values.dims:
             raise RunError(f"estimand '{name}' must return an xarray.DataArray that keeps the axis 'seed'.")
         derived[name] = values.drop_vars([c for c in values.coords if c not in values.dims], errors="ignore")
-    xarray.Dataset(derived).to_zarr(directory.path / "estimands.zarr", mode="w", consolidated=False)
+    write_dataset(xarray.Dataset(derived), directory.path / "estimands.zarr")
 
 
 def check_names(loaded: LoadedConfig, experiment: Experiment) -> None:
@@ -267,6 +267,8 @@ def check_names(loaded: LoadedConfig, experiment: Experiment) -> None:
     outputs = all_outputs([trace(experiment.trial, loaded.plan, p, key) for p in program])
     own = ("status", "nonfinite")  # the engine's marks are not for claims
     known = [*(name for name in outputs if not name.startswith(own)), *experiment.estimands]
+    from jaxml.sweep.store import write_dataset
+
     for name, claim in loaded.config.claims.items():
         asked = {"estimand": claim.estimand, "tune": claim.tune.goal if claim.tune else None}
         asked |= {

@@ -5,28 +5,53 @@ from collections.abc import Mapping, Sequence
 
 from jaxml.claims.spec import Arms, Claim, Control, Tuning, Value
 from jaxml.errors import ConfigError, nearest
-from jaxml.sweep.grid import Axis
+from jaxml.sweep.grid import Axis, same_value
 
 Indices = dict[str, int]
 """Positions along axes, by axis name."""
 
 
-def locate(axes: Sequence[Axis], pins: Mapping[str, Value], where: str) -> Indices:
-    """The position on the grid of pinned values; a pinned parameter may be one of several on a zipped axis.
+def matches(axes: Sequence[Axis], pins: Mapping[str, Value], where: str) -> dict[str, list[int]]:
+    """The positions along each pinned axis that hold all the values pinned on it; on a zipped axis that may be several.
 
     Raises:
-        ConfigError: when no axis carries the parameter, or the value is not on the grid.
+        ConfigError: when no axis carries a parameter, or no point of an axis holds all of its pinned values.
     """
     owner = {name: axis for axis in axes for name in axis.parameters}
-    indices: Indices = {}
+    found: dict[str, list[int]] = {}
     for name, value in pins.items():
         if name not in owner:
             raise ConfigError(f"{where}.{name}: no axis of the grid is called '{name}'. {nearest(name, owner)}")
         axis = owner[name]
-        position = Axis(name, tuple({name: v} for v in axis.values(name))).position(value)
-        if position is None:
-            raise ConfigError(f"{where}.{name}: {value!r} is not on the grid. {_closest(value, axis.values(name))}")
-        indices[axis.name] = position
+        column = axis.values(name)
+        here = [i for i, held in enumerate(column) if same_value(held, value)]
+        if not here:
+            raise ConfigError(f"{where}.{name}: {value!r} is not on the grid. {_closest(value, column)}")
+        before = found.get(axis.name, here)
+        found[axis.name] = [i for i in before if i in here]
+        if not found[axis.name]:
+            held = ", ".join(f"{n} {v!r}" for n, v in pins.items() if owner.get(n) is axis)
+            raise ConfigError(f"{where}.{name}: no point of '{axis.name}' has {held}. Pin values of one point.")
+    return found
+
+
+def locate(axes: Sequence[Axis], pins: Mapping[str, Value], where: str) -> Indices:
+    """The one position on each pinned axis; several values on a zipped axis pin a point together.
+
+    Raises:
+        ConfigError: as `matches`, and when several points of a zipped axis hold the pinned values.
+    """
+    axis_of = {axis.name: axis for axis in axes}
+    indices: Indices = {}
+    for name, positions in matches(axes, pins, where).items():
+        if len(positions) > 1:
+            points = [axis_of[name].points[i] for i in positions]
+            more = [n for n in axis_of[name].parameters if n not in pins and len({p[n] for p in points}) > 1]
+            raise ConfigError(
+                f"{where}: {len(positions)} points of '{name}' are meant. Pin {' or '.join(map(repr, more))} too, for "
+                f"example {dict(points[0])}."
+            )
+        indices[name] = positions[0]
     return indices
 
 
@@ -69,11 +94,14 @@ def cells_of(axes: Sequence[Axis], claim: Claim, where: str) -> list[Indices]:
         return [reference_cell(free, axes, claim.reference, f"{where}.reference")]
     allowed = {axis.name: list(range(len(axis))) for axis in free}
     for name, values in claim.where.items():
-        places = [locate(axes, {name: value}, f"{where}.where") for value in values]
+        places = [matches(axes, {name: value}, f"{where}.where") for value in values]
         axis = next(iter(places[0]))
         if axis not in allowed:
             raise ConfigError(f"{where}.where.{name}: this axis is pinned or tuned by the claim.")
-        allowed[axis] = sorted({place[axis] for place in places})
+        named = {position for place in places for position in place[axis]}
+        allowed[axis] = [position for position in allowed[axis] if position in named]
+        if not allowed[axis]:
+            raise ConfigError(f"{where}.where.{name}: no point of '{axis}' has these values together. Nothing is left.")
     return [dict(zip(allowed, point, strict=True)) for point in itertools.product(*allowed.values())]
 
 

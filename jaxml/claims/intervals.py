@@ -20,6 +20,7 @@ from jaxml.claims.power import check_correction
 RESAMPLES = 4_000
 KEY = 1_987  # of the bootstrap's Philox stream: fixed, so that a verdict never depends on a draw
 TAIL = 10 / RESAMPLES  # below this probability the bootstrap has too few resamples and is continued
+FARTHEST = 1e100  # scores beyond this say no more, and their products with 0 would be NaN
 ROWS = 256  # cells at a time: 256 x 4,000 doubles stay in a core's cache
 
 
@@ -283,7 +284,7 @@ def _tails(rows: np.ndarray, stretch: Any, value: Any, _: Any) -> tuple[Any, Any
     bootstrap = _Bootstrap(rows)
     deviation = (value - bootstrap.mean) / stretch
     spread = bootstrap.sd > 0
-    t = -deviation / np.where(spread, bootstrap.sd / np.sqrt(n), 1.0)
+    t = np.clip(-deviation / np.where(spread, bootstrap.sd / np.sqrt(n), 1.0), -FARTHEST, FARTHEST)
     a = _skew_of_t(rows)
     hall = t + a * t**2 / 3 + a**2 * t**3 / 27 + a / 6
     z = bootstrap.level(deviation)
@@ -339,7 +340,7 @@ class _Bootstrap:
         shifted = self.score(deviation) - self.bias
         room = 1 + self.acceleration * shifted
         z = shifted / np.where(room > 0, room, 1.0) - self.bias
-        return np.where(room > 0, z, np.sign(shifted) * np.inf)
+        return np.where(room > 0, z, np.where(shifted > 0, np.inf, -np.inf))
 
     def score(self, deviation: Any) -> Any:
         """Normal score of a deviation."""
@@ -356,7 +357,8 @@ class _Bootstrap:
         with np.errstate(over="ignore"):
             under = -self.reach + (deviation - low) / slope_low
             over = self.reach + (deviation - high) / slope_high
-        return np.where(deviation < low, under, np.where(deviation > high, over, inside))
+        score = np.where(deviation < low, under, np.where(deviation > high, over, inside))
+        return np.clip(score, -FARTHEST, FARTHEST)
 
     def _inside(self, score: Any) -> Any:
         """Quantile by linear interpolation between the resamples."""

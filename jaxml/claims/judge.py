@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxml.claims.card import CellResult, ClaimCard, ControlResult
-from jaxml.claims.cells import Indices, cells_of, control_claim, locate
+from jaxml.claims.cells import Indices, cells_of, control_claim, locate, matches
 from jaxml.claims.decide import decide_cells, decide_claim, with_controls
 from jaxml.claims.spec import Arms, Claim, DependentSplits, Tuning
 from jaxml.errors import ConfigError, nearest
@@ -157,8 +157,8 @@ def _correction(claim: Claim, axes: Sequence[Axis], cell: Indices, splits: Seque
     """The ratio of test to training size where both arms' seeds are splits of one data set."""
     here = {**locate(axes, claim.arms.claimed, "arms"), **cell}
     for split in splits:
-        pins = locate(axes, split.where, "dependent_splits")
-        if all(here.get(axis) == index for axis, index in pins.items()):
+        meant = matches(axes, split.where, "dependent_splits")
+        if all(here.get(axis) in positions for axis, positions in meant.items()):
             return split.test_to_train
     return None
 

@@ -101,15 +101,18 @@ class Axis:
     def position(self, value: Any) -> int | None:
         """Where `value` stands on this axis, floats compared to within 1e-9 of their size; None when nowhere."""
         if len(self.parameters) == 1:
-            for i, here in enumerate(self.values(self.parameters[0])):
-                if here == value or (
-                    isinstance(here, float)
-                    and isinstance(value, (int, float))
-                    and math.isclose(here, value, rel_tol=1e-9, abs_tol=1e-300)
-                ):
-                    return i
-            return None
+            column = self.values(self.parameters[0])
+            return next((i for i, here in enumerate(column) if same_value(here, value)), None)
         return value if isinstance(value, int) and 0 <= value < len(self) else None
+
+
+def same_value(here: Value, value: Any) -> bool:
+    """Whether two values of a parameter are the same, floats compared to within 1e-9 of their size."""
+    if isinstance(here, bool) != isinstance(value, bool):
+        return False
+    if isinstance(here, float) and isinstance(value, (int, float)):
+        return math.isclose(here, value, rel_tol=1e-9, abs_tol=1e-300)
+    return here == value
 
 
 def build_axes(schema: Schema, entries: Mapping[str, Any], where: str = "sweep") -> tuple[Axis, ...]:

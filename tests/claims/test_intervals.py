@@ -192,6 +192,18 @@ def test_median_interval_falls_back_to_the_range():
     assert tuple(float(v) for v in median_interval(np.array([3.0, 1.0, 2.0]))) == (2.0, 1.0, 3.0)
 
 
+@pytest.mark.parametrize("n", [2, 3, 4])
+@pytest.mark.parametrize("value", [-2.0, 0.0, 1e-6, 2.0, 1e200])
+def test_few_seeds_ties_and_values_far_away_give_probabilities_without_a_warning(n, value):
+    rows = np.random.default_rng(0).integers(-2, 3, size=(40, 4)).astype(float)[:, :n]
+    rows = np.concatenate([rows, 2.0 + rows - rows.mean(1, keepdims=True)])  # a mean that is the value itself
+    above, below = union_tails(rows, value)
+    assert np.all((above >= 0) & (above <= 1) & (below >= 0) & (below <= 1))
+    constant = np.ptp(rows, 1) == 0
+    assert np.all((above + below)[~constant] >= 1 - 1e-12)  # the largest of three on either side
+    assert set((above + below)[constant]) <= {1.0}
+
+
 def test_resamples_are_fixed_mirrored_and_full():
     weights = intervals._resample_weights(10)
     assert weights.shape == (10, intervals.RESAMPLES)

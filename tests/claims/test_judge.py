@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray
 
-from jaxml.claims.cells import cells_of
+from jaxml.claims.cells import cells_of, locate
 from jaxml.claims.judge import effect_of, judge
 from jaxml.claims.spec import Claim, DependentSplits
 from jaxml.errors import ConfigError
@@ -154,3 +154,39 @@ def test_cells_are_those_declared():
     assert cells_of(AXES, claim(where={"n": [500]}), "x") == [{"size": 1}]
     assert cells_of(AXES, claim(quantifier="at_reference", reference={"n": 500}), "x") == [{"size": 1}]
     assert len(cells_of(AXES, claim(tune=None), "x")) == 6
+
+
+ZIPPED = (Axis("net", tuple({"block": b, "depth": d} for b, d in ((0, 2), (0, 64), (1, 64), (2, 64)))),)
+
+
+def test_several_values_on_a_zipped_axis_pin_a_point_together():
+    assert (
+        locate(ZIPPED, {"depth": 64, "block": 0}, "x") == locate(ZIPPED, {"block": 0, "depth": 64}, "x") == {"net": 1}
+    )
+    assert locate(ZIPPED, {"block": 1}, "x") == {"net": 2}
+    with pytest.raises(ConfigError, match=r"x: 3 points of 'net' are meant. Pin 'block' too, for example .*'block': 0"):
+        locate(ZIPPED, {"depth": 64}, "x")
+    with pytest.raises(ConfigError, match=r"no point of 'net' has block 1, depth 2. Pin values of one point"):
+        locate(ZIPPED, {"block": 1, "depth": 2}, "x")
+
+
+def test_where_on_a_zipped_axis_takes_every_point_that_has_the_value():
+    absolute = claim(arms={"claimed": {"arm": "a"}}, tune=None)
+    axes = (AXES[0], *ZIPPED)
+    here = absolute.model_copy(update={"where": {"depth": (64,)}})
+    assert cells_of(axes, here, "x") == [{"net": 1}, {"net": 2}, {"net": 3}]
+    both = absolute.model_copy(update={"where": {"depth": (64,), "block": (0, 1)}})
+    assert cells_of(axes, both, "x") == [{"net": 1}, {"net": 2}]
+    with pytest.raises(ConfigError, match=r"where.block: no point of 'net' has these values together"):
+        cells_of(axes, absolute.model_copy(update={"where": {"depth": (2,), "block": (1,)}}), "x")
+
+
+def test_splits_are_dependent_wherever_the_pinned_value_stands(results):
+    axes = (AXES[0], AXES[1], Axis("size", ({"n": 50, "d": 5}, {"n": 500, "d": 5})))
+    splits = [DependentSplits(where={"d": 5}, test_to_train=0.5)]
+    card = judge(
+        results.assign_coords(d=("size", [5, 5])), {"x": claim()}, axes, looks=(32,), alpha=0.05, splits=splits
+    )
+    alone = judge(results, {"x": claim()}, axes, looks=(32,), alpha=0.05)
+    for wide, narrow in zip(card[0].cells, alone[0].cells, strict=True):
+        assert wide.decision.high - wide.decision.low > 2 * (narrow.decision.high - narrow.decision.low)

@@ -20,7 +20,7 @@ from jaxml.errors import StoreError
 from jaxml.sweep import run_plan
 from jaxml.sweep.plan import make_plan
 from jaxml.sweep.signature import schema_of
-from jaxml.sweep.store import open_results
+from jaxml.sweep.store import open_results, write_dataset
 from tests.sweep import sweep_process
 
 
@@ -361,3 +361,10 @@ def test_zipped_parameters_come_back_as_coordinates(tmp_path):
     results = sweep(trial, seeds=2, store=tmp_path / "s", pair=zipped(a=[1.0, 2.0], b=[3.0, 5.0]))
     assert set(results.coords) >= {"a", "b", "seed"}
     assert set(results.data_vars) == {"y", "nonfinite"}
+
+
+def test_text_labels_of_any_numpy_kind_are_written_without_a_warning_and_read_back(tmp_path):
+    for labels in (np.asarray(["plain", "norm"]), np.asarray(["plain", "norm"], object)):
+        held = xarray.Dataset({"x": (("net", "seed"), np.zeros((2, 3)))}, {"net": labels, "seed": [0, 1, 2]})
+        write_dataset(held, tmp_path / "labels.zarr")
+        assert open_results(tmp_path / "labels.zarr").net.values.tolist() == ["plain", "norm"]
