@@ -20,6 +20,7 @@ SMALL = {
     "auc": ("n=60",),
     "double_descent": ("n=8", "d=3", "largest=320", "test_rows=5"),
     "l1_sparsity": ("lam=0.0,0.1", "n=20", "d=10", "steps=3"),
+    "noise": ("n=12", "steps=4", "digits_rows=20", "hidden=3", "network_steps=2"),
     "outliers": ("n=20", "steps=2"),
     "signal_propagation": ("width=16", "batch=4"),
 }
