@@ -35,25 +35,23 @@ Weights = list[jax.Array]
 
 
 def draw_linear(
-    key: jax.Array, problem: str, n: int, d: int, test_rows: int
+    key: jax.Array, target_noise: Any, n: int, d: int, test_rows: int
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """Training rows and targets, test rows and clean targets; every feature contributes as much to them."""
     noise = jax.random.normal(key, (n + test_rows, d + 1))
-    scale = jnp.exp(jnp.linspace(-1.0, 1.0, d)) if problem == "uneven" else jnp.ones(d)
-    signs = jnp.where(jnp.arange(d) % 2 == 0, 1.0, -1.0) / jnp.sqrt(float(d))
-    X, signal = noise[:, :d] * scale, noise[:, :d] @ signs
-    spoilt = signal[:n] + (0.0 if problem == "clean" else 1.0) * noise[:n, d]
-    return X[:n], spoilt, X[n:], signal[n:]
+    X, signs = noise[:, :d], jnp.where(jnp.arange(d) % 2 == 0, 1.0, -1.0) / jnp.sqrt(float(d))
+    signal = X @ signs
+    return X[:n], signal[:n] + target_noise * noise[:n, d], X[n:], signal[n:]
 
 
 def draw_digits(
-    key: jax.Array, n: int, test_rows: int, *, wrong: float = 0.3
+    key: jax.Array, wrong: Any, n: int, test_rows: int
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """Fresh rows of digits; a share of the training labels is moved to another class."""
     order_key, move_key = jax.random.split(key)
     rows = jax.random.permutation(order_key, len(DIGITS.y))[: n + test_rows]
     X, y = jnp.asarray(PIXELS, float)[rows], jnp.asarray(DIGITS.y)[rows]
-    moved = jnp.where(jnp.arange(n) < wrong * n, jax.random.randint(move_key, (n,), 1, 10), 0)
+    moved = jnp.where(jnp.arange(n).astype(float) < wrong * n, jax.random.randint(move_key, (n,), 1, 10), 0)
     return X[:n], (y[:n] + moved) % 10, X[n:], y[n:]
 
 
@@ -72,7 +70,9 @@ def trial(
     on_weights: float = 0.0,
     in_proportion: float = 0.0,
     penalty: float = 0.0,
-    problem: Literal["clean", "noisy", "uneven", "digits"] = "noisy",
+    target_noise: float = 1.0,
+    unevenness: float = 0.0,
+    model: Literal["linear", "network"] = "linear",
     n: int = 30,
     d: int = 10,
     steps: int = 6000,
@@ -80,12 +80,19 @@ def trial(
     hidden: int = 16,
     network_steps: int = 200,
 ) -> dict[str, Any]:
-    """Fit one model with one kind of noise (the one whose level is 1) or with the penalty."""
+    """Fit one model with one kind of noise (the one whose level is 1) or with the penalty.
+
+    `target_noise` is in standard deviations of the signal; for digits it is the share of wrong training labels.
+    """
     data_key, start_key, noise_key = jax.random.split(key, 3)
-    network = problem == "digits"
+    network = model == "network"
     X, y, X_test, y_test = (
-        draw_digits(data_key, digits_rows, 150) if network else draw_linear(data_key, problem, n, d, 200)
+        draw_digits(data_key, target_noise, digits_rows, 150)
+        if network
+        else draw_linear(data_key, target_noise, n, d, 200)
     )
+    scales = jnp.exp(unevenness * jnp.linspace(-1.0, 1.0, X.shape[1]))[None]
+    X, X_test = X * scales, X_test * scales
 
     def mean_loss(weights: Weights, X: jax.Array, y: jax.Array) -> jax.Array:
         found = outputs(weights, X)
@@ -172,10 +179,10 @@ experiment = Experiment(
     },
     figures=(
         Figure("Likeness to ridge of the model trained with noise (1: the same, 0: as least squares)",
-               y="likeness_to_ridge", x="sigma", lines="noise_kind", panels="problem", log_x=True),
-        Figure("Error on fresh rows", y="error", x="sigma", lines="noise_kind", panels="problem", log_x=True,
+               y="likeness_to_ridge", x="sigma", lines="noise_kind", panels="model", log_x=True),
+        Figure("Error on fresh rows", y="error", x="sigma", lines="noise_kind", panels="model", log_x=True,
                log_y=True),
         Figure("How much the network's outputs depend on its weights", y="dependence_on_weights", x="sigma",
-               lines="noise_kind", panels="problem", log_x=True, log_y=True),
+               lines="noise_kind", panels="model", log_x=True, log_y=True),
     ),
 )  # fmt: skip
