@@ -101,6 +101,7 @@ def trial(
     strength = lam * jnp.abs(gradient(start, split.train)["w"]).max()
     curvature = largest_eigenvalue(X.T @ X / X.shape[0]) + 1.0
     step = (4.0 if logistic else 1.0) / curvature
+    tolerance = 4e-7 * jnp.abs(gradient(start, split.train)["w"]).max()
 
     if solver == "subgradient":
 
@@ -117,7 +118,7 @@ def trial(
                 return params | {"w": prox_l1(w, strength=step * strength)}
             return params | {"w": prox_l2_squared(w, strength=0.5 * step * strength)}
 
-        fitted = proximal_gradient(lambda p: gradient(p, split.train), prox, start, step_size=step, steps=steps).params
+        fitted = proximal_gradient(lambda p: gradient(p, split.train), prox, start, step_size=step, steps=steps, tolerance=tolerance).params
 
     zero = fitted["w"] == 0
     outputs = {

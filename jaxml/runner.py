@@ -4,7 +4,6 @@ import dataclasses
 import datetime
 import hashlib
 import json
-import os
 import shlex
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     import xarray
 
     from jaxml.sweep.execute import Progress
+    from jaxml.sweep.trace import Traced
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +90,8 @@ def run(
     prepare_backend(loaded.config.precision)
     notify(f"importing experiments/{loaded.config.experiment}.py")
     experiment = load_experiment(loaded.config.experiment, loaded.root)
-    check_names(loaded, experiment)
+    notify(f"tracing {len(loaded.plan.programs())} programs")
+    traced = trace_programs(loaded, experiment)
     spec = spec_of(loaded)
     directory = None if fresh else _unfinished(Path(runs), spec)
     if directory is None:
@@ -98,7 +99,7 @@ def run(
     else:
         notify(f"continuing {directory.path}")
     try:
-        return _run(loaded, experiment, spec, directory, progress, notify)
+        return _run(loaded, experiment, traced, spec, directory, progress, notify)
     except KeyboardInterrupt:
         directory.set_status("interrupted", "stopped by the user; the chunks in results.zarr are complete")
         directory.log("interrupted")
@@ -111,6 +112,7 @@ def run(
 def _run(
     loaded: LoadedConfig,
     experiment: Experiment,
+    traced: "list[Traced]",
     spec: Mapping[str, Any],
     directory: RunDirectory,
     progress: "Callable[[Progress], None] | None",
@@ -128,10 +130,10 @@ def _run(
     directory.write_json("figures.json", [dataclasses.asdict(figure) for figure in experiment.figures])
     threading.Thread(target=_import_ahead, daemon=True).start()
     directory.log(f"spec {digest} frozen; {loaded.plan.cells} trials in {len(loaded.plan.programs())} programs")
-    notify(f"tracing {len(loaded.plan.programs())} programs")
     results = run_plan(
         experiment.trial,
         loaded.plan,
+        traced=traced,
         store=directory.path / "results.zarr",
         master=config.master_key,
         progress=progress,
@@ -161,20 +163,12 @@ def prepare_backend(precision: str) -> None:
     """Set JAX up for a run: precision, and a private cache of compiled programs."""
     import jax
 
+    from jaxml.cache import cache_folder
+
     jax.config.update("jax_enable_x64", precision == "float64")
     if getattr(jax.config, "jax_compilation_cache_dir", None) is None:
-        jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
+        jax.config.update("jax_compilation_cache_dir", str(cache_folder("programs")))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-
-
-def cache_folder() -> Path:
-    """Where compiled programs are kept: ``$JAXML_CACHE``, else the user's cache folder."""
-    base = os.environ.get("JAXML_CACHE") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "jaxml"
-    )
-    folder = Path(base) / "programs"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
 
 
 def spec_of(loaded: LoadedConfig) -> dict[str, Any]:
@@ -253,8 +247,8 @@ def derive(results: "xarray.Dataset", experiment: Experiment, directory: RunDire
     write_dataset(xarray.Dataset(derived), directory.path / "estimands.zarr")
 
 
-def check_names(loaded: LoadedConfig, experiment: Experiment) -> None:
-    """Check what cannot be read from the trial's signature: the names of outputs and estimands.
+def trace_programs(loaded: LoadedConfig, experiment: Experiment) -> "list[Traced]":
+    """Trace the programs, and check what cannot be read from the trial's signature: names of outputs and estimands.
 
     Raises:
         ConfigError: when a claim, a control or a figure names a quantity that does not exist.
@@ -262,12 +256,11 @@ def check_names(loaded: LoadedConfig, experiment: Experiment) -> None:
     from jaxml.errors import nearest
     from jaxml.sweep.trace import all_outputs, master_key, trace
 
-    program = loaded.plan.programs()
     key = master_key(loaded.config.master_key)
-    outputs = all_outputs([trace(experiment.trial, loaded.plan, p, key) for p in program])
+    traced = [trace(experiment.trial, loaded.plan, program, key) for program in loaded.plan.programs()]
+    outputs = all_outputs(traced)
     own = ("status", "nonfinite")  # the engine's marks are not for claims
     known = [*(name for name in outputs if not name.startswith(own)), *experiment.estimands]
-    from jaxml.sweep.store import write_dataset
 
     for name, claim in loaded.config.claims.items():
         asked = {"estimand": claim.estimand, "tune": claim.tune.goal if claim.tune else None}
@@ -283,6 +276,7 @@ def check_names(loaded: LoadedConfig, experiment: Experiment) -> None:
     for figure in experiment.figures:
         if figure.y not in known:
             raise ConfigError(f"figure '{figure.title}': the trial returns no '{figure.y}'. {nearest(figure.y, known)}")
+    return traced
 
 
 def command_of(loaded: LoadedConfig) -> str:

@@ -14,7 +14,7 @@ ALLOWED = {
     "ops": set(),
     "learn": {"ops"},
     "nn": {"ops", "learn"},
-    "data": {"ops"},
+    "data": {"ops", "cache"},
     "sweep": {"errors"},
     "claims": {"errors", "sweep"},
     "config": {"errors", "sweep", "claims", "experiment"},

@@ -1,5 +1,7 @@
 """The commands. Exit codes: 0 done, 1 a strict check failed, 2 bad usage or config, 3 the run failed, 130 stopped."""
 
+import atexit
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -165,11 +167,11 @@ def new(name: Annotated[str, typer.Argument(metavar="NAME", help="lower-case let
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """Show devices, versions and the compile cache."""
+    from jaxml.cache import cache_folder
     from jaxml.cli.tables import print_pairs
     from jaxml.environment import describe_environment
-    from jaxml.runner import cache_folder
 
-    folder = cache_folder()
+    folder = cache_folder("programs")
     files = [file for file in folder.rglob("*") if file.is_file()]
     found = describe_environment(Path.cwd())
     found.pop("git")
@@ -180,6 +182,19 @@ def doctor(as_json: Json = False) -> None:
 
 for command in (inspect.replay, inspect.compare, inspect.export, inspect.calibrate):
     app.command()(command)
+
+
+def command() -> None:
+    """The console script: `main`, left at once. Python would take most of a second to dismantle JAX."""
+    code: int | str | None = 1
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 0)
 
 
 def main() -> None:

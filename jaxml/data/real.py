@@ -1,13 +1,18 @@
 """Real problems as NumPy arrays: scikit-learn's bundled sets by name, OpenML's as ``"openml:NAME"``.
 
-scikit-learn is imported only when a problem is loaded: it takes over a second, which a command that merely
-lists experiments should not pay.
+scikit-learn takes over a second to import, so a bundled problem that it has given once is kept in the cache, under
+scikit-learn's version.
 """
 
 import difflib
+import importlib.metadata
+import os
+import zipfile
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from jaxml.cache import cache_folder
 
 BUNDLED = ("breast_cancer", "diabetes", "digits", "wine")
 """Names that need no network."""
@@ -58,7 +63,7 @@ def load_problem(name: str, *, standardize: bool = False, version: int | str = "
     if name.startswith(_OPENML):
         problem = _openml(name.removeprefix(_OPENML), version)
     elif name in BUNDLED:
-        problem = _bundled(name)
+        problem = _kept(name) or _keep(name, _bundled(name))
     else:
         close = difflib.get_close_matches(name, BUNDLED, n=1)
         advice = f"Did you mean '{close[0]}'?" if close else f"Bundled: {', '.join(BUNDLED)}."
@@ -66,6 +71,32 @@ def load_problem(name: str, *, standardize: bool = False, version: int | str = "
             f"load_problem: unknown problem '{name}'. {advice} A data set of OpenML is written 'openml:{name}'."
         )
     return problem._replace(X=_standardized(problem.X)) if standardize else problem
+
+
+def _kept(name: str) -> Problem | None:
+    """A bundled problem as it was read before; None where it was not, or cannot be read."""
+    try:
+        with np.load(_place(name), allow_pickle=False) as held:
+            names = (tuple(map(str, held[field])) for field in ("feature_names", "class_names"))
+            return Problem(held["X"], held["y"], *names)
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return None
+
+
+def _keep(name: str, problem: Problem) -> Problem:
+    place = _place(name)
+    part = f"{place}.{os.getpid()}"
+    try:
+        with open(part, "wb") as file:
+            np.savez(file, **problem._asdict())
+        os.replace(part, place)
+    except OSError:
+        pass  # a cache that cannot be written is no cache
+    return problem
+
+
+def _place(name: str) -> str:
+    return str(cache_folder("problems") / f"{name}-scikit-learn-{importlib.metadata.version('scikit-learn')}.npz")
 
 
 def _bundled(name: str) -> Problem:

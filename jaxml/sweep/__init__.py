@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import xarray
 
     from jaxml.sweep.execute import Progress
+    from jaxml.sweep.trace import Traced
 
 __all__ = [
     "Static",
@@ -108,8 +109,9 @@ def run_plan(
     attributes: dict[str, Any] | None = None,
     executor: "str | Executor | None" = None,
     address: str | None = None,
+    traced: "list[Traced] | None" = None,
 ) -> "xarray.Dataset":
-    """Trace, compile and run a plan; see `sweep`."""
+    """Trace, compile and run a plan; see `sweep`. What a caller has traced already is not traced again."""
     from jaxml.sweep.run import run
 
     return run(
@@ -121,6 +123,7 @@ def run_plan(
         attributes=attributes,
         executor=executor,
         address=address,
+        traced=traced,
     )
 
 

@@ -42,6 +42,7 @@ def run(
     executor: str | Executor | None = None,
     address: str | None = None,
     blocks: dict[Any, Any] | None = None,
+    traced: list[Traced] | None = None,
 ) -> "xarray.Dataset":
     """Compute a plan; see `jaxml.sweep.sweep`.
 
@@ -51,9 +52,10 @@ def run(
         executor: where chunks are computed; None means threads of this process, see `executors`.
         address: the Ray cluster.
         blocks: compiled programs to reuse and to add to, for callers that run one trial many times.
+        traced: the plan's programs, where the caller has traced them.
     """
     key, timing = master_key(master), Timing()
-    traced = trace_all(trial, plan, key, timing)
+    traced = trace_all(trial, plan, key, timing) if traced is None else traced
     plan = fitted(plan, traced)
     outputs = all_outputs(traced)
     if store is None:

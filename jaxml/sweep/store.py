@@ -226,6 +226,15 @@ def open_results(path: Path | str) -> "xarray.Dataset":
     return _marked(held.set_coords(labels))
 
 
+def write_dataset(held: "xarray.Dataset", path: Path) -> None:
+    """Write a labelled data set as a Zarr group, replacing what is there; `open_results` reads it.
+
+    Text becomes Zarr's own string type: fixed-width text, which NumPy makes of it, has no specification there.
+    """
+    text = {n: v.astype(np.dtypes.StringDType()) for n, v in held.coords.items() if v.dtype.kind in "UO"}
+    held.assign_coords(text).to_zarr(path, mode="w", consolidated=False, zarr_format=3)
+
+
 def _marked(results: "xarray.Dataset") -> "xarray.Dataset":
     """Replace the status by `nonfinite`, the mark of every cell that holds no finite result."""
     if STATUS not in results:
@@ -236,15 +245,6 @@ def _marked(results: "xarray.Dataset") -> "xarray.Dataset":
 
 def coordinates(plan: Plan) -> dict[str, tuple[tuple[str, ...], list[Any]]]:
     """The labels of every axis: one coordinate per parameter, and the seeds."""
-def write_dataset(held: "xarray.Dataset", path: Path) -> None:
-    """Write a labelled data set as a Zarr group, replacing what is there; `open_results` reads it.
-
-    Text becomes Zarr's own string type: fixed-width text, which NumPy makes of it, has no specification there.
-    """
-    text = {n: v.astype(np.dtypes.StringDType()) for n, v in held.coords.items() if v.dtype.kind in "UO"}
-    held.assign_coords(text).to_zarr(path, mode="w", consolidated=False, zarr_format=3)
-
-
     coords: dict[str, tuple[tuple[str, ...], list[Any]]] = {}
     for axis in plan.axes:
         for name in axis.parameters:

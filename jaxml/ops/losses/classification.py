@@ -55,7 +55,7 @@ def _binary_cross_entropy(logits: Array, labels: Array) -> Array:
 
 @jax.custom_jvp
 def _binary_slope(logits: Array, labels: Array) -> Array:
-    """(1 - labels) sigmoid(logits) - labels sigmoid(-logits), which keeps the tiny slopes that sigmoid - labels loses."""
+    """(1 - labels) sigmoid(logits) - labels sigmoid(-logits): keeps the tiny slopes that sigmoid - labels loses."""
     tail = jnp.exp(-jnp.abs(logits))
     larger, smaller = 1 / (1 + tail), tail / (1 + tail)
     return jnp.where(logits >= 0, (1 - labels) * larger - labels * smaller, (1 - labels) * smaller - labels * larger)
