@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from jaxml.claims.card import Verdicts
-from jaxml.claims.spec import spec_hash
 from jaxml.errors import ConfigError, RunError, StoreError
 
 if TYPE_CHECKING:
     import xarray
+
+    from jaxml.claims.card import Verdicts
 
 Status = Literal["running", "finished", "interrupted", "failed"]
 
@@ -111,12 +111,16 @@ class RunDirectory:
 
     def freeze_spec(self, spec: Mapping[str, Any]) -> str:
         """Write the spec and its hash; done before the first trial."""
+        from jaxml.claims.spec import spec_hash
+
         digest = spec_hash(dict(spec))
         self.write_json("spec.json", {"sha256": digest, "spec": spec})
         return digest
 
     def spec_is_frozen(self, recorded: str) -> str:
         """Why the spec on disk is not the one that was recorded with the results; empty when it is."""
+        from jaxml.claims.spec import spec_hash
+
         held = self.read_json("spec.json")
         actual = spec_hash(held["spec"])
         if actual != held["sha256"]:
@@ -125,8 +129,10 @@ class RunDirectory:
             return f"the results were computed under spec {recorded[:12]}, spec.json holds {actual[:12]}"
         return ""
 
-    def verdicts(self) -> Verdicts:
+    def verdicts(self) -> "Verdicts":
         """The verdict cards."""
+        from jaxml.claims.card import Verdicts
+
         return Verdicts.from_json(self.read_json("verdicts.json"))
 
     def results(self) -> "xarray.Dataset":

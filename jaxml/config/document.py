@@ -12,7 +12,10 @@ from jaxml.errors import ConfigError
 PathKey = tuple[str | int, ...]
 
 
-class _Loader(yaml.SafeLoader):
+_SafeLoader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C wherever that was built
+
+
+class _Loader(_SafeLoader):
     """The safe loader with YAML 1.2 scalars: `1e-3` is a number, `yes` and `12:30` are text."""
 
 
