@@ -136,10 +136,12 @@ class RunDirectory:
         return Verdicts.from_json(self.read_json("verdicts.json"))
 
     def results(self) -> "xarray.Dataset":
-        """Outputs and estimands as one labelled data set."""
+        """Outputs and estimands as one labelled data set, in the order of the spec."""
         from jaxml.sweep.store import open_results
 
-        results = open_results(self.path / "results.zarr")
+        spec = self.read_json("spec.json")["spec"]
+        seeds = [*range(-spec["tuning_seeds"], 0), *range(spec["seeds"])]
+        results = open_results(self.path / "results.zarr", spec["axes"], seeds)
         derived = self.path / "estimands.zarr"
         return results.merge(open_results(derived)) if derived.exists() else results
 

@@ -21,6 +21,8 @@ from jaxml.run_directory import RunDirectory, find_runs
 from jaxml.sweep.grid import Axis
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     import xarray
 
     from jaxml.sweep.execute import Progress
@@ -63,6 +65,11 @@ def run(
     runs: str | Path = "runs",
     smoke: bool = False,
     fresh: bool = False,
+    maps: bool = True,
+    extend: str | Path | None = None,
+    executor: "str | Executor | None" = None,
+    address: str | None = None,
+    workers: int | None = None,
     progress: "Callable[[Progress], None] | None" = None,
     notify: Callable[[str], None] = lambda message: None,
 ) -> Run:
@@ -74,6 +81,13 @@ def run(
         runs: the folder that holds run directories.
         smoke: a few seeds only, to see that everything works; exploratory, so without a verdict.
         fresh: begin a new run even where the same one was cut short; without it, that one is continued.
+        maps: fill the config's maps, once the verdicts are written.
+        extend: a finished run whose cells are taken over, so that only new ones are computed. The new run is
+            exploratory: its spec was written when part of its data had been seen. The old run stays as it is.
+        executor: where chunks are computed: None for threads of this process, ``"processes"``, ``"ray"``, or a
+            `concurrent.futures.Executor`.
+        address: the Ray cluster, for example ``"auto"``; by default ``RAY_ADDRESS``, else one on this machine.
+        workers: how many chunks at once; by default one for each core of the machine or the cluster.
         progress: called after every compilation and chunk.
         notify: called with one sentence at each stage.
 
@@ -86,27 +100,37 @@ def run(
 
     It is not a search: what it computes and how it decides stand in the config before the first trial.
     """
-    loaded = load_config(config, overrides, smoke=smoke)
+    from jaxml.extending import extended_spec, finished_run, take_over
+    from jaxml.mapping import check_maps
+    from jaxml.sweep.executors import opened
+
+    loaded = load_config(config, overrides, smoke=smoke, maps=maps)
     prepare_backend(loaded.config.precision)
     notify(f"importing experiments/{loaded.config.experiment}.py")
     experiment = load_experiment(loaded.config.experiment, loaded.root)
     notify(f"tracing {len(loaded.plan.programs())} programs")
     traced = trace_programs(loaded, experiment)
-    spec = spec_of(loaded)
-    directory = None if fresh else _unfinished(Path(runs), spec)
-    if directory is None:
-        directory = RunDirectory.create(Path(runs), loaded.config.name, spec_hash(spec), datetime.datetime.now())
-    else:
-        notify(f"continuing {directory.path}")
-    try:
-        return _run(loaded, experiment, traced, spec, directory, progress, notify)
-    except KeyboardInterrupt:
-        directory.set_status("interrupted", "stopped by the user; the chunks in results.zarr are complete")
-        directory.log("interrupted")
-        raise
-    except Exception as error:
-        _note_failure(directory, error)
-        raise
+    check_maps(loaded, experiment)
+    before = None if extend is None else finished_run(extend)
+    spec = spec_of(loaded) if before is None else extended_spec(spec_of(loaded), before)
+    with opened(executor, address, workers) as pool:
+        directory = None if fresh else _unfinished(Path(runs), spec)
+        if directory is None:
+            directory = RunDirectory.create(Path(runs), loaded.config.name, spec_hash(spec), datetime.datetime.now())
+            if before is not None:
+                notify(f"taking over the cells of {before.path}")
+                take_over(directory, before)
+        else:
+            notify(f"continuing {directory.path}")
+        try:
+            return _run(loaded, experiment, traced, spec, directory, pool, progress, notify)
+        except KeyboardInterrupt:
+            directory.set_status("interrupted", "stopped by the user; the chunks in results.zarr are complete")
+            directory.log("interrupted")
+            raise
+        except Exception as error:
+            _note_failure(directory, error)
+            raise
 
 
 def _run(
@@ -115,6 +139,7 @@ def _run(
     traced: "list[Traced]",
     spec: Mapping[str, Any],
     directory: RunDirectory,
+    pool: "Executor | None",
     progress: "Callable[[Progress], None] | None",
     notify: Callable[[str], None],
 ) -> Run:
@@ -138,6 +163,7 @@ def _run(
         master=config.master_key,
         progress=progress,
         attributes={"spec_sha256": digest},
+        executor=pool,
     )
     directory.write_json("cost.json", dict(results.attrs))
     directory.log(f"computed: {json.dumps(dict(results.attrs), default=str)}")
@@ -145,6 +171,10 @@ def _run(
     notify("judging")
     verdicts = judge_run(directory, exploratory=_why_exploratory(loaded))
     directory.log("; ".join(f"{card.id}: {verdicts.verdict_of(card)}" for card in verdicts.claims) or "no claims")
+    if config.map:
+        from jaxml.mapping import fill_maps
+
+        fill_maps(loaded, experiment, directory, notify)
     from jaxml.report import write_report
 
     notify("writing the report")
@@ -201,11 +231,12 @@ def judge_run(directory: RunDirectory, *, exploratory: str = "") -> Verdicts:
     """
     from jaxml.claims.judge import judge
     from jaxml.claims.spec import Claim, DependentSplits
+    from jaxml.extending import why_extended
 
     held = directory.read_json("spec.json")
     spec, results = held["spec"], directory.results()
     recorded = str(results.attrs.get("spec_sha256", ""))
-    why = exploratory or directory.spec_is_frozen(recorded)
+    why = exploratory or why_extended(spec) or directory.spec_is_frozen(recorded)
     claims = {name: Claim.model_validate(claim, strict=False) for name, claim in spec["claims"].items()}
     cards = judge(
         results,
@@ -238,6 +269,8 @@ def derive(results: "xarray.Dataset", experiment: Experiment, directory: RunDire
         return
     import xarray
 
+    from jaxml.sweep.store import write_dataset
+
     derived = {}
     for name, estimand in experiment.estimands.items():
         values = estimand(results)
@@ -261,7 +294,6 @@ def trace_programs(loaded: LoadedConfig, experiment: Experiment) -> "list[Traced
     outputs = all_outputs(traced)
     own = ("status", "nonfinite")  # the engine's marks are not for claims
     known = [*(name for name in outputs if not name.startswith(own)), *experiment.estimands]
-
     for name, claim in loaded.config.claims.items():
         asked = {"estimand": claim.estimand, "tune": claim.tune.goal if claim.tune else None}
         asked |= {

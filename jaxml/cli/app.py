@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from jaxml.cli import inspect
+from jaxml.cli.describe import describe as describe_network
 from jaxml.cli.output import Json, RunArgument, Runs, echo, find, print_json
 from jaxml.errors import ConfigError, JaxmlError
 
@@ -39,6 +40,13 @@ def run(
         Path | None, typer.Option("--against", help="exit 1 when a verdict differs from this verdicts.json")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="do not continue a run that was cut short")] = False,
+    maps: Annotated[bool, typer.Option("--map/--no-map", help="fill the config's maps after the verdicts")] = True,
+    extend: Annotated[
+        Path | None, typer.Option("--extend", help="take over this run's cells, compute new ones; exploratory")
+    ] = None,
+    executor: Annotated[str | None, typer.Option("--executor", help="processes, or ray; threads by default")] = None,
+    address: Annotated[str | None, typer.Option("--address", help="the Ray cluster, such as auto")] = None,
+    workers: Annotated[int | None, typer.Option("--workers", help="chunks at once; one for each core")] = None,
     as_json: Json = False,
 ) -> None:
     """Decide the claims of a config."""
@@ -55,6 +63,11 @@ def run(
             runs=runs,
             smoke=smoke,
             fresh=fresh,
+            maps=maps,
+            extend=extend,
+            executor=executor,
+            address=address,
+            workers=workers,
             progress=display.progress,
             notify=display.notify,
         )
@@ -182,6 +195,7 @@ def doctor(as_json: Json = False) -> None:
 
 for command in (inspect.replay, inspect.compare, inspect.export, inspect.calibrate):
     app.command()(command)
+app.command("describe")(describe_network)
 
 
 def command() -> None:

@@ -19,7 +19,7 @@ class Display:
         self._started = time.perf_counter()
         self._tenth = 0
         self._compiled = 0
-        self._running_since: float | None = None
+        self._first: Progress | None = None
 
     def notify(self, message: str) -> None:
         self._line(message)
@@ -34,11 +34,11 @@ class Display:
             self._line(describe(progress, self.rate(progress)))
 
     def rate(self, progress: "Progress") -> float:
-        """Cells per second since the first chunk began to run."""
-        if progress.done and self._running_since is None:
-            self._running_since = progress.seconds
-        elapsed = progress.seconds - (self._running_since or 0.0)
-        return progress.done / elapsed if progress.done and elapsed > 0 else 0.0
+        """Cells per second since the first report; what an earlier process computed does not count."""
+        if self._first is None:
+            self._first = progress
+        elapsed = progress.seconds - self._first.seconds
+        return (progress.done - self._first.done) / elapsed if elapsed > 0 else 0.0
 
     def _line(self, message: str) -> None:
         print(f"{time.perf_counter() - self._started:6.1f} s  {message}", file=sys.stderr, flush=True)

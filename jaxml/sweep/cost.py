@@ -11,7 +11,8 @@ from typing import Any
 import jax
 
 from jaxml.sweep.block import block_function, block_inputs, compile_block
-from jaxml.sweep.execute import Timing, workers
+from jaxml.sweep.execute import Timing
+from jaxml.sweep.executors import cores
 from jaxml.sweep.jaxprs import equations, inner_jaxprs, peak_bytes, work
 from jaxml.sweep.plan import Plan
 from jaxml.sweep.run import fitted, trace_all, with_chunks
@@ -63,7 +64,7 @@ def describe_plan(
         block = compile_block(traced[0], plan, key)
         compile_seconds = time.perf_counter() - begin
         chunk_seconds = min(_seconds(block.compute, traced[0].program.chunks[0]) for _ in range(2))
-        rounds = -(-len(programs) // workers()) * compile_seconds + chunks * chunk_seconds
+        rounds = -(-len(programs) // cores()) * compile_seconds + chunks * chunk_seconds
         memory = block.compiled.memory_analysis()
         if memory is not None:
             described["bytes_per_lane"] = memory.temp_size_in_bytes // plan.lanes

@@ -5,20 +5,20 @@ in flight than keep the workers busy, so memory stays bounded whatever the numbe
 """
 
 import contextlib
-import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
 import numpy as np
 
+from jaxml.errors import RunError
 from jaxml.sweep.block import compile_block
-from jaxml.sweep.executors import Job, compute_chunk, size_of
+from jaxml.sweep.executors import Job, compute_chunk, cores, in_flight
 from jaxml.sweep.fingerprint import code_hash
 from jaxml.sweep.plan import ChunkId, Plan
 from jaxml.sweep.signals import Stop, finish_on_signal
@@ -28,6 +28,12 @@ _ONE_AT_A_TIME = threading.Lock()
 """Held while a block that must run alone computes a chunk."""
 _POLL_SECONDS = 0.2
 """How long a signal may wait for an answer."""
+
+
+_LOST_WORKER = (
+    "a worker process died, perhaps for want of memory (fewer workers, or fewer lanes, need less). "
+    "Every finished chunk is kept; run again to go on."
+)
 
 
 class OutOfMemory(Exception):
@@ -90,10 +96,9 @@ class Execution:
         self._programs, self._compiled = len(waiting), 0
         with finish_on_signal() as stop:
             if self.executor is not None:
-                self._compiled = len(waiting)  # workers compile for themselves
                 self._loop(self.executor, {}, deque((t, None, chunks) for t, chunks in waiting), stop)
                 return
-            pool = ThreadPoolExecutor(workers())
+            pool = ThreadPoolExecutor(cores())
             try:
                 compiling = {pool.submit(self._compile, t): (t, chunks) for t, chunks in waiting}
                 self._loop(pool, compiling, deque(), stop)
@@ -108,8 +113,9 @@ class Execution:
         stop: Stop,
     ) -> None:
         running: dict[Future, tuple[Traced, ChunkId]] = {}
-        most = 2 * (workers() if self.executor is None else size_of(self.executor))
+        seen: set[str] = set()
         while compiling or running or ready:
+            most = 2 * cores() if self.executor is None else in_flight(self.executor)
             while ready and len(running) < most and not stop.requested:
                 traced, block, chunks = ready[0]
                 chunk = chunks.popleft()
@@ -131,10 +137,12 @@ class Execution:
                 traced, chunk = compiling.pop(future) if future in compiling else running.pop(future)
                 try:
                     result = future.result()
+                except BrokenExecutor as error:
+                    raise RunError(f"{_LOST_WORKER} {error}") from error
                 except Exception as error:
                     if "RESOURCE_EXHAUSTED" in str(error) and self.plan.lanes > 1:
                         raise OutOfMemory from error
-                    self.timing.fail(traced.program.label, error)
+                    self.timing.fail(traced.program.label, getattr(error, "cause", None) or error)  # Ray wraps errors
                     ready = deque(item for item in ready if item[0] is not traced)
                 else:
                     if isinstance(chunk, deque):
@@ -142,6 +150,9 @@ class Execution:
                         ready.append((traced, result, chunk))
                     else:
                         self.write(self.plan, chunk, result)
+                        if self.executor is not None:  # workers compile for themselves, with their first chunk
+                            seen.add(traced.program.label)
+                            self._compiled = len(seen)
                 self._report(stop.requested)
         stop.raise_if_requested()
 
@@ -179,8 +190,3 @@ class Execution:
             outputs = block.compute(chunk)
         self.timing.run_seconds += time.perf_counter() - begin
         return outputs
-
-
-def workers() -> int:
-    """Programs compiled, and chunks computed, at once: one for each core."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

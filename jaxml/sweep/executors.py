@@ -4,11 +4,19 @@ A task is one chunk of one static point. Workers hold no state but the programs 
 repeated anywhere; results return to the one process that writes the store.
 """
 
+import contextlib
+import importlib.util
+import os
+import signal
+import socket
 import sys
-from collections.abc import Callable, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from dataclasses import dataclass
-from multiprocessing import get_context
+from dataclasses import dataclass, replace
+from functools import cache
+from multiprocessing import get_context, parent_process
 from typing import Any
 
 import jax
@@ -19,6 +27,9 @@ from jaxml.sweep.block import Block, compile_block
 from jaxml.sweep.plan import ChunkId, Plan, Program
 from jaxml.sweep.trace import master_key, trace
 
+_CLUSTER_SECONDS = 5.0
+"""How long a count of a cluster's cores is believed: nodes come and go."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -27,8 +38,15 @@ class Job:
     trial: Callable[..., Any]
     plan: Plan
     master: str | int
-    float64: bool
     token: str
+    float64: bool
+    cache: str | None
+
+    @staticmethod
+    def here(trial: Callable[..., Any], plan: Plan, master: str | int, token: str) -> "Job":
+        """A job with this process's precision and cache of compiled programs."""
+        cache = getattr(jax.config, "jax_compilation_cache_dir", None)
+        return Job(trial, plan, master, token, bool(jax.config.read("jax_enable_x64")), cache)
 
 
 _blocks: dict[tuple[str, str], Block] = {}
@@ -39,36 +57,130 @@ def compute_chunk(job: Job, program: Program, chunk: ChunkId) -> Mapping[str, np
     where = (job.token, program.label)
     if where not in _blocks:
         jax.config.update("jax_enable_x64", job.float64)
+        if job.cache is not None and os.path.isdir(job.cache):  # another machine may not have it
+            jax.config.update("jax_compilation_cache_dir", job.cache)
         key = master_key(job.master)
         _blocks[where] = compile_block(trace(job.trial, job.plan, program, key), job.plan, key)
     return _blocks[where].compute(chunk)
+
+
+class Processes(ProcessPoolExecutor):
+    """Processes on this machine, which end with this process, however it ends.
+
+    Args:
+        workers: how many; one for each core by default.
+    """
+
+    def __init__(self, workers: int | None = None):
+        super().__init__(workers or cores(), get_context("spawn"), initializer=_begin_worker)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
+        """Start a task; a trial that cannot be imported is sent as the file that defines it."""
+        return super().submit(fn, *map(_sendable, args), **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Close the pool; to cancel is to end the workers at once, whatever they compute."""
+        if cancel_futures:
+            for process in list((self._processes or {}).values()):
+                process.terminate()
+        super().shutdown(wait, cancel_futures=cancel_futures)
+
+
+def _begin_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the one that writes decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+@dataclass(frozen=True)
+class _FromFile:
+    """A trial whose module has a file but cannot be imported by name, as an experiment's."""
+
+    module: str
+    file: str
+    name: str
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return getattr(_executed(self.module, self.file), self.name)(*args, **kwargs)
+
+
+def _sendable(value: Any) -> Any:
+    if not isinstance(value, Job):
+        return value
+    name = value.trial.__module__
+    file = getattr(sys.modules.get(name), "__file__", None)
+    if file is None or name == "__main__" or all(parent in sys.modules for parent in _parents(name)):
+        return value
+    return replace(value, trial=_FromFile(name, file, value.trial.__qualname__))
+
+
+def _parents(module: str) -> list[str]:
+    return [module[:i] for i, letter in enumerate(module) if letter == "."]
+
+
+@cache
+def _executed(module: str, file: str) -> Any:
+    spec = importlib.util.spec_from_file_location(module, file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file}: cannot be imported.")
+    sys.modules[module] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[module])
+    return sys.modules[module]
 
 
 class RayExecutor(Executor):
     """Runs tasks on a Ray cluster; a task whose worker or node is lost runs again elsewhere.
 
     Args:
-        address: the cluster, for example ``"auto"``; None starts one on this machine.
+        address: the cluster, for example ``"auto"``; by default the one that ``RAY_ADDRESS`` names, else a new one on
+            this machine.
+        workers: the most tasks at once; one for each core of the cluster by default, nodes that join later included.
         retries: how often a lost task is started again.
+
+    Raises:
+        ConfigError: when Ray is not installed, or no cluster answers.
     """
 
-    def __init__(self, address: str | None = None, retries: int = 5):
+    def __init__(self, address: str | None = None, workers: int | None = None, retries: int = 5):
         try:
             import ray
         except ImportError:
-            raise ConfigError("the executor 'ray' needs Ray: pip install 'jaxml[ray]'.") from None
-        self._ray, self._retries = ray, retries
+            raise ConfigError("executor 'ray': Ray is not installed. Add it with: pip install 'jaxml[ray]'.") from None
+        self._ray, self._workers, self._retries = ray, workers, retries
         self._started = not ray.is_initialized()
+        address = address or os.environ.get("RAY_ADDRESS") or "local"
         if self._started:
-            ray.init(address=address or "local", include_dashboard=False, log_to_driver=False)
-        self.workers = max(int(ray.cluster_resources().get("CPU", 1)), 1)
+            local = workers if address == "local" else None
+            try:
+                _knock(address)
+                ray.init(address=address, num_cpus=local, include_dashboard=False, log_to_driver=False)
+            except OSError as error:  # of which ConnectionError is one
+                raise ConfigError(f"executor 'ray': no cluster answers at '{address}': {error}") from None
         self._shared: dict[int, tuple[Any, Any]] = {}
+        self._counted, self._cores = 0.0, 1
+
+    @property
+    def in_flight(self) -> int:
+        """How many tasks to hand out at once: all of them run, so that a signal can wait for each."""
+        if self._workers is not None:
+            return self._workers
+        if time.monotonic() - self._counted > _CLUSTER_SECONDS:
+            self._cores = max(int(self._ray.cluster_resources().get("CPU", 1)), 1)
+            self._counted = time.monotonic()
+        return self._cores
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
         """Start a task. A `Job` is sent to the cluster once and shared by all its tasks."""
-        return (
-            self._ray.remote(fn).options(max_retries=self._retries).remote(*map(self._share, args), **kwargs).future()
-        )
+        task = self._ray.remote(fn).options(max_retries=self._retries)
+        future = task.remote(*map(self._share, args), **kwargs).future()
+        future.set_running_or_notify_cancel()
+        return future
 
     def _share(self, value: Any) -> Any:
         if not isinstance(value, Job):
@@ -86,21 +198,58 @@ class RayExecutor(Executor):
             self._ray.shutdown()
 
 
-def executor_named(name: str | Executor, address: str | None = None) -> Executor:
+def _knock(address: str) -> None:
+    """Find out in seconds whether anybody listens at ``host:port``; Ray alone would try for many minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdigit() and "//" not in host:
+        socket.create_connection((host, int(port)), timeout=5).close()
+
+
+def executor_named(
+    name: str | Executor | None,
+    address: str | None = None,
+    workers: int | None = None,
+) -> Executor | None:
     """``"processes"`` for a pool on this machine, ``"ray"`` for a cluster, or any executor as it is.
 
     Raises:
-        ConfigError: for any other name.
+        ConfigError: for any other name, or an address or a number of workers that it has no use for.
     """
-    if isinstance(name, Executor):
+    if address is not None and name != "ray":
+        raise ConfigError(f"address: only executor 'ray' has one, the executor is {name!r}. Leave it out.")
+    if workers is not None and name not in ("processes", "ray"):
+        raise ConfigError(f"workers: only executors 'processes' and 'ray' count them, the executor is {name!r}.")
+    if workers is not None and workers < 1:
+        raise ConfigError(f"workers: at least one is needed, got {workers}.")
+    if name is None or isinstance(name, Executor):
         return name
     if name == "processes":
-        return ProcessPoolExecutor(mp_context=get_context("spawn"))
+        return Processes(workers)
     if name == "ray":
-        return RayExecutor(address)
+        return RayExecutor(address, workers)
     raise ConfigError(f"executor: expected 'processes', 'ray' or a concurrent.futures.Executor, got {name!r}.")
 
 
-def size_of(executor: Executor) -> int:
-    """How many tasks an executor runs at once, as far as it says."""
-    return getattr(executor, "workers", getattr(executor, "_max_workers", 1))
+@contextlib.contextmanager
+def opened(
+    name: str | Executor | None,
+    address: str | None = None,
+    workers: int | None = None,
+) -> Iterator[Executor | None]:
+    """The executor of that name, closed at the end; one that was handed over stays open."""
+    executor = executor_named(name, address, workers)
+    try:
+        yield executor
+    finally:
+        if executor is not None and executor is not name:
+            executor.shutdown(cancel_futures=True)
+
+
+def in_flight(executor: Executor) -> int:
+    """How many tasks to hand out at once: twice what runs at once where the executor holds a queue."""
+    return getattr(executor, "in_flight", 2 * getattr(executor, "_max_workers", 1))
+
+
+def cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -47,8 +47,12 @@ class Layout:
         axes = tuple(Axis(name, tuple(points)) for name, points in self.axes.items())
         return replace(asked, axes=axes, seeds=self.seeds, cuts=self.cuts).with_lanes_at_most(asked.lanes)
 
-    def positions(self, asked: Plan) -> dict[str, list[int]]:
-        """Where the points of a plan stand in the store."""
+    def positions(self, axes: Mapping[str, Sequence[Mapping[str, Any]]], seeds: Sequence[int]) -> dict[str, list[int]]:
+        """Where points and seeds stand in the store.
+
+        Raises:
+            KeyError: when one is not there.
+        """
 
         def found(wanted: Iterable[Any], held: Iterable[Any]) -> list[int]:
             places = {key: i for i, key in enumerate(held)}
@@ -57,8 +61,8 @@ class Layout:
         def rows(points: Iterable[Mapping[str, Any]]) -> Iterator[Any]:
             return (tuple(point.items()) for point in points)
 
-        places = {axis.name: found(rows(axis.points), rows(self.axes[axis.name])) for axis in asked.axes}
-        return {**places, "seed": found(asked.seeds, self.seeds)}
+        places = {name: found(rows(points), rows(self.axes[name])) for name, points in axes.items()}
+        return {**places, "seed": found(seeds, self.seeds)}
 
     def to_json(self) -> dict[str, Any]:
         return {

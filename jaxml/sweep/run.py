@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import jax
 
 from jaxml.errors import TrialError
-from jaxml.sweep.execute import Execution, OutOfMemory, Progress, Timing, workers
-from jaxml.sweep.executors import Job, executor_named
+from jaxml.sweep.execute import Execution, OutOfMemory, Progress, Timing
+from jaxml.sweep.executors import Job, cores, opened
 from jaxml.sweep.fingerprint import fingerprint
 from jaxml.sweep.jaxprs import peak_bytes
 from jaxml.sweep.plan import Plan
@@ -57,32 +57,35 @@ def run(
     key, timing = master_key(master), Timing()
     traced = trace_all(trial, plan, key, timing) if traced is None else traced
     plan = fitted(plan, traced)
+    with opened(executor, address) as pool:
+        target = _open_target(store, plan, traced, master, attributes or {})
+        try:
+            layout = target.plan
+            while True:
+                job = Job.here(trial, layout, master, uuid.uuid4().hex)
+                report = progress or (lambda _: None)
+                work = Execution(layout, key, target.status, target.write, report, timing, pool, job, blocks)
+                try:
+                    work.run(with_chunks(traced, layout))
+                    break
+                except OutOfMemory:
+                    layout = layout.with_lanes_at_most(layout.lanes // 2)
+            if timing.first_error is not None and len(timing.failures) == len(plan.programs()):
+                raise timing.first_error
+            results = target.dataset()
+        finally:
+            target.close()
+    return _described(results, timing, layout, target.repaired)
+
+
+def _open_target(
+    store: str | Path | None, plan: Plan, traced: list[Traced], master: str | int, attributes: Mapping[str, Any]
+) -> MemoryStore | ZarrStore:
     outputs = all_outputs(traced)
     if store is None:
-        target: MemoryStore | ZarrStore = MemoryStore(plan, outputs)
-    else:
-        path = store if isinstance(store, str) and "://" in store else Path(store)
-        target = ZarrStore(path, plan, outputs, fingerprint(plan, traced, master), attributes or {})
-    pool = None if executor is None else executor_named(executor, address)
-    try:
-        layout = target.plan
-        while True:
-            job = Job(trial, layout, master, bool(jax.config.read("jax_enable_x64")), uuid.uuid4().hex)
-            report = progress or (lambda _: None)
-            work = Execution(layout, key, target.status, target.write, report, timing, pool, job, blocks)
-            try:
-                work.run(with_chunks(traced, layout))
-                break
-            except OutOfMemory:
-                layout = layout.with_lanes_at_most(layout.lanes // 2)
-        if timing.first_error is not None and len(timing.failures) == len(plan.programs()):
-            raise timing.first_error
-        results = target.dataset()
-    finally:
-        target.close()
-        if pool is not None and pool is not executor:
-            pool.shutdown(cancel_futures=True)
-    return _described(results, timing, layout, target.repaired)
+        return MemoryStore(plan, outputs)
+    path = store if isinstance(store, str) and "://" in store else Path(store)
+    return ZarrStore(path, plan, outputs, fingerprint(plan, traced, master), attributes)
 
 
 def trace_all(trial: Callable[..., Any], plan: Plan, key: jax.Array, timing: Timing) -> list[Traced]:
@@ -111,8 +114,8 @@ def fitted(plan: Plan, traced: Sequence[Traced]) -> Plan:
     budget = LIVE_BYTES.get(jax.default_backend(), LIVE_BYTES_ELSEWHERE)
     worst = max(peak_bytes(t.jaxpr.jaxpr) for t in traced)
     share = plan.cells
-    if jax.default_backend() == "cpu" and len(traced) < workers():
-        share = max(-(-plan.cells // workers()), FEWEST_LANES)
+    if jax.default_backend() == "cpu" and len(traced) < cores():
+        share = max(-(-plan.cells // cores()), FEWEST_LANES)
     return plan.with_lanes_at_most(max(min(plan.lanes, budget // max(worst, 1), share, MOST_LANES), 1))
 
 

@@ -4,7 +4,7 @@ Both keep a `status` per cell, and a chunk is done when none of its cells is mis
 written before their status, each file appears whole or not at all, and every file carries a checksum.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -187,8 +187,7 @@ class ZarrStore:
 
     def dataset(self) -> "xarray.Dataset":
         """The part that was asked for, in the order asked for."""
-        held = open_results(self._path)
-        return held.isel(self.layout.positions(self._asked))
+        return open_results(self._path, {axis.name: axis.points for axis in self._asked.axes}, self._asked.seeds)
 
     def close(self) -> None:
         if self._lock is not None:
@@ -207,11 +206,18 @@ def _fill(name: str, output: Output) -> Any:
     return np.nan if output.dtype.kind == "f" else 0
 
 
-def open_results(path: Path | str) -> "xarray.Dataset":
+def open_results(
+    path: Path | str, axes: Mapping[str, Sequence[Mapping[str, Any]]] | None = None, seeds: Sequence[int] = ()
+) -> "xarray.Dataset":
     """Load a results store as a labelled data set; where a cell is not computed yet, `nonfinite` is True.
 
+    Args:
+        path: the store.
+        axes: the points of every axis that are wanted, in order; by default all, in the order they were asked for.
+        seeds: likewise.
+
     Raises:
-        StoreError: when there is none, or it cannot be read.
+        StoreError: when there is none, it cannot be read, or it lacks what is wanted.
     """
     import xarray
 
@@ -219,6 +225,10 @@ def open_results(path: Path | str) -> "xarray.Dataset":
         raise StoreError(f"{path}: no results here.")
     try:
         held = xarray.open_zarr(path, consolidated=False, chunks=None).load()
+        if axes is not None and "sweep" in held.attrs:
+            held = held.isel(Layout.from_json(held.attrs).positions(axes, seeds))
+    except KeyError as error:
+        raise StoreError(f"{path}: {error} is not in these results yet; run again to go on.") from None
     except Exception as error:
         raise StoreError(f"{path}: the results cannot be read: {error}") from error
     held.attrs.pop("sweep", None)

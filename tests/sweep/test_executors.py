@@ -1,6 +1,8 @@
 """Sweeps over several devices, processes and machines give the numbers of one process."""
 
+import importlib.util
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -10,7 +12,9 @@ import numpy as np
 import pytest
 
 from jaxml import linspace, sweep
-from jaxml.errors import ConfigError
+from jaxml.errors import ConfigError, RunError
+from jaxml.sweep.executors import Processes, executor_named
+from jaxml.sweep.store import open_results
 from tests.sweep import sweep_process
 
 LAMS = linspace(0.0, 2.0, 6)
@@ -37,24 +41,70 @@ def test_any_executor():
     np.testing.assert_array_equal(results.kept, here.kept)
 
 
-def test_processes():
-    printed = python(
-        """
-        from jaxml import linspace, sweep
-        from tests.sweep.sweep_process import trial
-        if __name__ == "__main__":
-            lams = linspace(0.0, 2.0, 6)
-            there = sweep(trial, seeds=4, lanes=8, lam=lams, power=[1, 2], executor="processes")
-            here = sweep(trial, seeds=4, lanes=8, lam=lams, power=[1, 2])
-            print((there.kept == here.kept).all().item(), there.attrs["compiles"])
-        """
-    )
-    assert printed.split() == ["True", "0"]
+FILE = """
+import os
+import jax, jax.numpy as jnp
+
+def trial(key, *, lam: float, deadly: bool = False):
+    if deadly:
+        jax.debug.callback(lambda: os._exit(1))
+    return {"kept": jnp.mean(jax.random.normal(key, (16,)) > lam)}
+"""
 
 
-def test_an_unknown_executor():
-    with pytest.raises(ConfigError, match="expected 'processes', 'ray' or"):
-        sweep(sweep_process.trial, seeds=1, lam=1.0, executor="slurm")
+def test_processes(tmp_path):
+    """One pool: plain trials, a signal to everybody, a trial from a file that no import finds, and a death."""
+    grid = {"seeds": 4, "lanes": 4, "lam": LAMS, "power": [1, 2]}
+    here = sweep(sweep_process.trial, **grid)
+    with Processes(2) as pool:
+
+        def interrupt(state):
+            if state.done and not stopped:
+                stopped.append(state.done)
+                for pid in [*pool._processes, os.getpid()]:
+                    os.kill(pid, signal.SIGINT)
+
+        stopped = []
+        with pytest.raises(KeyboardInterrupt, match="stopped by SIGINT"):
+            sweep(sweep_process.trial, store=tmp_path / "s", executor=pool, progress=interrupt, **grid)
+        done = int((~open_results(tmp_path / "s").nonfinite).sum())
+        assert stopped[0] <= done < 48
+        seen = []
+        there = sweep(sweep_process.trial, store=tmp_path / "s", executor=pool, progress=seen.append, **grid)
+        np.testing.assert_array_equal(there.kept, here.kept)
+        assert there.attrs["compiles"] == 0
+        assert seen[0].done >= done
+        assert (seen[-1].done, seen[-1].compiled, seen[-1].programs) == (48, 2, 2)
+
+        (tmp_path / "remote.py").write_text(FILE)
+        spec = importlib.util.spec_from_file_location("nowhere.remote", tmp_path / "remote.py")
+        remote = sys.modules["nowhere.remote"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(remote)
+        there = sweep(remote.trial, seeds=4, lanes=8, lam=LAMS, executor=pool)
+        np.testing.assert_array_equal(there.kept, sweep(remote.trial, seeds=4, lanes=8, lam=LAMS).kept)
+        with pytest.raises(RunError, match="a worker process died"):
+            sweep(remote.trial, seeds=1, lam=[1.0], deadly=True, executor=pool)
+
+
+@pytest.mark.parametrize(
+    ("executor", "address", "workers", "message"),
+    [
+        ("slurm", None, None, "expected 'processes', 'ray' or"),
+        ("processes", "auto", None, "only executor 'ray' has one, the executor is 'processes'"),
+        (None, None, 2, "only executors 'processes' and 'ray' count them, the executor is None"),
+        ("processes", None, 0, "workers: at least one is needed, got 0"),
+        ("ray", "127.0.0.1:9", None, "no cluster answers at '127.0.0.1:9': .*refused"),
+    ],
+)
+def test_executors_that_cannot_be(executor, address, workers, message):
+    with pytest.raises(ConfigError, match=message):
+        executor_named(executor, address, workers)
+
+
+def test_ray_is_an_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError, match=r"Ray is not installed. Add it with: pip install 'jaxml\[ray\]'"):
+        sweep(sweep_process.trial, seeds=1, lam=1.0, executor="ray")
 
 
 def test_eight_devices_share_the_lanes_and_never_talk():
