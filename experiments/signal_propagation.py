@@ -8,7 +8,7 @@ follows q -> sigma_w^2 E[phi(sqrt(q) z)^2] (Poole et al. 2016, Schoenholz et al.
 the range of float32 at both ends of the grid.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -120,6 +120,15 @@ def theory_slope(results: "xarray.Dataset", *, with_slope: bool = True) -> "xarr
     return theory.broadcast_like(results.slope).transpose(*results.slope.dims)
 
 
+def theory_decades(parameters: Mapping[str, Any]) -> np.ndarray:
+    """Theory's decades lost by a plain network, at any sigma_w and depth."""
+    sigma_w, place = np.unique(parameters["sigma_w"], return_inverse=True)
+    depth = np.asarray(parameters["depth"])
+    logs = factors(parameters["activation"], sigma_w, max(int(depth.max()) - 1, 1))
+    gained = np.concatenate([np.zeros((len(sigma_w), 1)), np.cumsum(logs, axis=1)], axis=1)
+    return -gained[place.reshape(depth.shape), depth - 1]
+
+
 def agreement(results: "xarray.Dataset", *, with_slope: bool = True) -> "xarray.DataArray":
     """1 - |measured - theory| / |theory|, where a theory within 0.1 decades of standing still counts as 0.1."""
     theory = theory_slope(results, with_slope=with_slope)
@@ -164,6 +173,7 @@ experiment = Experiment(
         "loss_by_depth": lambda results: plain(results, results.decades_lost),
         "imbalance_by_block": lambda results: deepest(results, results.imbalance),
     },
+    theory={"decades_lost": theory_decades, "decades_gained": lambda parameters: -theory_decades(parameters)},
     figures=(
         Figure(
             "Decades of squared gradient norm per layer: measured, and mean-field theory",

@@ -49,11 +49,15 @@ class Experiment:
         estimands: derived quantities, ``name -> function of the results``; each keeps the dims ``seed`` and the grid's
             axes it does not consume. Every output of the trial is an estimand already.
         figures: what the report draws.
+        theory: what theory expects of an output, ``name -> pure function of the trial's parameters``. It is given a
+            mapping of all of them, some as arrays of one shape, and returns an array of that shape; a map of the
+            output then shows theory's line beside the measured boundary.
     """
 
     trial: Callable[..., Any]
     estimands: Mapping[str, Callable[["xarray.Dataset"], "xarray.DataArray"]] = field(default_factory=dict)
     figures: tuple[Figure, ...] = ()
+    theory: Mapping[str, Callable[[Mapping[str, Any]], Any]] = field(default_factory=dict)
 
 
 def check_name(name: str, where: str) -> str:

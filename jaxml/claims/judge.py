@@ -115,7 +115,7 @@ def effect_of(
             here = here.isel(best)
             points = {axis.name: axis.points[best[axis.name]] for axis in axes if axis.name in best}
             tuned[arm] = {name: value for point in points.values() for name, value in point.items()}
-        column = _transform(_estimand(here, claim.estimand, where), claim.scale)
+        column = transform(estimand_of(here, claim.estimand, where), claim.scale)
         column = column.sel(seed=here.seed[here.seed >= 0])
         if column.dims != ("seed",):
             raise ConfigError(f"{where}.estimand: '{claim.estimand}' still has the axes {column.dims} in one cell.")
@@ -128,7 +128,12 @@ def effect_of(
     return Effect(np.where(np.isfinite(theta), theta, worst), np.stack(marks), tuned)
 
 
-def _estimand(results: "xarray.Dataset", name: str, where: str) -> "xarray.DataArray":
+def estimand_of(results: "xarray.Dataset", name: str, where: str) -> "xarray.DataArray":
+    """A quantity of the results, NaN where the trial is not finite.
+
+    Raises:
+        ConfigError: when there is none of that name.
+    """
     if name not in results.data_vars:
         known = [str(n) for n in results.data_vars if n != "nonfinite"]
         raise ConfigError(f"{where}.estimand: the trial returns no '{name}'. {nearest(name, known)}")
@@ -138,18 +143,20 @@ def _estimand(results: "xarray.Dataset", name: str, where: str) -> "xarray.DataA
 
 def _tune(results: "xarray.Dataset", tune: Tuning, where: str) -> Indices:
     """The grid point an arm picks on the tuning seeds; a point with a non-finite run is never picked over others."""
-    score = _estimand(results, tune.goal, where) * (1 if tune.minimise else -1)
+    score = estimand_of(results, tune.goal, where) * (1 if tune.minimise else -1)
     score = score.sel(seed=score.seed[score.seed < 0]).mean("seed", skipna=False).fillna(np.inf)
     flat = np.asarray(score.transpose(*tune.over)).argmin()
     picked = np.unravel_index(flat, [score.sizes[name] for name in tune.over])
     return {name: int(index) for name, index in zip(tune.over, picked, strict=True)}
 
 
-def _transform(values: "xarray.DataArray", scale: str) -> "xarray.DataArray":
-    if scale == "log_ratio":
-        return np.log(values)  # pyright: ignore[reportReturnType]
-    if scale == "logit":
-        return np.log(values) - np.log1p(-values)  # pyright: ignore[reportReturnType]
+def transform(values: Any, scale: str) -> Any:
+    """Values on a claim's scale, so that effects are differences."""
+    with np.errstate(divide="ignore", invalid="ignore"):  # what has no logarithm is not finite, and counted as such
+        if scale == "log_ratio":
+            return np.log(values)
+        if scale == "logit":
+            return np.log(values) - np.log1p(-values)
     return values * 100.0 if scale == "points" else values
 
 

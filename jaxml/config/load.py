@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from jaxml.claims.cells import check_claim
+from jaxml.claims.posing import Posed, pose
 from jaxml.config.document import Document, read_document
 from jaxml.config.models import RunConfig
 from jaxml.config.overrides import apply_overrides
@@ -30,13 +31,17 @@ class LoadedConfig:
     changes_spec: bool
 
 
-def load_config(path: str | Path, overrides: Sequence[str] = (), *, smoke: bool = False) -> LoadedConfig:
+def load_config(
+    path: str | Path, overrides: Sequence[str] = (), *, smoke: bool = False, maps: bool = True
+) -> LoadedConfig:
     """Read a config, apply overrides, and check it against the trial's signature; nothing is imported or run.
 
     Args:
         path: the YAML file.
         overrides: ``key=value`` as on the command line, see `jaxml.overrides`.
-        smoke: keep at most 8 seeds and 4 tuning seeds, to see that everything works; such a run is exploratory.
+        smoke: keep at most 8 seeds and 4 tuning seeds and no map, to see that everything works; such a run is
+            exploratory.
+        maps: keep the config's maps.
 
     Raises:
         ConfigError: naming file, line, path, value, and what is allowed.
@@ -71,11 +76,43 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), *, smoke: bool 
     with _placed(document):
         for name, claim in config.claims.items():
             check_claim(claim, plan.axes, config.tuning_seeds, f"claims.{name}")
+        check_maps(config, plan)
+    if smoke or not maps:
+        config = config.model_copy(update={"map": {}})
     return LoadedConfig(config, plan, document, root, tuple(overrides), changes_spec)
 
 
+def check_maps(config: RunConfig, plan: Plan) -> None:
+    """Check that every map can be filled.
+
+    Raises:
+        ConfigError: naming the part of a map that does not fit its claim, the grid or the trial.
+    """
+    for name, spec in config.map.items():
+        where = f"map.{name}"
+        if name not in config.claims:
+            raise ConfigError(f"{where}: there is no claim '{name}'. {nearest(name, config.claims)}")
+        axes = spec.plane(plan.schema, where)
+        for at in spec.places():
+            posed(config, plan, name, [axis.name for axis in axes], at, where)
+
+
+def posed(config: RunConfig, plan: Plan, claim: str, names: Sequence[str], at: Mapping[str, Any], where: str) -> Posed:
+    """A claim of a config with some of its parameters free, see `jaxml.claims.posing`."""
+    return pose(
+        config.claims[claim],
+        names,
+        dict(at),
+        axes=plan.axes,
+        fixed=plan.fixed,
+        schema=plan.schema,
+        splits=config.dependent_splits,
+        where=where,
+    )
+
+
 def _spec_part(config: RunConfig) -> dict[str, Any]:
-    return config.model_dump(exclude={"lanes", "title", "about"})
+    return config.model_dump(exclude={"lanes", "title", "about", "map"})
 
 
 def _extended(document: Document, path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:

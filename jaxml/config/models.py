@@ -7,7 +7,8 @@ from pydantic import Field, field_validator, model_validator
 
 from jaxml.claims.spec import Claim, DependentSplits, Spec, Value
 from jaxml.errors import ConfigError
-from jaxml.sweep.grid import Zip, geomspace, linspace, logspace, zipped
+from jaxml.sweep.grid import Axis, Zip, build_axes, geomspace, linspace, logspace, zipped
+from jaxml.sweep.signature import Schema
 
 Values = Annotated[tuple[Value, ...], Field(min_length=1, strict=False)]
 Ends = Annotated[tuple[float, float, int], Field(strict=False)]
@@ -48,6 +49,45 @@ class AxisSpec(Spec):
         return tuple(generated)
 
 
+class MapSpec(Spec):
+    """Where a claim holds in the plane of two traced parameters: computed after the verdict, for the reader only."""
+
+    axes: dict[str, AxisSpec]
+    at: dict[str, Value | tuple[Value, ...]] = Field(default_factory=dict)
+    seeds: Annotated[int, Field(ge=2)] | None = None
+    stride: Annotated[int, Field(ge=2)] = 8
+
+    @field_validator("at", mode="before")
+    @classmethod
+    def _lists(cls, at: Any) -> Any:
+        return {n: tuple(v) if isinstance(v, list) else v for n, v in at.items()} if isinstance(at, dict) else at
+
+    @model_validator(mode="after")
+    def _a_plane(self) -> "MapSpec":
+        if len(self.axes) != 2 or any(axis.zip for axis in self.axes.values()):
+            raise ValueError("a map has two axes, the first across and the second up, each a list of numbers")
+        return self
+
+    def places(self) -> list[dict[str, Value]]:
+        """The settings of the other axes; one map is drawn for each."""
+        lists = [value if isinstance(value, tuple) else (value,) for value in self.at.values()]
+        return [dict(zip(self.at, values, strict=True)) for values in itertools.product(*lists)]
+
+    def plane(self, schema: Schema, where: str) -> tuple[Axis, Axis]:
+        """The fine grid.
+
+        Raises:
+            ConfigError: when the values of an axis do not fit the trial or do not rise.
+        """
+        axes = build_axes(schema, {name: axis.expand() for name, axis in self.axes.items()}, f"{where}.axes")
+        for axis in axes:
+            values = axis.values(axis.name)
+            rising = all(a < b for a, b in itertools.pairwise(values))  # pyright: ignore[reportOperatorIssue]
+            if isinstance(values[0], (bool, str)) or len(values) < 2 or not rising:
+                raise ConfigError(f"{where}.axes.{axis.name}: the values must be numbers that rise, two at least.")
+        return axes[0], axes[1]
+
+
 class RunConfig(Spec):
     """One run: an experiment, its grid, its seeds, its claims."""
 
@@ -64,6 +104,7 @@ class RunConfig(Spec):
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     dependent_splits: Annotated[tuple[DependentSplits, ...], Field(strict=False)] = ()
     claims: dict[str, Claim] = Field(default_factory=dict)
+    map: dict[str, MapSpec] = Field(default_factory=dict)
     precision: Literal["float32", "float64"] = "float32"
     master_key: str = ""
     lanes: Annotated[int, Field(ge=1)] | None = None

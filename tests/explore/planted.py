@@ -1,0 +1,59 @@
+"""A project with one planted world: the effect falls across a curved boundary that is known."""
+
+from pathlib import Path
+
+EXPERIMENT = '''"""Planted: theta = 1 - (x^2 + y^2) / 4 plus noise, which is 1/2 on the circle of radius sqrt 2."""
+
+import jax
+import jax.numpy as jnp
+
+from jaxml import Experiment, Traced
+
+
+def trial(
+    key: jax.Array, *, x: float = 0.0, y: float = 0.0, step: Traced[int] = 0, arm: str = "a", noise: float = 0.1
+) -> dict[str, jax.Array]:
+    """One noisy look at the plane."""
+    height = 1 - (x**2 + y**2) / 4 + 0.01 * step
+    value = jnp.where(arm == "a", height, 0.0) + noise * jax.random.normal(key) * (1 if arm == "a" else -1)
+    return {"value": value, "cost": (x - 1.0) ** 2 + 0 * value}
+
+
+experiment = Experiment(
+    trial=trial,
+    estimands={"derived": lambda results: 2 * results.value},
+    theory={"value": lambda p: (1 - (p["x"] ** 2 + p["y"] ** 2) / 4) * (p["arm"] == "a")},
+)
+'''
+CONFIG = """experiment: planted
+title: Planted
+sweep:
+  arm: [a, b]
+  x: [0.0, 2.0]
+  y: [0.0]
+seeds: 8
+looks: [8]
+claims:
+  high:
+    statement: Arm a is higher than arm b by a half at least.
+    quantifier: at_reference
+    reference: {x: 0.0}
+    estimand: value
+    arms: {claimed: {arm: a}, against: {arm: b}}
+    margin: {value: 0.5, reason: Half of the height at the origin.}
+    controls:
+      negative: [{name: far out, where: {x: 2.0}}]
+      positive: [{name: at the origin, where: {x: 0.0}}]
+"""
+MAP = """map:
+  high:
+    axes: {x: {linspace: [0.0, 2.0, 65]}, y: {linspace: [0.0, 2.0, 65]}}
+"""
+
+
+def project(root: Path, more: str = "", config: str = CONFIG) -> Path:
+    """Write the project; returns its config."""
+    for path, text in (("experiments/planted.py", EXPERIMENT), ("configs/planted.yaml", config + more)):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    return root / "configs/planted.yaml"
