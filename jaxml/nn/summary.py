@@ -141,7 +141,7 @@ class _Reader:
         flops, inside = (times * count for count in _flops(eqn))
         if scope and scope == self.last_scope:
             before = self.layers[-1]
-            bias = math.prod(shape) if before.flops and _adds_bias(eqn) else 0
+            bias = times * math.prod(shape) if before.flops and _adds_bias(eqn) else 0
             flops, inside = before.flops + flops + bias, before.flops_inside + inside + bias
             self.layers[-1] = before._replace(shape=shape, flops=flops, flops_inside=inside, field=field)
             return
