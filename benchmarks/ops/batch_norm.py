@@ -22,7 +22,7 @@ import numpy as np
 
 SHAPES = {"resnet stage 1": (32, 56, 56, 64), "resnet stage 3": (32, 14, 14, 256), "dense": (256, 128)}
 REPEATS = 25
-KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40)}
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "2000000000", "MALLOC_TOP_PAD_": "268435456"}
 
 
 def milliseconds(run):

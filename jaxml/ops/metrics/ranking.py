@@ -6,6 +6,7 @@ masked out, and all metrics are differentiable in them. In the scores every rank
 with derivative 0: train on `pairwise_auc_loss`. Labels are true or non-zero for a positive.
 """
 
+import math
 from typing import Literal, NamedTuple
 
 import jax
@@ -338,15 +339,54 @@ def _unweighted_area(rising: Array, labels: Array) -> Array:
     with jax.enable_x64(True):
         packed = jax.lax.sort(~rising.astype(jnp.int64) << 1 | labels.astype(jnp.int64), is_stable=True)
         positive, starts = (packed & 1).astype(jnp.float32), changes((packed >> 1).astype(jnp.int32))
-        return _area(positive, 1 - positive, starts)
+        return _walked_area(positive, 1 - positive, starts)
 
 
+@jax.custom_jvp
 def _area(positive: Array, negative: Array, starts: Array) -> Array:
+    """The area from weights by falling score, with the negatives first within each tie."""
+    return in_pieces(_walked_area)(positive, negative, starts)
+
+
+@_area.defjvp
+def _area_jvp(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
+    positive, negative, starts = primals
+    return jax.jvp(lambda p, n: _cumulated_area(p, n, starts), (positive, negative), tangents[:2])
+
+
+def _cumulated_area(positive: Array, negative: Array, starts: Array) -> Array:
     seen, total = jnp.cumsum(negative), jnp.sum(negative)
     before = jax.lax.cummax(jnp.where(starts, seen - negative, 0))
     # Within a tie the negatives come first: at a positive, `seen` holds all of its tie and those above it, `before`
     # those above alone.
     return jnp.sum(positive * (total - (before + seen) / 2)) / (total * jnp.sum(positive))
+
+
+def _walked_area(positive: Array, negative: Array, starts: Array) -> Array:
+    """`_cumulated_area` by segments that are walked side by side; only what they hand on is cumulated.
+
+    XLA's CPU backend makes many passes over memory for a cumulative sum or maximum.
+    """
+    segment = 1 << (max(math.isqrt(positive.size), 1).bit_length() - 1)
+    padding = (0, -positive.size % segment)
+    positive, negative, starts = (jnp.pad(x, padding).reshape(-1, segment).T for x in (positive, negative, starts))
+    zero = jnp.zeros_like(positive[0])
+
+    def step(carry: tuple[Array, ...], column: tuple[Array, ...]) -> tuple[tuple[Array, ...], None]:
+        seen, before, started, lost, own = carry
+        positive, negative, start = column
+        before = jnp.where(start, seen, before)
+        started = jnp.maximum(started, start.astype(seen.dtype))
+        seen = seen + negative
+        return (seen, before, started, lost + positive * (before + seen), own + positive * started), None
+
+    (seen, before, started, lost, own), _ = jax.lax.scan(step, (zero,) * 5, (positive, negative, starts))
+    above = jnp.cumsum(seen) - seen
+    # Where the tie of the segments above began: it runs on into this one, up to the first start here.
+    running = _from_zero(jax.lax.cummax(jnp.where(started > 0, above + before, 0))[:-1])
+    weight, total = jnp.sum(positive, axis=0), jnp.sum(seen)
+    lost = lost + (weight + own) * above + (weight - own) * running
+    return jnp.sum(weight * total - lost / 2) / (total * jnp.sum(weight))
 
 
 def _from_zero(x: Array) -> Array:
