@@ -3,9 +3,9 @@
 import os
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# The suite's time goes into compiling programs that run once on a few numbers. LLVM's optimiser and the fusion emitters
-# more than double it; `XLA_FLAGS= make test` tests with the code that users run. Every flag needs its dashes: XLA ignores
-# whatever follows a word without them.
+# The suite's time goes into compiling programs that run once on a few numbers, and LLVM's optimiser and the fusion
+# emitters more than double it; `XLA_FLAGS= make test` tests with the code that users run. Every flag needs its dashes:
+# XLA ignores whatever follows a word without them.
 os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
