@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from jaxml.claims.verdict import Record, Verdict
+from jaxml.claims.verdict import VERDICTS, Record, Verdict
 from jaxml.errors import RunError
 
 FILE = "map.json"
@@ -95,10 +95,16 @@ class Mapped(Record):
     @property
     def shares(self) -> dict[str, float]:
         """Share of the plane by verdict, counted in cells."""
-        found: dict[str, float] = {}
+        cells = dict.fromkeys(VERDICTS, 0)
         for tile in self.tiles:
-            found[tile.verdict] = found.get(tile.verdict, 0) + (tile.last - tile.first + 1) / self.full
-        return found
+            cells[tile.verdict] += tile.last - tile.first + 1
+        return {verdict: count / self.full for verdict, count in cells.items() if count}
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What `jaxml show --json` says of it."""
+        axes = [self.x.name, self.y.name]
+        return {"claim": self.claim, "at": self.at, "axes": axes, "shares": self.shares, "computed": len(self.cells)}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jaxml.claims.card import ClaimCard, Verdicts
+from jaxml.claims.mapped import Mapped
 
 STYLES = {
     "supported": "bold green",
@@ -32,6 +33,19 @@ def print_verdicts(verdicts: Verdicts) -> None:
         if word != "exploratory":
             console.print(Text(f"  {card.verdict.reason}", style="dim"))
         console.print(_cells(card, word == "exploratory"))
+
+
+def print_maps(maps: Sequence[Mapped]) -> None:
+    """One line per map: how the plane divides, what it cost, and that it decides nothing."""
+    console = Console(highlight=False)
+    for held in maps:
+        shares = ", ".join(f"{verdict} {100 * share:.0f} %" for verdict, share in held.shares.items())
+        cost = f"{len(held.cells):,} of {held.full:,} cells computed"
+        console.print(
+            Text.assemble(
+                ("map", STYLES["exploratory"]), f"  {held.name} over {held.x.name} and {held.y.name}: {shares} ({cost})"
+            )
+        )
 
 
 def _cells(card: ClaimCard, exploratory: bool) -> Table:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from jaxml.claims.card import CellResult, ClaimCard, ControlResult, Verdicts
+from jaxml.claims.mapped import Mapped
 from jaxml.report.answers import answer, unit_of
+from jaxml.report.boundary import Panel, map_panels
 from jaxml.report.maps import Spec, cell_charts
 from jaxml.report.words import MARKS, SCALES, Unit, number, phrase, place, sentence, varying
 
@@ -82,14 +84,15 @@ class Card:
     controls: list[Control]
     charts: list[tuple[str, Spec]]
     is_map: bool
+    maps: list[Panel]
 
 
-def make_cards(verdicts: Verdicts, claims: Mapping[str, Any]) -> list[Card]:
-    """All claims of a run; `claims` are their specs, for what the controls measured."""
-    return [_make_card(card, verdicts, claims.get(card.id, {})) for card in verdicts.claims]
+def make_cards(verdicts: Verdicts, claims: Mapping[str, Any], maps: Sequence[Mapped] = ()) -> list[Card]:
+    """All claims of a run; `claims` are their specs, for what the controls measured, `maps` the maps of the run."""
+    return [_make_card(card, verdicts, claims.get(card.id, {}), maps) for card in verdicts.claims]
 
 
-def _make_card(card: ClaimCard, verdicts: Verdicts, spec: Mapping[str, Any]) -> Card:
+def _make_card(card: ClaimCard, verdicts: Verdicts, spec: Mapping[str, Any], maps: Sequence[Mapped]) -> Card:
     decided = verdicts.status == "confirmatory"
     charts = cell_charts(card, exploratory=not decided)
     domain, unit, names = _domain(card.cells, card.margin), unit_of(card), varying(card.cells)
@@ -110,6 +113,7 @@ def _make_card(card: ClaimCard, verdicts: Verdicts, spec: Mapping[str, Any]) -> 
         controls=[_control(control, card, spec, decided) for control in card.controls],
         charts=charts,
         is_map=len(names) > 1,
+        maps=map_panels(card, maps),
     )
 
 
@@ -117,9 +121,10 @@ def _facts(card: ClaimCard, decided: bool) -> list[tuple[str, str]]:
     unit, names = unit_of(card), varying(card.cells)
     compared = f"{place(card.arms['claimed'])} against {place(card.arms.get('against'))}, paired by seed"
     common = {n: v for n, v in card.cells[0].at.items() if n not in names} if card.cells and names else {}
-    direction = f"{phrase(card.estimand)} is {card.direction}, {QUANTIFIERS[card.verdict.quantifier]}"
+    than = "" if unit.compared else " than the margin"
+    direction = f"{phrase(card.estimand)} is {card.direction}{than}, {QUANTIFIERS[card.verdict.quantifier]}"
     found = [
-        ("Claimed", sentence(direction) if unit.compared else f"{sentence(direction)} than the margin"),
+        ("Claimed", sentence(direction)),
         ("Compared" if unit.compared else "Measured", compared if unit.compared else place(card.arms["claimed"])),
         ("Throughout", place(common)),
         ("Effect as", sentence(SCALES.get(card.scale, card.scale)) if unit.compared else ""),

@@ -10,7 +10,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from jaxml.claims.card import Verdicts
+from jaxml.claims.mapped import read_maps
 from jaxml.errors import JaxmlError
+from jaxml.report.boundary import THEORY
 from jaxml.report.bundle import content_policy, script_json, vega_scripts
 from jaxml.report.cards import make_cards
 from jaxml.report.charts import legend, panels
@@ -45,11 +47,12 @@ def render(directory: RunDirectory) -> str:
     """The page as text; the same directory gives the same text."""
     spec, status = directory.read_json("spec.json"), _optional(directory, "status.json", {})
     verdicts = _verdicts(directory)
-    cards = make_cards(verdicts, spec["spec"].get("claims", {})) if verdicts else []
+    maps = read_maps(directory.path)
+    cards = make_cards(verdicts, spec["spec"].get("claims", {}), maps) if verdicts else []
     figures = _figures(directory, spec["spec"])
     specs: list[Any] = []
     for card in cards:
-        specs += [chart for _, chart in card.charts]
+        specs += [chart for _, chart in card.charts] + [panel.spec for panel in card.maps]
     for figure in figures:
         specs += figure["specs"]
     vega, script = (vega_scripts() if specs else ""), _asset("charts.js")
@@ -95,7 +98,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "phrase": phrase}
-    environment.globals |= {"WORDS": WORDS, "MARKS": MARKS}
+    environment.globals |= {"WORDS": WORDS, "MARKS": MARKS, "THEORY": THEORY}
     return environment
 
 

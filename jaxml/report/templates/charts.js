@@ -20,7 +20,11 @@ function config() {
     legend: { labelColor: muted, titleColor: ink, titleFontWeight: "normal" },
     rule: { color: ink },
     text: { color: ink, fontSize: 11 },
-    style: { tile: { stroke: paper, strokeWidth: 1 } },
+    style: {
+      tile: { stroke: paper, strokeWidth: 1 },
+      boundary: { color: ink },
+      computed: { color: ink, opacity: 0.55 },
+    },
   };
 }
 
