@@ -50,8 +50,9 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Decide the claims of a config."""
+    from jaxml.claims.mapped import read_maps
     from jaxml.cli.progress import live
-    from jaxml.cli.tables import print_verdicts
+    from jaxml.cli.tables import print_maps, print_verdicts
     from jaxml.comparison import changed_verdicts, read_verdicts
     from jaxml.runner import run as run_config
 
@@ -75,6 +76,7 @@ def run(
         print_json({"run": str(done.path), **done.verdicts.to_json()})
     else:
         print_verdicts(done.verdicts)
+        print_maps(read_maps(done.path))
         echo(f"report: {done.path / 'report.html'}")
     changed = changed_verdicts(before, done.verdicts) if before is not None else {}
     for claim, (old, new) in changed.items():
@@ -138,7 +140,8 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show the verdicts of a run, or one of its cells."""
-    from jaxml.cli.tables import print_pairs, print_verdicts
+    from jaxml.claims.mapped import read_maps
+    from jaxml.cli.tables import print_maps, print_pairs, print_verdicts
 
     directory = find(run, runs)
     if cell:
@@ -148,11 +151,14 @@ def show(
         print_json(values) if as_json else print_pairs(values)
         return
     if as_json:
-        print_json({"run": str(directory.path), "status": directory.status, **directory.verdicts().to_json()})
+        maps = [held.summary for held in read_maps(directory.path)]
+        found = {"run": str(directory.path), "status": directory.status, **directory.verdicts().to_json()}
+        print_json(found | ({"maps": maps} if maps else {}))
         return
     echo(f"{directory.path}: {directory.status}")
     if directory.status == "finished":
         print_verdicts(directory.verdicts())
+        print_maps(read_maps(directory.path))
 
 
 @app.command()
