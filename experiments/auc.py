@@ -1,7 +1,10 @@
-"""E17, E19: what rises along a ROC curve, and can a score with an AUC of one half be of use?
+"""E17, E19: what rises along a ROC curve, can a score with an AUC of one half be of use, and one below it?
 
 Negatives score z, standard normal. Positives score z + separation (`shifted`), or z plus or minus separation with equal
 chance (`two_sided`): then only the size of the score tells, and the AUC is 1/2 whatever the separation.
+
+Besides, many scores that favour the positives or the negatives by the same separation are tried on a small sample of
+`few` cases; those with an AUC below 1/2 there are inverted and meet fresh cases (`inverted_gain`).
 """
 
 from typing import Any, Literal
@@ -25,6 +28,8 @@ def trial(
     prevalence: float = 0.2,
     positives: Literal["shifted", "two_sided"] = "shifted",
     n: int = 2000,
+    few: int = 40,
+    scores_tried: int = 200,
 ) -> dict[str, Any]:
     """Draw scores, call ever more of them positive from the largest down, and follow the counts."""
     score_key, side_key = jax.random.split(key)
@@ -49,7 +54,24 @@ def trial(
         "auc": roc_auc(scores, label),
         "youden": youden.max(),
         "useless": 1 - youden.max(),
+        "auc_of_distance": roc_auc(jnp.abs(scores - jnp.median(scores)), label),
+        "inverted_gain": inverted_gain(jax.random.fold_in(key, 1), separation, few, scores_tried),
     }
+
+
+def inverted_gain(key: jax.Array, separation: Any, few: int, tried: int, *, fresh: int = 200) -> jax.Array:
+    """AUC on fresh cases, less 1/2, of scores inverted for their AUC on `few` cases; mean over those inverted."""
+    side_key, score_key = jax.random.split(key)
+    shift = separation * jax.random.rademacher(side_key, (tried, 1), float)
+    noise = jax.random.normal(score_key, (tried, few + fresh))
+
+    def auc(z: jax.Array) -> jax.Array:
+        """The share of pairs, one of each class, in which the positive scores higher: half of the cases each."""
+        half = z.shape[1] // 2
+        return ((z[:, :half] + shift)[:, :, None] > z[:, None, half:]).mean((1, 2))
+
+    below = auc(noise[:, :few]) < 0.5
+    return jnp.where(below, 0.5 - auc(noise[:, few:]), 0.0).sum() / jnp.maximum(below.sum(), 1)
 
 
 experiment = Experiment(
@@ -58,6 +80,10 @@ experiment = Experiment(
         Figure("Rank correlation of the true positive rate and precision along the curve", y="tpr_with_precision",
                x="prevalence", lines="separation", panels="positives", log_x=True),
         Figure("Area under the curve", y="auc", x="separation", lines="prevalence", panels="positives"),
+        Figure("Area under the curve of the distance from the median score", y="auc_of_distance", x="separation",
+               lines="prevalence", panels="positives"),
+        Figure("Fresh AUC, less one half, of scores inverted for their AUC on few cases", y="inverted_gain",
+               x="separation"),
         Figure("Largest gap between true and false positive rate", y="youden", x="separation", lines="prevalence",
                panels="positives"),
     ),

@@ -1,0 +1,92 @@
+"""E38: what a pooled box does when the box moves: does its value follow, and does its gradient tell how?
+
+A box moves by one cell over a smooth random map, in `steps` steps. `evenness` is 1 minus the largest step of the pooled
+values as a share of the way that all steps make: near 1 for a continuous function, near 0 for one that jumps.
+`agreement` is the cosine between the derivative of a random sum of the pooled values with respect to the box and its
+central difference over a quarter of a cell, averaged over boxes; a derivative of zero counts as 0.
+
+Ways of pooling, by number: 0 RoIPool, 1 RoIAlign, 2 RoIAlign with the largest of a bin's samples, 3 PrRoIPool, the
+integral over the bin.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxml import Experiment, Figure, Traced
+from jaxml.ops import prroi_pool, roi_align, roi_pool
+
+if TYPE_CHECKING:
+    import xarray
+
+POOLINGS = ("RoIPool", "RoIAlign", "RoIAlign, maximum", "PrRoIPool")
+
+
+def ways(features: jax.Array, boxes: jax.Array, bins: int) -> jax.Array:
+    """All ways of pooling, (ways, boxes, values)."""
+    found = [
+        roi_pool(features, boxes, output_size=bins),
+        roi_align(features, boxes, output_size=bins, implementation="dense"),
+        roi_align(features, boxes, output_size=bins, mode="max", implementation="gather"),
+        prroi_pool(features, boxes, output_size=bins),
+    ]
+    return jnp.stack(found).reshape(len(found), len(boxes), -1)
+
+
+def trial(
+    key: jax.Array,
+    *,
+    pooling: Traced[int] = 1,
+    side: float = 8.0,
+    bins: int = 4,
+    boxes: int = 32,
+    steps: int = 64,
+    cells: int = 24,
+    channels: int = 4,
+) -> dict[str, Any]:
+    """Move boxes of `side` cells over a smooth map, and differentiate what is pooled."""
+    map_key, box_key, weight_key, way_key = jax.random.split(key, 4)
+    place = jnp.arange(cells).astype(float)
+    blur = jnp.exp(-0.5 * (place[:, None] - place[None]) ** 2)  # correlated over about two cells
+    features = jnp.einsum("ab,bcd,ec->aed", blur, jax.random.normal(map_key, (cells, cells, channels)), blur)
+    corner = 2 + (cells - 5 - side) * jax.random.uniform(box_key, (boxes, 2))
+    box = jnp.concatenate([corner, corner + side], axis=1)
+    weights = jax.random.normal(weight_key, (bins * bins * channels,))
+
+    angle = 2 * jnp.pi * jax.random.uniform(way_key, ())
+    direction = jnp.stack([jnp.cos(angle), jnp.sin(angle)] * 2)
+    nudges = 0.125 * jnp.concatenate([jnp.eye(4), -jnp.eye(4)])
+    moves = jnp.concatenate([jnp.linspace(0, 1, steps + 1)[:, None] * direction[None], nudges])
+    found = jax.lax.map(lambda move: ways(features, box + move[None], bins)[pooling], moves)
+    moved = jnp.linalg.norm(jnp.diff(found[: steps + 1], axis=0), axis=-1)
+    evenness = 1 - moved.max(0) / jnp.maximum(moved.sum(0), 1e-6)
+
+    ahead, behind = (found[steps + 1 :] @ weights).reshape(2, 4, boxes)
+    difference = ((ahead - behind) / 0.25).T
+    slope = jax.grad(lambda b: (ways(features, b, bins)[pooling] @ weights).sum())(box)
+    length = jnp.linalg.norm(slope, axis=1) * jnp.linalg.norm(difference, axis=1)
+    cosine = jnp.where(length > 0, (slope * difference).sum(1) / jnp.where(length > 0, length, 1.0), 0.0)
+    return {"evenness": evenness.mean(), "agreement": cosine.mean()}
+
+
+def by_way(results: "xarray.Dataset", name: str) -> "xarray.DataArray":
+    """An output along an axis of the poolings' names."""
+    names = [POOLINGS[i] for i in results.pooling.values]
+    return results[name].rename(pooling="way").assign_coords(way=np.asarray(names, object))
+
+
+experiment = Experiment(
+    trial=trial,
+    estimands={
+        "evenness_by_way": lambda results: by_way(results, "evenness"),
+        "agreement_by_way": lambda results: by_way(results, "agreement"),
+    },
+    figures=(
+        Figure("Evenness of the pooled values along a way of one cell (0: one jump)", y="evenness_by_way", x="side",
+               lines="way", log_x=True),
+        Figure("Agreement of the derivative in the box with a difference over a quarter of a cell",
+               y="agreement_by_way", x="side", lines="way", log_x=True),
+    ),
+)  # fmt: skip

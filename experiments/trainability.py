@@ -1,0 +1,108 @@
+"""E12c: can a deep network be trained from its initial weights, where a shallow one can?
+
+Fully connected networks of `depth` hidden layers are trained on digits by Adam for `steps` steps of `batch` rows. A
+hidden layer is phi(sigma_w h W / sqrt(width)), as in `signal_propagation`; blocks by number: 0 plain, 1 with its input
+added, 2 with batch norm before phi, 3 both. Batch norm uses the statistics of the batch at hand, when testing too.
+Depth is a lane: layers beyond it pass their input through.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxml import Experiment, Figure, Traced
+from jaxml.data import load_problem
+from jaxml.learn import train
+from jaxml.nn.padded import gated_scan
+from jaxml.ops import softmax_cross_entropy
+
+if TYPE_CHECKING:
+    import xarray
+
+DIGITS = load_problem("digits")
+PIXELS = (DIGITS.X - DIGITS.X.mean()) / DIGITS.X.std()
+PHI: dict[str, Callable[[jax.Array], jax.Array]] = {"sigmoid": jax.nn.sigmoid, "tanh": jnp.tanh, "relu": jax.nn.relu}
+BLOCKS = ("plain", "residual", "batch norm", "batch norm and residual")
+
+
+def trial(
+    key: jax.Array,
+    *,
+    sigma_w: float = 1.0,
+    rate: float = 0.003,
+    depth: Traced[int] = 10,
+    block: Traced[int] = 0,
+    activation: Literal["sigmoid", "tanh", "relu"] = "sigmoid",
+    width: int = 16,
+    batch: int = 32,
+    steps: int = 150,
+    deepest: int = 10,
+    rows: int = 200,
+    test_rows: int = 100,
+) -> dict[str, Any]:
+    """Draw rows and weights, train, and count the test rows that are named rightly."""
+    order_key, input_key, hidden_key, output_key, train_key = jax.random.split(key, 5)
+    chosen = jax.random.permutation(order_key, len(DIGITS.y))[: rows + test_rows]
+    X, y = jnp.asarray(PIXELS, float)[chosen], jnp.asarray(DIGITS.y)[chosen]
+    start = {
+        "into": jax.random.normal(input_key, (X.shape[1], width)) / np.sqrt(X.shape[1]),
+        "hidden": sigma_w * jax.random.normal(hidden_key, (deepest, width, width)) / np.sqrt(width),
+        "bias": jnp.zeros((deepest, width)),
+        "out": jax.random.normal(output_key, (width, 10)) / np.sqrt(width),
+        "level": jnp.zeros(10),
+    }
+
+    def layer(h: jax.Array, parameters: tuple[jax.Array, jax.Array]) -> jax.Array:
+        z = h @ parameters[0]
+        level = (z - z.mean(0, keepdims=True)) / jnp.sqrt(z.var(0, keepdims=True) + 1e-5)
+        z = jnp.where(block >= 2, level, z) + parameters[1]
+        return jnp.where(block % 2 == 1, h, 0.0) + PHI[activation](z)
+
+    def logits(params: dict[str, jax.Array], X: jax.Array) -> jax.Array:
+        h = gated_scan(layer, X @ params["into"], (params["hidden"], params["bias"]), depth=depth)
+        return h @ params["out"] + params["level"]
+
+    def loss(key: jax.Array, params: dict[str, jax.Array], rows: tuple[jax.Array, jax.Array]) -> jax.Array:
+        return softmax_cross_entropy(logits(params, rows[0]), rows[1]).mean()
+
+    fitted = train(
+        train_key, loss, start, (X[:rows], y[:rows]), optimizer=optax.adam(rate), steps=steps, batch_size=batch
+    ).params
+    found = logits(fitted, X[rows:]).argmax(1)
+    return {"accuracy": (found == y[rows:]).mean()}
+
+
+def by_block(results: "xarray.Dataset") -> "xarray.DataArray":
+    """Accuracy of the deepest networks by the name of their block, at the rate that did best on the tuning seeds."""
+    (net,) = results.depth.dims
+    values = results.accuracy.isel({net: np.flatnonzero(results.depth.values == results.depth.values.max())})
+    tuning = values.sel(seed=values.seed[values.seed < 0]).mean("seed")
+    names = [BLOCKS[i] for i in values.block.values]
+    picked = values.isel(rate=tuning.argmax("rate")).drop_vars(["depth", "block", "rate"], errors="ignore")
+    return picked.rename({net: "architecture"}).assign_coords(architecture=np.asarray(names, object))
+
+
+def by_depth(results: "xarray.Dataset") -> "xarray.DataArray":
+    """Accuracy of the plain networks by depth, at the rate that did best on the tuning seeds."""
+    (net,) = results.depth.dims
+    values = results.accuracy.isel({net: np.flatnonzero(results.block.values == 0)})
+    tuning = values.sel(seed=values.seed[values.seed < 0]).mean("seed")
+    depths = values.depth.values
+    picked = values.isel(rate=tuning.argmax("rate")).drop_vars(["depth", "block", "rate"], errors="ignore")
+    return picked.rename({net: "hidden_layers"}).assign_coords(hidden_layers=depths)
+
+
+experiment = Experiment(
+    trial=trial,
+    estimands={"accuracy_by_depth": by_depth, "accuracy_by_block": by_block},
+    figures=(
+        Figure("Accuracy of plain networks by the size of their initial weights", y="accuracy_by_depth", x="sigma_w",
+               lines="hidden_layers", panels="activation", log_x=True),
+        Figure("Accuracy of the deepest networks, by kind of block", y="accuracy_by_block", x="sigma_w",
+               lines="architecture", panels="activation", log_x=True),
+    ),
+)  # fmt: skip
