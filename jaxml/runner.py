@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from jaxml.claims.card import Verdicts
+from jaxml.claims.certificate import marked, read_certificate
 from jaxml.claims.spec import spec_hash
 from jaxml.config import LoadedConfig, load_config
 from jaxml.errors import ConfigError, JaxmlError, RunError
@@ -247,6 +248,7 @@ def judge_run(directory: RunDirectory, *, exploratory: str = "") -> Verdicts:
         splits=[DependentSplits.model_validate(split) for split in spec["dependent_splits"]],
     )
     verdicts = Verdicts(status="exploratory" if why else "confirmatory", why=why, spec_sha256=recorded, claims=cards)
+    verdicts = marked(verdicts, read_certificate(directory.path))
     directory.write_json("verdicts.json", verdicts.to_json())
     return verdicts
 

@@ -42,7 +42,10 @@ class ControlResult(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimCard(Record):
-    """Everything the report says of one claim."""
+    """Everything the report says of one claim.
+
+    `fragile` says what another master key made of it, None where that changed nothing or was not tried.
+    """
 
     id: str
     statement: str
@@ -56,6 +59,7 @@ class ClaimCard(Record):
     verdict: ClaimVerdict
     cells: list[CellResult]
     controls: list[ControlResult]
+    fragile: str | None = None
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:

@@ -40,6 +40,9 @@ def run(
         Path | None, typer.Option("--against", help="exit 1 when a verdict differs from this verdicts.json")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="do not continue a run that was cut short")] = False,
+    certify: Annotated[
+        bool, typer.Option("--certify", help="decide again under other settings and another master key; slow")
+    ] = False,
     maps: Annotated[bool, typer.Option("--map/--no-map", help="fill the config's maps after the verdicts")] = True,
     extend: Annotated[
         Path | None, typer.Option("--extend", help="take over this run's cells, compute new ones; exploratory")
@@ -50,12 +53,16 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Decide the claims of a config."""
+    from jaxml.certify import certify as certify_run
+    from jaxml.claims.certificate import marked
     from jaxml.claims.mapped import read_maps
     from jaxml.cli.progress import live
-    from jaxml.cli.tables import print_maps, print_verdicts
+    from jaxml.cli.tables import print_certificate, print_maps, print_verdicts
     from jaxml.comparison import changed_verdicts, read_verdicts
     from jaxml.runner import run as run_config
 
+    if certify and smoke:
+        raise ConfigError("run: --certify needs a verdict, and a --smoke run has none.")
     before = None if against is None else read_verdicts(against)
     with live(quiet=as_json) as display:
         done = run_config(
@@ -72,10 +79,14 @@ def run(
             progress=display.progress,
             notify=display.notify,
         )
+        certificate = certify_run(config, overrides or (), done.directory, notify=display.notify) if certify else None
+    verdicts = marked(done.verdicts, certificate)
     if as_json:
-        print_json({"run": str(done.path), **done.verdicts.to_json()})
+        found = {"run": str(done.path), **verdicts.to_json()}
+        print_json(found | ({"certificate": certificate.to_json()} if certificate else {}))
     else:
-        print_verdicts(done.verdicts)
+        print_verdicts(verdicts)
+        print_certificate(certificate)
         print_maps(read_maps(done.path))
         echo(f"report: {done.path / 'report.html'}")
     changed = changed_verdicts(before, done.verdicts) if before is not None else {}
@@ -140,8 +151,9 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show the verdicts of a run, or one of its cells."""
+    from jaxml.claims.certificate import read_certificate
     from jaxml.claims.mapped import read_maps
-    from jaxml.cli.tables import print_maps, print_pairs, print_verdicts
+    from jaxml.cli.tables import print_certificate, print_maps, print_pairs, print_verdicts
 
     directory = find(run, runs)
     if cell:
@@ -158,6 +170,7 @@ def show(
     echo(f"{directory.path}: {directory.status}")
     if directory.status == "finished":
         print_verdicts(directory.verdicts())
+        print_certificate(read_certificate(directory.path))
         print_maps(read_maps(directory.path))
 
 

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jaxml.claims.card import ClaimCard, Verdicts
+from jaxml.claims.certificate import Certificate
 from jaxml.claims.mapped import Mapped
 
 STYLES = {
@@ -28,11 +29,23 @@ def print_verdicts(verdicts: Verdicts) -> None:
         word = verdicts.verdict_of(card)
         label = f" ({card.verdict.label})" if card.verdict.label and word == "refuted" else ""
         badge = f"  {card.verdict.badge}" if card.verdict.badge else ""
+        badge += f"  FRAGILE: {card.fragile}" if card.fragile and word != "exploratory" else ""
         console.print()
         console.print(Text.assemble((word.upper() + label, STYLES[word]), badge, f"  {card.id}: {card.statement}"))
         if word != "exploratory":
             console.print(Text(f"  {card.verdict.reason}", style="dim"))
         console.print(_cells(card, word == "exploratory"))
+
+
+def print_certificate(certificate: Certificate | None) -> None:
+    """What became of the verdicts under each other setting."""
+    if certificate is None:
+        return
+    table = _table("decided again under", "set to", "outcome")
+    for check in certificate.checks:
+        style = "bold red" if check.flips else "yellow" if check.failed or check.cells else ""
+        table.add_row(check.name, check.setting, Text(check.outcome, style=style))
+    Console(highlight=False).print(table)
 
 
 def print_maps(maps: Sequence[Mapped]) -> None:

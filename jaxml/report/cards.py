@@ -76,6 +76,7 @@ class Card:
     word: str
     label: str
     badge: str
+    fragile: str
     answer: str
     margin: str
     facts: list[tuple[str, str]]
@@ -105,6 +106,7 @@ def _make_card(card: ClaimCard, verdicts: Verdicts, spec: Mapping[str, Any], map
         word=verdicts.verdict_of(card),
         label=(card.verdict.label or "") if decided and card.verdict.verdict == "refuted" else "",
         badge=(card.verdict.badge or "") if decided else "",
+        fragile=(card.fragile or "") if decided else "",
         answer=answer(card, verdicts),
         margin=unit.shown(card.margin),
         facts=_facts(card, decided),
@@ -130,6 +132,7 @@ def _facts(card: ClaimCard, decided: bool) -> list[tuple[str, str]]:
         ("Effect as", sentence(SCALES.get(card.scale, card.scale)) if unit.compared else ""),
         ("Margin", f"{unit.shown(card.margin)}. {card.margin_reason}"),
         ("Decided", card.verdict.reason if decided else ""),
+        ("Fragile", sentence(card.fragile or "") if decided else ""),
         ("Source", card.source or ""),
     ]
     return [(name, words) for name, words in found if words]

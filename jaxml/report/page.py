@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from jaxml.claims.card import Verdicts
+from jaxml.claims.certificate import read_certificate
 from jaxml.claims.mapped import read_maps
 from jaxml.errors import JaxmlError
 from jaxml.report.boundary import THEORY
@@ -76,6 +77,7 @@ def render(directory: RunDirectory) -> str:
             verdicts=verdicts,
             cards=cards,
             undecided={} if verdicts else spec["spec"].get("claims", {}),
+            certificate=read_certificate(directory.path),
             figures=figures,
             grid=grid_of(spec["spec"]),
             spec=spec["spec"],

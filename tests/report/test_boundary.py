@@ -77,7 +77,7 @@ def test_the_page_draws_the_map_in_the_claims_card_and_labels_it(tmp_path):
     text = write_report(run).read_text()
     assert "Where it holds" in text
     assert "Filled after the verdict and no part of it" in text
-    assert "make the badge REGIME" in text
+    assert "supported and refuted cells (REGIME)" in text
     specs = json.loads(re.search(r'id="specs">(.*?)</script>', text).group(1))
     assert text.count("data-chart=") == len(specs)
     (spec,) = [spec for spec in specs if spec["description"].startswith("Map over sigma w and depth")]

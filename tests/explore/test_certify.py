@@ -1,0 +1,114 @@
+"""The certificate: a verdict on the margin is found fragile, and each check changes what it says."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import jaxml
+from jaxml import certify
+from jaxml.claims.certificate import Certificate, Check, flips, marked, read_certificate
+from jaxml.claims.intervals import union_interval
+from jaxml.errors import ConfigError
+from jaxml.experiment import load_experiment
+from jaxml.runner import judge_again
+from tests.explore.planted import CONFIG, project
+
+
+@pytest.fixture(scope="module")
+def marginal(tmp_path_factory):
+    """A run whose claim is supported with its seeds and not with those of the second key."""
+    root = tmp_path_factory.mktemp("marginal")
+    project(root)
+    trial = load_experiment("planted", root).trial
+
+    def low(key):
+        value = jaxml.sweep(trial, seeds=8, master_key=key, arm=["a", "b"]).value
+        return float(union_interval((value.sel(arm="a") - value.sel(arm="b")).values).low)
+
+    lows = {key: low(key) for key in ("planted", "planted, again", "other", "other, again")}
+    key = max(("planted", "other"), key=lambda name: lows[name] - lows[f"{name}, again"])
+    assert lows[key] > lows[f"{key}, again"]
+    margin = (lows[key] + lows[f"{key}, again"]) / 2
+    config = CONFIG.replace("value: 0.5", f"value: {margin}") + f"master_key: {key}\n"
+    config = config.replace(
+        "negative: [{name: far out, where: {x: 2.0}}]", "negative: [{name: far out, where: {x: 2.0}}]"
+    )
+    config = config.replace(
+        "{name: at the origin, where: {x: 0.0}}",
+        "{name: at the origin, where: {x: 0.0}, margin: {value: 0.5, reason: Half of the height.}}",
+    )
+    return jaxml.run(project(root, config=config), runs=root / "runs")
+
+
+def test_a_verdict_on_the_margin_is_fragile_and_stays_marked(marginal):
+    config = marginal.path.parent.parent / "configs/planted.yaml"
+    (card,) = marginal.verdicts.claims
+    assert card.verdict.verdict == "supported"
+    assert card.fragile is None
+    done = certify.certify(config, (), marginal.directory, checks=("chunk size", "master key"))
+    assert [check.name for check in done.checks] == ["chunk size", "master key"]
+    assert done.checks[0].outcome == "every verdict stands"
+    assert done.checks[1].flips == {"high": ["supported", "inconclusive"]}
+    assert done.checks[1].cells == 1
+    (card,) = marginal.directory.verdicts().claims
+    assert card.fragile == f"inconclusive under the master key '{done.checks[1].setting}'"
+    assert read_certificate(marginal.path) == done
+    assert judge_again(marginal.directory).claims[0].fragile == card.fragile
+    page = (marginal.path / "report.html").read_text()
+    assert "FRAGILE" in page
+    assert "Does it stand?" in page
+    shown = subprocess.run(
+        [sys.executable, "-c", "from jaxml.cli import main; main()", "show", str(marginal.path)],
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert "FRAGILE: inconclusive under the master key" in shown.replace("\n", " ")
+
+
+def test_each_check_changes_its_setting_alone(marginal, monkeypatch):
+    asked = {}
+
+    def fake(command, env, **_):
+        overrides = [word for word in command[4:] if "=" in word]
+        changed = {name: value for name, value in env.items() if before.get(name) != value}
+        asked[len(asked)] = overrides, changed
+        return subprocess.CompletedProcess(command, 3, "", "a warning\nerror: no room left")
+
+    import os
+
+    before = dict(os.environ)
+    monkeypatch.setattr(subprocess, "run", fake)
+    monkeypatch.setattr(certify, "marked", lambda verdicts, _: verdicts)
+    kept = (marginal.path / "certificate.json").read_text() if (marginal.path / "certificate.json").exists() else None
+    done = certify.certify("planted.yaml", ["noise=0.2"], marginal.directory)
+    if kept is not None:
+        (marginal.path / "certificate.json").write_text(kept)
+    assert {check.failed for check in done.checks} == {"no room left"}
+    lanes, devices, double, matmul, key = asked.values()
+    assert [len(overrides) for overrides, _ in asked.values()] == [2, 1, 2, 1, 2]
+    assert lanes[0][1].startswith("lanes=")
+    assert "host_platform_device_count=2" in devices[1]["XLA_FLAGS"]
+    assert double[0][1] == "precision=float64"
+    assert matmul[1] == {"JAX_DEFAULT_MATMUL_PRECISION": "highest"}
+    assert key[0][1].startswith("master_key='")
+
+
+def test_only_what_was_decided_can_be_certified(marginal, tmp_path):
+    smoke = jaxml.run(marginal.path.parent.parent / "configs/planted.yaml", ["noise=0.2"], runs=tmp_path)
+    with pytest.raises(ConfigError, match="nothing was decided"):
+        certify.certify("planted.yaml", (), smoke.directory)
+
+
+def test_a_certificate_goes_to_json_and_back_and_marks_nothing_when_all_stands(marginal):
+    same, cells = flips(marginal.verdicts, marginal.verdicts)
+    assert (same, cells) == ({}, 0)
+    held = Certificate(
+        checks=[Check(name="float64", setting="precision=float64", flips={"high": ["supported", "refuted"]})]
+    )
+    assert Certificate.from_json(json.loads(json.dumps(held.to_json()))) == held
+    assert held.fragile == {}  # a flip by rounding is named, and is not the draw of seeds
+    assert marked(marginal.verdicts, held).claims[0].fragile is None
+    assert np.all([check.outcome == "high was supported, is refuted" for check in held.checks])
