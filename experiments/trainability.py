@@ -39,10 +39,10 @@ def trial(
     activation: Literal["sigmoid", "tanh", "relu"] = "sigmoid",
     width: int = 16,
     batch: int = 32,
-    steps: int = 150,
+    steps: int = 300,
     deepest: int = 10,
     rows: int = 200,
-    test_rows: int = 100,
+    test_rows: int = 150,
 ) -> dict[str, Any]:
     """Draw rows and weights, train, and count the test rows that are named rightly."""
     order_key, input_key, hidden_key, output_key, train_key = jax.random.split(key, 5)

@@ -1,0 +1,83 @@
+"""Sparse recovery and priors: fits against scikit-learn, draws against their laws, contrasts by hand."""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import xarray
+from scipy.stats import gennorm, kstest
+from sklearn.linear_model import Lasso, Ridge
+
+from jaxml.data import ar_design
+from jaxml.experiment import load_experiment
+
+
+def module(name):
+    load_experiment(name, Path(__file__).parents[2])
+    return sys.modules[f"experiments.{name}"]
+
+
+@pytest.fixture
+def plain():
+    """The promotion rules that a run has."""
+    with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+def test_recovery_is_that_of_scikit_learns_lasso_on_the_rows_that_count(plain):
+    key, d, k, sigma, lam = jax.random.key(1), 16, 2, 0.25, 1.0
+    trial = jax.jit(partial(module("sparse_recovery").trial, d=d, k=k, most=40, repeats=3, steps=200, lam=lam))
+    for rows in (0.5, 2.0):
+        n = round(rows * 2 * k * np.log(d - k))
+        recovered = []
+        for own in jax.random.split(key, 3):
+            design, place, sign, noise = jax.random.split(own, 4)
+            X = ar_design(design, n=40, d=d, rho=0.4)
+            signs = jax.random.rademacher(sign, (d,), float)
+            truth = np.where(jax.random.permutation(place, d) < k, signs, 0.0)
+            y = X @ truth + sigma * jax.random.normal(noise, (40,))
+            strength = lam * sigma * np.sqrt(2 * np.log(d) / n)
+            w = Lasso(alpha=strength, fit_intercept=False).fit(np.asarray(X[:n], float), np.asarray(y[:n], float)).coef_
+            recovered.append((np.sign(np.where(np.abs(w) > 1e-4, w, 0)) == truth).all())
+        out = trial(key, rows=rows, rho=0.4)
+        assert float(out["rows_used"]) == n
+        assert float(out["recovered"]) == pytest.approx(np.mean(recovered))
+
+
+def test_priors_fits_ridge_on_the_rows_that_count(plain):
+    priors, key = module("priors"), jax.random.key(2)
+    given = {"d": 5, "most": 12, "repeats": 1, "sigma": 0.7, "n": 9, "lam": 0.3, "squared": 1.0, "steps": 300}
+    out = jax.jit(partial(priors.trial, **given))(key)
+    design, weight, noise = jax.random.split(jax.random.split(key, 1)[0], 3)
+    X = jax.random.normal(design, (24, 5))
+    truth = priors.generalised_gaussian(weight, 2.0, (5,))
+    truth = np.asarray(truth / jnp.linalg.norm(truth))
+    y = X @ truth + 0.7 * priors.generalised_gaussian(noise, 2.0, (24,))
+    w = Ridge(alpha=0.3 * 9, fit_intercept=False).fit(X[:9], y[:9]).coef_
+    assert float(out["error"]) == pytest.approx(((w - truth) ** 2).sum(), rel=1e-3)
+
+
+@pytest.mark.parametrize("shape", [0.5, 1.0, 2.0])
+def test_coefficients_follow_their_law(shape, plain):
+    drawn = np.asarray(module("priors").generalised_gaussian(jax.random.key(0), shape, (4000,)), float)
+    law = gennorm(shape)
+    assert kstest(drawn * law.std(), law.cdf).pvalue > 1e-3
+
+
+def test_contrasts_compare_each_arm_at_its_best_strength():
+    priors = module("priors")
+    dims = {"delta": [0.05, 1000.0], "squared": [0.0, 1.0], "noise_shape": [2.0, 1.0], "lam": [0.1, 1.0], "seed": [0]}
+    error = xarray.DataArray(np.ones([len(v) for v in dims.values()]), coords=dims, dims=list(dims))
+    error.loc[{"delta": 1000.0, "squared": 1.0, "lam": 1.0}] = 0.5  # ridge at its best, under the squared error
+    error.loc[{"delta": 1000.0, "squared": 0.0, "lam": 0.1}] = 0.25  # L1 at its best
+    error.loc[{"delta": 0.05, "squared": 1.0, "lam": 0.1, "noise_shape": 1.0}] = 0.125
+    results = xarray.Dataset({"error": error, "validation_error": 2 - error})  # validation picks the worse strength
+    gains = [priors.penalty_contrast(results, oracle=oracle).sel(noise_shape=2.0).item() for oracle in (True, False)]
+    assert gains == pytest.approx([np.log(2), 0])
+    assert priors.moved_by_noise(priors.penalty_contrast(results, oracle=True)).item() == 0
+    # Squared error over absolute error under squared L2: 1/2 over 1/8 with Laplace noise, 1/2 over 1 with Gaussian.
+    assert priors.moved_by_noise(priors.loss_contrast(results)).item() == pytest.approx(np.log(4) - np.log(0.5))
