@@ -1,5 +1,6 @@
 """Strictness for every test and doctest: no silent promotion of dtypes or ranks, types checked."""
 
+import importlib.metadata
 import os
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -8,9 +9,11 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # XLA ignores whatever follows a word without them.
 os.environ.setdefault(
     "XLA_FLAGS",
-    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
+    "--xla_backend_optimization_level=0 "
     # Two workers on two cores: a compilation that spreads over threads only fights its neighbour.
-    "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_multi_thread_eigen=false",
+    "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_multi_thread_eigen=false"
+    # Later versions stop at a flag that they no longer know.
+    + (" --xla_cpu_use_fusion_emitters=false" if importlib.metadata.version("jaxlib") < "0.11" else ""),
 )
 
 import jax
