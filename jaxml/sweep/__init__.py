@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import xarray
 
     from jaxml.sweep.execute import Progress
-    from jaxml.sweep.trace import Traced
+    from jaxml.sweep.trace import Traced as TracedProgram
 
 __all__ = [
     "Static",
@@ -52,6 +52,7 @@ def sweep(
     master_key: str | int = "jaxml",
     progress: "Callable[[Progress], None] | None" = None,
     executor: "str | Executor | None" = None,
+    shared_store: bool = False,
     **axes: Any,
 ) -> "xarray.Dataset":
     """Run `trial` at every point of a grid, on the same seeds everywhere.
@@ -72,6 +73,8 @@ def sweep(
         progress: called after every compilation and chunk.
         executor: where chunks are computed: None for threads of this process, ``"processes"``, ``"ray"``, or any
             `concurrent.futures.Executor` whose workers can import the trial.
+        shared_store: the store is at a place that all workers reach: they write their chunks there themselves, and
+            results do not pass through this process until the end.
         **axes: ``name=values`` sweeps a parameter, ``name=value`` fixes it, ``name=zipped(...)`` moves several.
 
     Returns:
@@ -96,7 +99,9 @@ def sweep(
     schema = schema_of(trial)
     _refuse_taken(schema)
     plan = make_plan(schema, axes, seeds, lanes=lanes)
-    return run_plan(trial, plan, store=store, master=master_key, progress=progress, executor=executor)
+    return run_plan(
+        trial, plan, store=store, master=master_key, progress=progress, executor=executor, shared_store=shared_store
+    )
 
 
 def run_plan(
@@ -109,7 +114,8 @@ def run_plan(
     attributes: dict[str, Any] | None = None,
     executor: "str | Executor | None" = None,
     address: str | None = None,
-    traced: "list[Traced] | None" = None,
+    shared_store: bool = False,
+    traced: "list[TracedProgram] | None" = None,
 ) -> "xarray.Dataset":
     """Trace, compile and run a plan; see `sweep`. What a caller has traced already is not traced again."""
     from jaxml.sweep.run import run
@@ -123,6 +129,7 @@ def run_plan(
         attributes=attributes,
         executor=executor,
         address=address,
+        shared_store=shared_store,
         traced=traced,
     )
 
@@ -130,6 +137,6 @@ def run_plan(
 def _refuse_taken(schema: Any) -> None:
     from jaxml.errors import TrialError
 
-    taken = {"seeds", "seed", "executor", "lanes", "store", "master_key", "progress"} & set(schema)
+    taken = {"seeds", "seed", "executor", "lanes", "store", "master_key", "progress", "shared_store"} & set(schema)
     if taken:
         raise TrialError(f"{schema.trial_name}: the parameter names {sorted(taken)} are taken by sweep. Rename them.")

@@ -16,13 +16,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxml.errors import RunError
+from jaxml.errors import RunError, StoreError
 from jaxml.sweep.block import compile_block
 from jaxml.sweep.executors import Job, compute_chunk, cores, in_flight
 from jaxml.sweep.fingerprint import code_hash
 from jaxml.sweep.plan import ChunkId, Plan
 from jaxml.sweep.signals import Stop, finish_on_signal
-from jaxml.sweep.trace import MISSING, Traced
+from jaxml.sweep.store import MemoryStore
+from jaxml.sweep.trace import MISSING, STATUS, Traced
 
 _ONE_AT_A_TIME = threading.Lock()
 """Held while a block that must run alone computes a chunk."""
@@ -71,12 +72,11 @@ class Timing:
 
 @dataclass
 class Execution:
-    """Computes the missing chunks of a plan and hands each to `write`."""
+    """Computes the missing chunks of a plan and hands each to a store."""
 
     plan: Plan
     key: jax.Array
-    status: np.ndarray
-    write: Callable[[Plan, ChunkId, Mapping[str, np.ndarray]], None]
+    store: MemoryStore
     progress: Callable[[Progress], None]
     timing: Timing
     executor: Executor | None = None
@@ -101,6 +101,7 @@ class Execution:
             pool = ThreadPoolExecutor(cores())
             try:
                 compiling = {pool.submit(self._compile, t): (t, chunks) for t, chunks in waiting}
+                self.store.open()  # while XLA compiles
                 self._loop(pool, compiling, deque(), stop)
             finally:
                 pool.shutdown(wait=not stop.at_once, cancel_futures=True)
@@ -122,7 +123,8 @@ class Execution:
                 if self.executor is None:
                     future = pool.submit(self._compute, block, chunk)
                 else:
-                    future = pool.submit(compute_chunk, self.job, replace(traced.program, chunks=(chunk,)), chunk)
+                    program, keep = replace(traced.program, chunks=(chunk,)), self._written_there(chunk)
+                    future = pool.submit(compute_chunk, self.job, program, chunk, keep)
                 running[future] = (traced, chunk)
                 if not chunks:
                     ready.popleft()
@@ -142,22 +144,35 @@ class Execution:
                 except Exception as error:
                     if "RESOURCE_EXHAUSTED" in str(error) and self.plan.lanes > 1:
                         raise OutOfMemory from error
-                    self.timing.fail(traced.program.label, getattr(error, "cause", None) or error)  # Ray wraps errors
+                    cause = getattr(error, "cause", None) or error  # Ray wraps errors
+                    if isinstance(cause, StoreError):
+                        raise cause from None
+                    self.timing.fail(traced.program.label, cause)
                     ready = deque(item for item in ready if item[0] is not traced)
                 else:
                     if isinstance(chunk, deque):
                         self._compiled += 1
                         ready.append((traced, result, chunk))
                     else:
-                        self.write(self.plan, chunk, result)
+                        self._keep(chunk, result)
                         if self.executor is not None:  # workers compile for themselves, with their first chunk
                             seen.add(traced.program.label)
                             self._compiled = len(seen)
                 self._report(stop.requested)
         stop.raise_if_requested()
 
+    def _written_there(self, chunk: ChunkId) -> bool:
+        """Whether the worker that computes a chunk writes it too."""
+        return self.job is not None and self.job.store is not None and self.store.is_file(self.plan, chunk)
+
+    def _keep(self, chunk: ChunkId, values: Mapping[str, np.ndarray]) -> None:
+        if self._written_there(chunk):
+            self.store.written(self.plan, chunk, values[STATUS])
+        else:
+            self.store.write(self.plan, chunk, values)
+
     def _missing(self, traced: Traced) -> list[ChunkId]:
-        return [c for c in traced.program.chunks if (self.status[self.plan.region(c)] == MISSING).any()]
+        return [c for c in traced.program.chunks if (self.store.status[self.plan.region(c)] == MISSING).any()]
 
     def _report(self, stopping: bool) -> None:
         self.progress(
@@ -165,7 +180,7 @@ class Execution:
                 self._programs,
                 self._compiled,
                 self.plan.cells,
-                int(np.count_nonzero(self.status)),
+                int(np.count_nonzero(self.store.status)),
                 time.perf_counter() - self.started,
                 len(self.timing.failures),
                 stopping,

@@ -1,7 +1,7 @@
 """Sweeps beyond one process: the same chunks, computed by any `concurrent.futures.Executor`.
 
 A task is one chunk of one static point. Workers hold no state but the programs they have compiled, so a task may be
-repeated anywhere; results return to the one process that writes the store.
+repeated anywhere; results return to the one process that writes the store, or workers write a store that all reach.
 """
 
 import contextlib
@@ -12,20 +12,23 @@ import socket
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from multiprocessing import get_context, parent_process
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
 from jaxml.errors import ConfigError
+from jaxml.sweep.arrays import Arrays
 from jaxml.sweep.block import Block, compile_block
 from jaxml.sweep.plan import ChunkId, Plan, Program
-from jaxml.sweep.trace import master_key, trace
+from jaxml.sweep.trace import STATUS, Output, master_key, trace
 
 _CLUSTER_SECONDS = 5.0
 """How long a count of a cluster's cores is believed: nodes come and go."""
@@ -33,7 +36,7 @@ _CLUSTER_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Job:
-    """What every worker needs to know about a sweep."""
+    """What every worker needs to know about a sweep; `store` is where it writes whole files itself."""
 
     trial: Callable[..., Any]
     plan: Plan
@@ -41,19 +44,25 @@ class Job:
     token: str
     float64: bool
     cache: str | None
+    store: Path | str | None = None
+    outputs: Mapping[str, Output] = field(default_factory=dict)
 
     @staticmethod
-    def here(trial: Callable[..., Any], plan: Plan, master: str | int, token: str) -> "Job":
+    def here(trial: Callable[..., Any], plan: Plan, master: str | int, **shared: Any) -> "Job":
         """A job with this process's precision and cache of compiled programs."""
         cache = getattr(jax.config, "jax_compilation_cache_dir", None)
-        return Job(trial, plan, master, token, bool(jax.config.read("jax_enable_x64")), cache)
+        return Job(trial, plan, master, uuid.uuid4().hex, bool(jax.config.read("jax_enable_x64")), cache, **shared)
 
 
 _blocks: dict[tuple[str, str], Block] = {}
+_arrays: dict[str, Arrays] = {}
 
 
-def compute_chunk(job: Job, program: Program, chunk: ChunkId) -> Mapping[str, np.ndarray]:
-    """Compute one chunk in a worker, which compiles each program once for all its tasks."""
+def compute_chunk(job: Job, program: Program, chunk: ChunkId, keep: bool = False) -> Mapping[str, np.ndarray]:
+    """Compute one chunk in a worker, which compiles each program once for all its tasks.
+
+    With `keep` the worker writes it to the job's store, and only its status goes back.
+    """
     where = (job.token, program.label)
     if where not in _blocks:
         jax.config.update("jax_enable_x64", job.float64)
@@ -61,7 +70,13 @@ def compute_chunk(job: Job, program: Program, chunk: ChunkId) -> Mapping[str, np
             jax.config.update("jax_compilation_cache_dir", job.cache)
         key = master_key(job.master)
         _blocks[where] = compile_block(trace(job.trial, job.plan, program, key), job.plan, key)
-    return _blocks[where].compute(chunk)
+    values = _blocks[where].compute(chunk)
+    if not keep or job.store is None:
+        return values
+    if job.token not in _arrays:
+        _arrays[job.token] = Arrays.held(job.store, job.outputs)
+    _arrays[job.token].write(job.plan, chunk, values)
+    return {STATUS: values[STATUS]}
 
 
 class Processes(ProcessPoolExecutor):

@@ -87,8 +87,7 @@ class Points:
         work = Execution(
             plan=layout,
             key=self._key,
-            status=target.status,
-            write=target.write,
+            store=target,
             progress=progress,
             timing=self.timing,
             blocks=self._compiled,

@@ -1,7 +1,7 @@
 """From a plan to results: trace, choose the chunk size, open the store, compute what is missing."""
 
+import math
 import time
-import uuid
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 
-from jaxml.errors import TrialError
+from jaxml.errors import ConfigError, TrialError
 from jaxml.sweep.execute import Execution, OutOfMemory, Progress, Timing
 from jaxml.sweep.executors import Job, cores, opened
 from jaxml.sweep.fingerprint import fingerprint
@@ -41,6 +41,7 @@ def run(
     attributes: Mapping[str, Any] | None = None,
     executor: str | Executor | None = None,
     address: str | None = None,
+    shared_store: bool = False,
     blocks: dict[Any, Any] | None = None,
     traced: list[Traced] | None = None,
 ) -> "xarray.Dataset":
@@ -51,9 +52,12 @@ def run(
         attributes: kept with the results.
         executor: where chunks are computed; None means threads of this process, see `executors`.
         address: the Ray cluster.
+        shared_store: workers write to the store themselves.
         blocks: compiled programs to reuse and to add to, for callers that run one trial many times.
         traced: the plan's programs, where the caller has traced them.
     """
+    if shared_store and (store is None or executor is None):
+        raise ConfigError("shared_store: workers write to a store, so give both 'store' and 'executor'.")
     key, timing = master_key(master), Timing()
     traced = trace_all(trial, plan, key, timing) if traced is None else traced
     plan = fitted(plan, traced)
@@ -62,9 +66,10 @@ def run(
         try:
             layout = target.plan
             while True:
-                job = Job.here(trial, layout, master, uuid.uuid4().hex)
+                shared = target.shared() if shared_store else {}
+                job = Job.here(trial, layout, master, **shared)
                 report = progress or (lambda _: None)
-                work = Execution(layout, key, target.status, target.write, report, timing, pool, job, blocks)
+                work = Execution(layout, key, target, report, timing, pool, job, blocks)
                 try:
                     work.run(with_chunks(traced, layout))
                     break
@@ -85,7 +90,7 @@ def _open_target(
     if store is None:
         return MemoryStore(plan, outputs)
     path = store if isinstance(store, str) and "://" in store else Path(store)
-    return ZarrStore(path, plan, outputs, fingerprint(plan, traced, master), attributes)
+    return ZarrStore(path, plan, outputs, lambda: fingerprint(plan, traced, master), attributes)
 
 
 def trace_all(trial: Callable[..., Any], plan: Plan, key: jax.Array, timing: Timing) -> list[Traced]:
@@ -115,8 +120,15 @@ def fitted(plan: Plan, traced: Sequence[Traced]) -> Plan:
     worst = max(peak_bytes(t.jaxpr.jaxpr) for t in traced)
     share = plan.cells
     if jax.default_backend() == "cpu" and len(traced) < cores():
-        share = max(-(-plan.cells // cores()), FEWEST_LANES)
+        share = max(_share(plan, -(-cores() // len(traced))), FEWEST_LANES)
     return plan.with_lanes_at_most(max(min(plan.lanes, budget // max(worst, 1), share, MOST_LANES), 1))
+
+
+def _share(plan: Plan, parts: int) -> int:
+    """The fewest lanes a chunk with which `parts` chunks hold a whole program: seeds are cut first, and evenly."""
+    *inner, seeds = plan.with_lanes_at_most(plan.cells).block
+    lanes = math.prod(inner)
+    return lanes * -(-seeds // parts) if seeds >= parts else -(-lanes * seeds // parts)
 
 
 def with_chunks(traced: Sequence[Traced], layout: Plan) -> list[Traced]:

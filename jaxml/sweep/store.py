@@ -1,59 +1,80 @@
-"""Where results go: NumPy arrays in memory, or a Zarr store on disk that outlives the process.
+"""Where results go: NumPy arrays in memory, and beside them a Zarr store on disk that outlives the process.
 
 Both keep a `status` per cell, and a chunk is done when none of its cells is missing. The outputs of a chunk are
 written before their status, each file appears whole or not at all, and every file carries a checksum.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jaxml.errors import StoreError
+from jaxml.sweep.arrays import Arrays, complete, file_of, fill
 from jaxml.sweep.layout import Layout, Lock, read_layout, remove_partial_files
 from jaxml.sweep.plan import ChunkId, Plan
-from jaxml.sweep.trace import MISSING, NO_STEP, STATUS, Output
+from jaxml.sweep.trace import MISSING, STATUS, Output
 
 if TYPE_CHECKING:
     import xarray
 
 
 class MemoryStore:
-    """Results as NumPy arrays."""
+    """Results as NumPy arrays; `repaired` says what was found damaged."""
 
-    repaired: tuple[str, ...] = ()
+    repaired: list[str]
 
     def __init__(self, plan: Plan, outputs: Mapping[str, Output]):
         self.plan, self._outputs = plan, outputs
-        self._arrays = {n: np.full(plan.shape + o.shape, _fill(n, o), o.dtype) for n, o in outputs.items()}
-        self.status = self._arrays[STATUS]
+        self.repaired = []
+        self._values = {n: np.full(plan.shape + o.shape, fill(n, o), o.dtype) for n, o in outputs.items()}
+
+    @property
+    def status(self) -> np.ndarray:
+        return self._values[STATUS]
+
+    def open(self) -> None:
+        """Get ready to be written to."""
+
+    def shared(self) -> dict[str, Any]:
+        """What a worker must know to write whole files itself."""
+        return {}
+
+    def is_file(self, plan: Plan, chunk: ChunkId) -> bool:
+        """Whether a chunk fills a file of its own, so that any process may write it."""
+        return False
+
+    def written(self, plan: Plan, chunk: ChunkId, status: np.ndarray) -> None:
+        """Note a chunk that a worker has written."""
 
     def write(self, plan: Plan, chunk: ChunkId, values: Mapping[str, np.ndarray]) -> None:
+        """Keep one chunk."""
         for name, value in complete(values, self._outputs).items():
-            self._arrays[name][plan.region(chunk)] = value
+            self._values[name][plan.region(chunk)] = value
 
     def dataset(self) -> "xarray.Dataset":
         import xarray
 
         dims = {n: self.plan.dims + o.axes for n, o in self._outputs.items()}
-        data = {n: (dims[n], array) for n, array in self._arrays.items()}
+        data = {n: (dims[n], values) for n, values in self._values.items()}
         return _marked(xarray.Dataset(data, coordinates(self.plan)))
 
     def close(self) -> None:
-        pass
+        """Let go of what is held."""
 
 
-class ZarrStore:
-    """Results in a Zarr group, opened for writing by one process at a time.
+class ZarrStore(MemoryStore):
+    """Results in a Zarr group, opened for writing by one process at a time, and the same in memory.
+
+    A directory that does not exist yet is made by `open`, so that programs compile meanwhile.
 
     Args:
         path: a directory, or a URL that fsspec knows.
         plan: the grid asked for; `self.plan` is the grid of the store, which may hold more.
         outputs: what the trial returns.
-        identity: the sweep's fingerprint.
+        identity: makes the sweep's fingerprint.
         attributes: what else to keep at the group.
-        shared: open without the lock, for a worker that writes whole chunks of its own.
 
     Raises:
         StoreError: when the store belongs to another sweep or another process, or cannot be read or written.
@@ -64,66 +85,49 @@ class ZarrStore:
         path: Path | str,
         plan: Plan,
         outputs: Mapping[str, Output],
-        identity: Mapping[str, Any],
+        identity: Callable[[], Mapping[str, Any]],
         attributes: Mapping[str, Any],
-        *,
-        shared: bool = False,
     ):
-        import zarr
-
-        self._path, self._outputs, self._asked = path, outputs, plan
-        self.repaired: list[str] = []
+        self._path, self._asked, self._identity, self._attributes = path, plan, identity, attributes
         self._lock: Lock | None = None
+        self._arrays: Arrays | None = None
+        self._in_memory = True
+        if isinstance(path, Path) and not path.exists():
+            super().__init__(Layout.joined(None, plan, {}).plan(plan), outputs)
+        else:
+            self._open(outputs)
+
+    def open(self) -> None:
+        if self._arrays is None:
+            self._open(self._outputs)
+
+    def _open(self, outputs: Mapping[str, Output]) -> None:
+        path = self._path
         try:
-            if isinstance(path, Path) and not shared:
+            if isinstance(path, Path):
                 path.mkdir(parents=True, exist_ok=True)
                 self._lock = Lock(path)
                 remove_partial_files(path)
-            self.layout = Layout.joined(read_layout(path, identity, self.repaired), plan, identity)
-            if not shared:
-                self.layout.write(path, attributes)
-            self.plan = self.layout.plan(plan)
-            with zarr.config.set({"array.write_empty_chunks": True}):  # a chunk without a file counts as lost
-                self._arrays = {name: self._array(name, output) for name, output in outputs.items()}
-            if not shared:
-                self._write_coordinates()
-                self.status = self._verify()
+            identity = self._identity()
+            repaired: list[str] = []
+            held, begun = read_layout(path, identity, repaired), hasattr(self, "plan")
+            if held is not None and begun:
+                raise StoreError(f"{path}: another process began to write here meanwhile. Run again to go on with it.")
+            self.layout = Layout.joined(held, self._asked, identity)
+            self.layout.write(path, self._attributes)
+            if not begun:
+                super().__init__(self.layout.plan(self._asked), outputs)
+            self.repaired += repaired
+            self._arrays = Arrays.created(path, outputs, self.layout, self.plan, self.repaired)
+            self._write_coordinates()
+            if held is not None:
+                self._read_all(self._arrays)
         except OSError as error:
             self.close()
             raise StoreError(f"{path}: the store cannot be opened: {error.strerror or error}.") from error
         except BaseException:
             self.close()
             raise
-
-    def _array(self, name: str, output: Output) -> Any:
-        """Open an array at the store's size; create it where it is new or its metadata is lost, keeping its chunks."""
-        import zarr
-        from zarr.codecs import Crc32cCodec, ZstdCodec
-
-        shape = self.plan.shape + output.shape
-        try:
-            array = zarr.open_array(self._path, path=name, mode="r+")
-            if array.shape != shape:
-                array.resize(shape)
-            return array
-        except FileNotFoundError:
-            pass
-        except (ValueError, KeyError, TypeError) as error:
-            if not isinstance(self._path, Path):
-                raise StoreError(f"{self._path}/{name}: the metadata is damaged: {error}.") from error
-            (self._path / name / "zarr.json").unlink()
-            self.repaired.append(f"{name}/zarr.json was damaged and is written again")
-        return zarr.create_array(
-            self._path,
-            name=name,
-            shape=shape,
-            chunks=self.layout.block + tuple(max(n, 1) for n in output.shape),
-            dtype=output.dtype,
-            fill_value=_fill(name, output),
-            compressors=[ZstdCodec(level=1), Crc32cCodec()],
-            dimension_names=self.plan.dims + output.axes,
-            attributes=self.layout.to_json() if name == STATUS else {},
-        )
 
     def _write_coordinates(self) -> None:
         import zarr
@@ -140,70 +144,53 @@ class ZarrStore:
                 pass
             zarr.create_array(self._path, name=name, data=column, dimension_names=dims, overwrite=True)
 
-    def _verify(self) -> np.ndarray:
-        """Read the status of every cell, and every file it calls computed; what is damaged counts as missing."""
-        status = np.full(self.plan.shape, MISSING, np.uint8)
+    def _read_all(self, arrays: Arrays) -> None:
+        """Read every file that the status calls computed; what is damaged counts as missing."""
         files = (-(-size // extent) for size, extent in zip(self.plan.shape, self.layout.block, strict=True))
         for place in np.ndindex(*files):
             region = tuple(slice(i * b, (i + 1) * b) for i, b in zip(place, self.layout.block, strict=True))
             try:
-                held = self._arrays[STATUS][region]
-                if (held != MISSING).any():
-                    for name in self._outputs:
-                        self._check_file(name, place, region)
-                status[region] = held
+                for name, values in arrays.read(place, region).items():
+                    self._values[name][region] = values
             except Exception as error:
                 self.repaired.append(f"chunk {'/'.join(map(str, place))}: {error}; it is computed again")
-                for name, array in self._arrays.items():
-                    if isinstance(self._path, Path):
-                        self._file(name, place).unlink(missing_ok=True)
-                    else:
-                        array[region] = _fill(name, self._outputs[name])
-        return status
-
-    def _check_file(self, name: str, place: tuple[int, ...], region: tuple[slice, ...]) -> None:
-        if isinstance(self._path, Path) and not self._file(name, place).exists():
-            raise FileNotFoundError(f"{self._file(name, place)} is gone")
-        self._arrays[name][region]
-
-    def _file(self, name: str, place: tuple[int, ...]) -> Path:
-        inner = len(self._outputs[name].shape)
-        return Path(self._path, name, "c", *map(str, place), *["0"] * inner)
+                self.status[region] = MISSING
+                arrays.forget(place, region)
 
     def write(self, plan: Plan, chunk: ChunkId, values: Mapping[str, np.ndarray]) -> None:
         """Write one chunk, its status last."""
-        region = plan.region(chunk)
-        try:
-            for name, value in complete(values, self._outputs).items():
-                shape = tuple(place.stop - place.start for place in region) + self._outputs[name].shape
-                self._arrays[name][region] = np.broadcast_to(value, shape)
-        except OSError as error:
-            raise StoreError(
-                f"{self._path}: chunk {chunk} could not be written: {error.strerror or error}. "
-                "What was computed before is safe; mend the cause and run again."
-            ) from error
-        if hasattr(self, "status"):
-            self.status[region] = values[STATUS]
+        self.open()
+        assert self._arrays is not None
+        self._arrays.write(plan, chunk, values)
+        super().write(plan, chunk, values)
+
+    def shared(self) -> dict[str, Any]:
+        path = self._path.absolute() if isinstance(self._path, Path) else self._path  # workers may stand elsewhere
+        return {"store": path, "outputs": dict(self._outputs)}
+
+    def is_file(self, plan: Plan, chunk: ChunkId) -> bool:
+        self.open()
+        return file_of(plan.region(chunk), self.layout.block, self.plan.shape) is not None
+
+    def written(self, plan: Plan, chunk: ChunkId, status: np.ndarray) -> None:
+        self.status[plan.region(chunk)] = status
+        self._in_memory = False
 
     def dataset(self) -> "xarray.Dataset":
         """The part that was asked for, in the order asked for."""
-        return open_results(self._path, {axis.name: axis.points for axis in self._asked.axes}, self._asked.seeds)
+        self.open()
+        axes = {axis.name: axis.points for axis in self._asked.axes}
+        if not self._in_memory:
+            return open_results(self._path, axes, self._asked.seeds)
+        places = self.layout.positions(axes, self._asked.seeds)
+        whole = tuple(places.values()) == tuple(list(range(size)) for size in self.plan.shape)
+        results = super().dataset().assign_attrs(self._attributes)
+        return results if whole else results.isel(places)
 
     def close(self) -> None:
         if self._lock is not None:
             self._lock.release()
-
-
-def complete(values: Mapping[str, np.ndarray], outputs: Mapping[str, Output]) -> dict[str, Any]:
-    """A chunk's outputs, with NaN for those that its static point does not return; the status comes last."""
-    every = {n: values.get(n, np.asarray(_fill(n, o), o.dtype)) for n, o in outputs.items() if n != STATUS}
-    return {**every, STATUS: values[STATUS]}
-
-
-def _fill(name: str, output: Output) -> Any:
-    if name.startswith("nonfinite_"):
-        return NO_STEP
-    return np.nan if output.dtype.kind == "f" else 0
+            self._lock = None
 
 
 def open_results(

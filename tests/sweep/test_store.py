@@ -14,13 +14,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray
+import zarr
 
 from jaxml import curve, sweep, zipped
 from jaxml.errors import StoreError
 from jaxml.sweep import run_plan
+from jaxml.sweep.fingerprint import fingerprint
 from jaxml.sweep.plan import make_plan
 from jaxml.sweep.signature import schema_of
-from jaxml.sweep.store import open_results, write_dataset
+from jaxml.sweep.store import ZarrStore, open_results, write_dataset
+from jaxml.sweep.trace import master_key, trace
 from tests.sweep import sweep_process
 
 
@@ -151,6 +154,28 @@ def test_more_seeds_and_more_values_compute_the_new_cells_only(store, reference)
     again, cells, compiles = computed_by(store, **GRID)
     assert (cells, compiles) == (0, 0)
     assert_same(again, reference)
+
+
+def test_files_are_those_that_zarr_would_write(finished):
+    for name in ("kept", "path", "status"):
+        array = zarr.open_array(finished, path=name, mode="r+", config={"write_empty_chunks": True})
+        for file in [p for p in (finished / name / "c").rglob("*") if p.is_file()]:
+            before = file.read_bytes()
+            place = [int(part) for part in file.relative_to(finished / name / "c").parts]
+            region = tuple(slice(i * n, (i + 1) * n) for i, n in zip(place, array.chunks, strict=True))
+            array[region] = array[region]
+            assert file.read_bytes() == before
+
+
+def test_a_store_that_appears_while_programs_compile(tmp_path):
+    path, plan = tmp_path / "results.zarr", make_plan(schema_of(trial), {"lam": [1.0]}, 1)
+    traced = trace(trial, plan, plan.programs()[0], master_key("jaxml"))
+    identity = fingerprint(plan, [traced], "jaxml")
+    stores = [ZarrStore(path, plan, traced.outputs, lambda: identity, {}) for _ in range(2)]
+    stores[0].open()
+    stores[0].close()
+    with pytest.raises(StoreError, match="another process began to write here meanwhile"):
+        stores[1].open()
 
 
 def test_looks_reuse_every_seed(tmp_path):
