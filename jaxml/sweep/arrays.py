@@ -68,6 +68,10 @@ class Arrays:
                 "What was computed before is safe; mend the cause and run again."
             ) from error
 
+    def status(self) -> np.ndarray:
+        """The status of every cell."""
+        return self._arrays[STATUS][...]
+
     def read(self, place: tuple[int, ...], region: tuple[slice, ...]) -> dict[str, np.ndarray]:
         """Everything at one place; empty where its status says that nothing was computed.
 

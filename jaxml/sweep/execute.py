@@ -91,7 +91,7 @@ class Execution:
             OutOfMemory: when a chunk is too large for the device; what was written stays.
             KeyboardInterrupt: after a signal, once the chunks in hand are written.
         """
-        waiting = [(t, deque(self._missing(t))) for t in traced]
+        waiting = [(t, deque(self.store.mine(self.plan, self._missing(t)))) for t in traced]
         waiting = [(t, chunks) for t, chunks in waiting if chunks]
         self._programs, self._compiled = len(waiting), 0
         with finish_on_signal() as stop:

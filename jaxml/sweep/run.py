@@ -13,11 +13,12 @@ import jax
 
 from jaxml.errors import ConfigError, TrialError
 from jaxml.sweep.execute import Execution, OutOfMemory, Progress, Timing
-from jaxml.sweep.executors import Job, cores, opened
+from jaxml.sweep.executors import Job, cores, in_flight, opened
 from jaxml.sweep.fingerprint import fingerprint
 from jaxml.sweep.jaxprs import peak_bytes
 from jaxml.sweep.plan import Plan
 from jaxml.sweep.store import MemoryStore, ZarrStore
+from jaxml.sweep.together import SharedStore
 from jaxml.sweep.trace import Traced, all_outputs, master_key, trace
 
 if TYPE_CHECKING:
@@ -58,10 +59,14 @@ def run(
     """
     if shared_store and (store is None or executor is None):
         raise ConfigError("shared_store: workers write to a store, so give both 'store' and 'executor'.")
+    if executor is not None and jax.process_count() > 1:
+        raise ConfigError(
+            "executor: the processes of a jax.distributed program share the chunks already. Leave it out."
+        )
     key, timing = master_key(master), Timing()
     traced = trace_all(trial, plan, key, timing) if traced is None else traced
-    plan = fitted(plan, traced)
     with opened(executor, address) as pool:
+        plan = fitted(plan, traced, None if pool is None else in_flight(pool))
         target = _open_target(store, plan, traced, master, attributes or {})
         try:
             layout = target.plan
@@ -85,11 +90,14 @@ def run(
 
 def _open_target(
     store: str | Path | None, plan: Plan, traced: list[Traced], master: str | int, attributes: Mapping[str, Any]
-) -> MemoryStore | ZarrStore:
+) -> MemoryStore:
     outputs = all_outputs(traced)
-    if store is None:
+    if store is None and jax.process_count() == 1:
         return MemoryStore(plan, outputs)
-    path = store if isinstance(store, str) and "://" in store else Path(store)
+    path = store if store is None or (isinstance(store, str) and "://" in store) else Path(store)
+    if jax.process_count() > 1:
+        return SharedStore(path, plan, outputs, lambda: fingerprint(plan, traced, master), attributes)
+    assert path is not None
     return ZarrStore(path, plan, outputs, lambda: fingerprint(plan, traced, master), attributes)
 
 
@@ -114,13 +122,14 @@ def trace_all(trial: Callable[..., Any], plan: Plan, key: jax.Array, timing: Tim
     return traced
 
 
-def fitted(plan: Plan, traced: Sequence[Traced]) -> Plan:
-    """The plan in chunks whose arrays stay small, and which are enough for every core of a CPU."""
+def fitted(plan: Plan, traced: Sequence[Traced], workers: int | None = None) -> Plan:
+    """The plan in chunks whose arrays stay small, and which are enough for all workers: the cores of a CPU."""
     budget = LIVE_BYTES.get(jax.default_backend(), LIVE_BYTES_ELSEWHERE)
     worst = max(peak_bytes(t.jaxpr.jaxpr) for t in traced)
     share = plan.cells
-    if jax.default_backend() == "cpu" and len(traced) < cores():
-        share = max(_share(plan, -(-cores() // len(traced))), FEWEST_LANES)
+    workers = workers or (cores() if jax.default_backend() == "cpu" else 1) * jax.process_count()
+    if len(traced) < workers:
+        share = max(_share(plan, -(-workers // len(traced))), FEWEST_LANES)
     return plan.with_lanes_at_most(max(min(plan.lanes, budget // max(worst, 1), share, MOST_LANES), 1))
 
 

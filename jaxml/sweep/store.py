@@ -37,6 +37,10 @@ class MemoryStore:
     def open(self) -> None:
         """Get ready to be written to."""
 
+    def mine(self, plan: Plan, chunks: Sequence[ChunkId]) -> Sequence[ChunkId]:
+        """Which of the missing chunks this process computes."""
+        return chunks
+
     def shared(self) -> dict[str, Any]:
         """What a worker must know to write whole files itself."""
         return {}

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -208,3 +209,60 @@ def test_ray_equals_one_process_writes_a_shared_store_and_survives_a_lost_node(t
     printed = python(RAY, STORE=str(tmp_path / "results.zarr"))
     said = [line.split() for line in printed.splitlines() if line.startswith("equal")]
     assert said == [["equal", "True", "0"], ["equal", "True", "1"], ["equal", "True", "0"]]
+
+
+TOGETHER = """
+    import os, sys
+    import jax
+    index, mode = int(sys.argv[1]), sys.argv[2]
+    jax.distributed.initialize(sys.argv[3], 2, index, heartbeat_timeout_seconds=10)
+    from jaxml import linspace, sweep
+    from jaxml.errors import ConfigError
+    from tests.sweep.sweep_process import trial
+
+    def progress(state):
+        if mode == "die" and index == 1 and state.done:
+            os._exit(9)
+
+    grid = {"seeds": 4, "lanes": 4, "lam": linspace(0.0, 2.0, 6), "power": [1, 2]}
+    try:
+        sweep(trial, **grid)
+    except ConfigError as error:
+        print("said", error)
+    results = sweep(trial, store=sys.argv[4], progress=progress, **grid)
+    print("equal", results.kept.sum().item(), results.attrs["compiles"])
+"""
+
+
+def test_two_processes_of_one_program_and_the_loss_of_one(tmp_path):
+    """The survivor does its share, says what happened and ends; the next start computes only what is missing."""
+    store = tmp_path / "results.zarr"
+    code, cells = textwrap.dedent(TOGETHER), []
+    for mode in ("die", "live"):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            address = f"127.0.0.1:{free.getsockname()[1]}"
+        both = [
+            subprocess.Popen(
+                [sys.executable, "-c", code, str(index), mode, address, str(store)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for index in range(2)
+        ]
+        ended = [process.communicate(timeout=90) for process in both]
+        codes = [process.returncode for process in both]
+        cells.append(int((~open_results(store).nonfinite).sum()))
+        if mode == "die":
+            assert codes[1] == 9, ended[1][1]
+            assert codes[0] not in (0, None)
+            assert "RunError: process 0 of 2: another process of this sweep is gone" in ended[0][1]
+            assert 24 <= cells[0] < 48
+        else:
+            assert codes == [0, 0], ended
+    here = sweep(sweep_process.trial, seeds=4, lanes=4, lam=LAMS, power=[1, 2])
+    np.testing.assert_array_equal(open_results(store).kept, here.kept)
+    for output, _ in ended:
+        assert "said store: 2 processes share this sweep" in output
+        assert f"equal {here.kept.sum().item()}" in output
