@@ -11,6 +11,7 @@ import typer
 from jaxml.cli import inspect
 from jaxml.cli.describe import describe as describe_network
 from jaxml.cli.output import Json, RunArgument, Runs, echo, find, print_json
+from jaxml.cli.refute import refute as refute_claims
 from jaxml.errors import ConfigError, JaxmlError
 
 app = typer.Typer(
@@ -215,6 +216,7 @@ def doctor(as_json: Json = False) -> None:
 for command in (inspect.replay, inspect.compare, inspect.export, inspect.calibrate):
     app.command()(command)
 app.command("describe")(describe_network)
+app.command()(refute_claims)
 
 
 def command() -> None:

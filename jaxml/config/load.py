@@ -76,17 +76,17 @@ def load_config(
     with _placed(document):
         for name, claim in config.claims.items():
             check_claim(claim, plan.axes, config.tuning_seeds, f"claims.{name}")
-        check_maps(config, plan)
+        check_beyond(config, plan)
     if smoke or not maps:
         config = config.model_copy(update={"map": {}})
     return LoadedConfig(config, plan, document, root, tuple(overrides), changes_spec)
 
 
-def check_maps(config: RunConfig, plan: Plan) -> None:
-    """Check that every map can be filled.
+def check_beyond(config: RunConfig, plan: Plan) -> None:
+    """Check that every map can be filled and every domain searched.
 
     Raises:
-        ConfigError: naming the part of a map that does not fit its claim, the grid or the trial.
+        ConfigError: naming the part of a map or a domain that does not fit its claim, the grid or the trial.
     """
     for name, spec in config.map.items():
         where = f"map.{name}"
@@ -95,6 +95,12 @@ def check_maps(config: RunConfig, plan: Plan) -> None:
         axes = spec.plane(plan.schema, where)
         for at in spec.places():
             posed(config, plan, name, [axis.name for axis in axes], at, where)
+    for name, domain in config.domain.items():
+        where = f"domain.{name}"
+        if name not in config.claims:
+            raise ConfigError(f"{where}: there is no claim '{name}'. {nearest(name, config.claims)}")
+        domain.check(plan.schema, where)
+        posed(config, plan, name, list(domain.axes), domain.at, where)
 
 
 def posed(config: RunConfig, plan: Plan, claim: str, names: Sequence[str], at: Mapping[str, Any], where: str) -> Posed:
@@ -112,7 +118,7 @@ def posed(config: RunConfig, plan: Plan, claim: str, names: Sequence[str], at: M
 
 
 def _spec_part(config: RunConfig) -> dict[str, Any]:
-    return config.model_dump(exclude={"lanes", "title", "about", "map"})
+    return config.model_dump(exclude={"lanes", "title", "about", "map", "domain"})
 
 
 def _extended(document: Document, path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:

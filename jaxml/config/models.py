@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from jaxml.claims.spec import Claim, DependentSplits, Spec, Value
-from jaxml.errors import ConfigError
+from jaxml.errors import ConfigError, nearest
 from jaxml.sweep.grid import Axis, Zip, build_axes, geomspace, linspace, logspace, zipped
 from jaxml.sweep.signature import Schema
 
@@ -88,6 +88,44 @@ class MapSpec(Spec):
         return axes[0], axes[1]
 
 
+class Side(Spec):
+    """The values of one parameter that a claim is held to, both ends included; `log` measures them by their ratio."""
+
+    low: Annotated[float, Field(allow_inf_nan=False)]
+    high: Annotated[float, Field(allow_inf_nan=False)]
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _rising(self) -> "Side":
+        if not self.low < self.high or (self.log and self.low <= 0):
+            raise ValueError("'low' must lie below 'high', and above 0 where log is true")
+        return self
+
+
+class DomainSpec(Spec):
+    """Where a claim is said to hold: `jaxml refute` searches it for a counter-example."""
+
+    axes: Annotated[dict[str, Side], Field(min_length=1)]
+    at: dict[str, Value] = Field(default_factory=dict)
+    reference: dict[str, float] = Field(default_factory=dict)
+
+    def check(self, schema: Schema, where: str) -> None:
+        """Check the sides against the trial.
+
+        Raises:
+            ConfigError: when an end does not fit its parameter, or the reference lies outside.
+        """
+        for name, side in self.axes.items():
+            for end in ("low", "high"):
+                schema.find(name, f"{where}.axes.{name}").accept(getattr(side, end), f"{where}.axes.{name}.{end}")
+        for name, value in self.reference.items():
+            place = f"{where}.reference.{name}"
+            if name not in self.axes:
+                raise ConfigError(f"{place}: this is no side of the domain. {nearest(name, self.axes)}")
+            if not self.axes[name].low <= value <= self.axes[name].high:
+                raise ConfigError(f"{place}: {value} lies outside the domain.")
+
+
 class RunConfig(Spec):
     """One run: an experiment, its grid, its seeds, its claims."""
 
@@ -105,6 +143,7 @@ class RunConfig(Spec):
     dependent_splits: Annotated[tuple[DependentSplits, ...], Field(strict=False)] = ()
     claims: dict[str, Claim] = Field(default_factory=dict)
     map: dict[str, MapSpec] = Field(default_factory=dict)
+    domain: dict[str, DomainSpec] = Field(default_factory=dict)
     precision: Literal["float32", "float64"] = "float32"
     master_key: str = ""
     lanes: Annotated[int, Field(ge=1)] | None = None
