@@ -47,8 +47,8 @@ def weighted_fit(A: jax.Array, y: jax.Array, weights: jax.Array) -> jax.Array:
     return jnp.linalg.solve(gram + 1e-5 * jnp.trace(gram) * jnp.eye(A.shape[1]), A.T @ (weights * y))
 
 
-def least_trimmed(key: jax.Array, A: jax.Array, y: jax.Array, *, starts: int = 80) -> jax.Array:
-    """Least squares on the half of the rows that fits best: two sweeps from many random draws, ten from the best."""
+def least_trimmed(key: jax.Array, A: jax.Array, y: jax.Array, *, starts: int = 80, kept: int = 10) -> jax.Array:
+    """Least squares on the half of the rows that fits best: two sweeps from many starts, ten more from the best ten."""
     n, d = A.shape
 
     def refine(w: jax.Array, _: None) -> tuple[jax.Array, jax.Array]:
@@ -62,7 +62,8 @@ def least_trimmed(key: jax.Array, A: jax.Array, y: jax.Array, *, starts: int = 8
         return w, cost[-1]
 
     found, cost = jax.vmap(attempt)(jax.random.split(key, starts))
-    return jax.lax.scan(refine, found[cost.argmin()], length=10)[0]
+    best, cost = jax.vmap(lambda w: jax.lax.scan(refine, w, length=10))(found[jnp.argsort(cost)[:kept]])
+    return best[cost[:, -1].argmin()]
 
 
 def trial(

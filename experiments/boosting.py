@@ -1,0 +1,82 @@
+"""E21: does boosting turn a weak learner into a strong one, on whatever problem?
+
+AdaBoost on trees of `depth` levels (1: stumps), measured after one round and after all. Planted problems by number: 0
+the sign of a sum of features, 1 rings (inside or outside of a radius), 2 parity (the sign of a product of two features,
+of which no stump sees anything: its error is one half under any weights that keep the four corners level). Problem 3 is
+the digits 3 and 8.
+"""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import jax
+import jax.numpy as jnp
+
+from jaxml import Experiment, Figure, Traced, curve
+from jaxml.data import load_problem
+from jaxml.learn import adaboost, bin_features, decision_tree, predict_tree, staged_adaboost
+
+if TYPE_CHECKING:
+    import xarray
+
+DIGITS = load_problem("digits")
+PAIR = (DIGITS.y == 3) | (DIGITS.y == 8)
+
+
+def draw(key: jax.Array, problem: Any, data: str, rows: int) -> tuple[jax.Array, jax.Array]:
+    """Features and classes 0 and 1."""
+    if data == "digits":
+        chosen = jax.random.permutation(key, int(PAIR.sum()))[:rows]
+        return jnp.asarray(DIGITS.X[PAIR], float)[chosen], (jnp.asarray(DIGITS.y[PAIR])[chosen] == 8).astype(int)
+    X = jax.random.uniform(key, (rows, 4), minval=-1.0)
+    scores = jnp.stack([X.sum(1), (X**2).sum(1) - 4 / 3, X[:, 0] * X[:, 1]])
+    return X, (scores[problem] > 0).astype(int)
+
+
+def trial(
+    key: jax.Array,
+    *,
+    depth: float = 1.0,
+    problem: Traced[int] = 1,
+    data: Literal["planted", "digits"] = "planted",
+    n: int = 200,
+    test_rows: int = 150,
+    rounds: int = 100,
+) -> dict[str, Any]:
+    """Boost, and follow the error on fresh rows."""
+    data_key, boost_key = jax.random.split(key)
+    X, y = draw(data_key, problem, data, n + test_rows)
+    binned = bin_features(X[:n], bins=32, missing=False)
+
+    def fit(key: jax.Array, X: Any, y: jax.Array, sample_weight: jax.Array) -> Any:
+        """A tree on the bins of the training rows, which need not be cut again in every round."""
+        options: dict[str, Any] = {"n_classes": 2, "missing": False, "max_depth": 2, "depth": depth}
+        return decision_tree(key, binned, y, sample_weight=sample_weight, **options)
+
+    boosted = adaboost(boost_key, fit, predict_tree, X[:n], y[:n], n_classes=2, rounds=rounds)
+    votes = staged_adaboost(boosted.params, predict_tree, X, n_classes=2)
+    wrong = votes.argmax(-1) != y[None]
+    training, fresh = wrong[:, :n].mean(1), wrong[:, n:].mean(1)
+    return {
+        "first_error": fresh[0],
+        "last_error": fresh[-1],
+        "gain": 100 * (fresh[0] - fresh[-1]),
+        "edge": 0.5 - boosted.diagnostics.error.mean(),
+        "under_bound": (training <= boosted.diagnostics.bound + 1e-6).mean(),
+        "error": curve(fresh, "round"),
+    }
+
+
+def error_by_round(results: "xarray.Dataset") -> "xarray.DataArray":
+    """Error after each round, counted from 1."""
+    return results.error.assign_coords(round=range(1, results.sizes["round"] + 1))
+
+
+experiment = Experiment(
+    trial=trial,
+    estimands={"fresh_error": error_by_round},
+    figures=(
+        Figure("Error on fresh rows by the number of rounds", y="fresh_error", x="round", lines="depth",
+               panels="problem", log_x=True),
+        Figure("Mean edge of the learners over a coin", y="edge", x="depth", lines="problem"),
+    ),
+)  # fmt: skip

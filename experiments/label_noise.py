@@ -1,0 +1,94 @@
+"""E32: do bagging and boosting weaken the harm of wrong labels?
+
+Two classes: whether Friedman's first function of ten features lies above its median. A share `wrong` of the training
+labels is flipped; errors are measured on clean rows. Models by number: 0 one deep tree, 1 one stump, 2 bagged deep
+trees, 3 AdaBoost on trees of depth 3. All are fitted to the same rows, so every seed compares them on the same flips.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxml import Experiment, Figure, Traced
+from jaxml.data import friedman1
+from jaxml.learn import (
+    adaboost,
+    bin_features,
+    bootstrap_weights,
+    decision_tree,
+    predict_adaboost,
+    predict_tree,
+)
+
+if TYPE_CHECKING:
+    import xarray
+
+MODELS = ("deep tree", "stump", "bagged deep trees", "AdaBoost")
+
+
+def trial(
+    key: jax.Array,
+    *,
+    wrong: float = 0.2,
+    model: Traced[int] = 0,
+    n: int = 200,
+    test_rows: int = 400,
+    members: int = 50,
+    rounds: int = 100,
+) -> dict[str, Any]:
+    """Fit every model to the same flipped labels; return the error of one of them."""
+    data_key, flip_key, bag_key, boost_key = jax.random.split(key, 4)
+    X, signal = friedman1(data_key, n=n + test_rows, noise=0.0)
+    clean = (signal > jnp.median(signal)).astype(int)
+    y = jnp.where(jax.random.permutation(flip_key, n).astype(float) < wrong * n, 1 - clean[:n], clean[:n])
+
+    binned = bin_features(X[:n], bins=32, missing=False)
+
+    def fit(
+        key: jax.Array, X: Any, y: jax.Array, sample_weight: jax.Array, *, levels: int = 3, depth: Any = None
+    ) -> Any:
+        """A tree on the bins of the training rows, which need not be cut again for every member."""
+        options: dict[str, Any] = {"n_classes": 2, "missing": False, "max_depth": levels, "width": 32, "depth": depth}
+        return decision_tree(key, binned, y, sample_weight=sample_weight, **options)
+
+    # All deep trees at once: one on the rows as they are, a stump, and the members of the bag.
+    drawn = jax.vmap(bootstrap_weights, (0, None))(jax.random.split(bag_key, members), n)
+    weights = jnp.concatenate([jnp.ones((2, n)), drawn])
+    depths = jnp.where(jnp.arange(2 + members) == 1, 1, 6)
+    trees = jax.vmap(lambda w, depth: fit(bag_key, None, y, w, levels=6, depth=depth).params)(weights, depths)
+    shares = jax.vmap(predict_tree, (0, None))(trees, X[n:])[..., 1]
+    ada = adaboost(boost_key, fit, predict_tree, X[:n], y, n_classes=2, rounds=rounds).params
+    positive = jnp.stack([
+        shares[0] > 0.5,
+        shares[1] > 0.5,
+        shares[2:].mean(0) > 0.5,
+        predict_adaboost(ada, predict_tree, X[n:], n_classes=2).argmax(1) == 1,
+    ])  # fmt: skip
+    return {"error": (positive[model] != (clean[n:] == 1)).mean()}
+
+
+def damage(results: "xarray.Dataset") -> "xarray.DataArray":
+    """By how much wrong labels raise the error of the same model on the same rows."""
+    return results.error - results.error.sel(wrong=0.0, drop=True)
+
+
+def by_name(values: "xarray.DataArray") -> "xarray.DataArray":
+    """Values along an axis of the models' names."""
+    names = [MODELS[i] for i in values.model.values]
+    return values.rename(model="model_name").assign_coords(model_name=np.asarray(names, object))
+
+
+experiment = Experiment(
+    trial=trial,
+    estimands={
+        "damage": damage,
+        "error_by_name": lambda results: by_name(results.error),
+        "damage_by_name": lambda results: by_name(damage(results)),
+    },
+    figures=(
+        Figure("Error that wrong training labels add on clean rows", y="damage_by_name", x="wrong", lines="model_name"),
+        Figure("Error on clean rows", y="error_by_name", x="wrong", lines="model_name"),
+    ),
+)  # fmt: skip
