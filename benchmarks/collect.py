@@ -45,6 +45,9 @@ def page() -> str:
         script = path.stem.replace("-", "/", 1)
         where, _, table = path.read_text().partition("\n")
         parts.append(f"## `benchmarks/{script}.py`\n\n{where}\n\n```text\n{table.strip()}\n```\n")
+        picture = f"images/{path.stem.replace('-', '_')}.svg"
+        if (HERE.parent / "docs" / picture).exists():
+            parts.append(f"![{script}]({picture})\n")
     return "\n".join(parts)
 
 
