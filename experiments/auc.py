@@ -7,12 +7,15 @@ Besides, many scores that favour the positives or the negatives by the same sepa
 `few` cases; those with an AUC below 1/2 there are inverted and meet fresh cases (`inverted_gain`).
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from jaxml import Experiment, Figure
+from jaxml import Experiment, Figure, Suite
 from jaxml.ops import roc_auc
 
 
@@ -74,8 +77,64 @@ def inverted_gain(key: jax.Array, separation: Any, few: int, tried: int, *, fres
     return jnp.where(below, 0.5 - auc(noise[:, few:]), 0.0).sum() / jnp.maximum(below.sum(), 1)
 
 
+def pair_share(scores: np.ndarray, labels: np.ndarray, *, tie: float = 0.5) -> float:
+    """The share of pairs, one of each class, in which the positive scores higher; a tie counts `tie`."""
+    gap = scores[labels][:, None] - scores[~labels][None]
+    return float(np.mean((gap > 0) + tie * (gap == 0)))
+
+
+def curve_area(case: dict[str, np.ndarray]) -> float:
+    """The area under the ROC curve by the trapezoid rule over distinct thresholds."""
+    scores, labels = case["scores"], case["labels"]
+    above = scores[None] >= np.append(np.inf, np.sort(np.unique(scores))[::-1])[:, None]
+    return float(np.trapezoid((above & labels).sum(1) / labels.sum(), (above & ~labels).sum(1) / (~labels).sum()))
+
+
+def largest_gap(case: dict[str, np.ndarray]) -> float:
+    """The largest gap between true and false positive rate over all thresholds."""
+    scores, labels = case["scores"], case["labels"]
+    above = scores[None] >= np.append(np.inf, scores)[:, None]
+    return float(np.max((above & labels).sum(1) / labels.sum() - (above & ~labels).sum(1) / (~labels).sum()))
+
+
+def draw_case(generator: np.random.Generator, size: int) -> dict[str, np.ndarray]:
+    """Scores on a coarse scale, so that ties are frequent, with at least one case of each class."""
+    labels = generator.permutation(np.arange(size + 1) < generator.integers(1, size + 1))
+    return {"scores": np.round(generator.normal(size=size + 1), 1), "labels": labels}
+
+
+def area_suite(subject: Callable[..., Any], reference: Any = None) -> Suite:
+    """Is `subject`, a function of scores and labels, the area under the ROC curve?"""
+    half = np.asarray([True, False])
+    return Suite(
+        subject=subject,
+        reference=reference,
+        draw=draw_case,
+        valid=lambda case: (
+            len(case["scores"]) == len(case["labels"]) and 0 < case["labels"].sum() < len(case["labels"])
+        ),
+        sizes=(1, 3, 8),
+        adversarial=[{"scores": np.asarray(s), "labels": half} for s in ([0.0, 0.0], [1.0, -1.0], [-1e150, 1e150])],
+        properties={
+            "is the area under the curve": lambda f, case: (float(f(**case)), curve_area(case), 1.0),
+            "inverted scores have the rest": lambda f, c: (float(f(-c["scores"], c["labels"])), 1 - float(f(**c)), 1.0),
+            "is 1 exactly where a threshold is perfect": lambda f, c: (float(f(**c)) == 1) == (largest_gap(c) == 1),
+            "above 1/2 some threshold is useful": lambda f, c: largest_gap(c) >= float(f(**c)) - 0.5 - 1e-12,
+        },
+        mutants={
+            "a tie counts whole": partial(pair_share, tie=1.0),
+            "classes exchanged": lambda scores, labels: pair_share(scores, ~labels),
+            "pairs of equal class count too": lambda scores, labels: (pair_share(scores, labels) + 0.5) / 2,
+        },
+    )
+
+
 experiment = Experiment(
     trial=trial,
+    suites={
+        "area": lambda: area_suite(jax.jit(roc_auc)),
+        "area_without_ties": lambda: area_suite(partial(pair_share, tie=0.0), reference=pair_share),
+    },
     figures=(
         Figure("Rank correlation of the true positive rate and precision along the curve", y="tpr_with_precision",
                x="prevalence", lines="separation", panels="positives", log_x=True),

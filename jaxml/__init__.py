@@ -23,6 +23,7 @@ from jaxml.sweep import (
 )
 
 if TYPE_CHECKING:
+    from jaxml.claims.exact import Suite
     from jaxml.experiment import Experiment, Figure
     from jaxml.runner import run
     from jaxml.sweep.curve import curve
@@ -31,6 +32,7 @@ __all__ = [
     "Experiment",
     "Figure",
     "Static",
+    "Suite",
     "Traced",
     "curve",
     "geomspace",
@@ -51,6 +53,7 @@ __version__ = "0.1.0"
 _LAZY = {
     "Experiment": "jaxml.experiment",
     "Figure": "jaxml.experiment",
+    "Suite": "jaxml.claims.exact",
     "curve": "jaxml.sweep.curve",
     "run": "jaxml.runner",
 }

@@ -9,9 +9,11 @@ import numpy as np
 
 from jaxml.claims.card import Verdicts
 from jaxml.errors import ConfigError, StoreError
+from jaxml.mlflow_store import write_mlflow
 from jaxml.run_directory import RunDirectory
 
-FORMATS = ("csv", "netcdf")
+FORMATS = {"csv": "results.csv", "netcdf": "results.nc", "mlflow": "mlruns"}
+"""What results are written as, and under which name beside them."""
 
 
 def compare(first: RunDirectory, second: RunDirectory) -> dict[str, Any]:
@@ -49,8 +51,7 @@ def read_verdicts(path: Path) -> Verdicts:
 
 def changed_verdicts(before: Verdicts, now: Verdicts) -> dict[str, tuple[Any, Any]]:
     """Claim -> the verdict it had and the one it has, wherever they differ."""
-    old, new = ({card.id: verdicts.verdict_of(card) for card in verdicts.claims} for verdicts in (before, now))
-    return differences(old, new)
+    return differences(before.words, now.words)
 
 
 def differences(a: Any, b: Any, path: str = "") -> dict[str, tuple[Any, Any]]:
@@ -94,7 +95,7 @@ def export(directory: RunDirectory, to: str, target: Path | None = None) -> Path
 
     Args:
         directory: a run.
-        to: one of `FORMATS`: a table with one row per trial and output axis, or one NetCDF file.
+        to: one of `FORMATS`: a table with one row per trial and output axis, one NetCDF file, or an MLflow file store.
         target: the file; beside the results by default.
 
     Raises:
@@ -103,9 +104,11 @@ def export(directory: RunDirectory, to: str, target: Path | None = None) -> Path
     """
     if to not in FORMATS:
         raise ConfigError(f"export: '{to}' is not one of {', '.join(FORMATS)}.")
-    path = target or directory.path / ("results.csv" if to == "csv" else "results.nc")
-    results = directory.results()
+    path = target or directory.path / FORMATS[to]
     try:
+        if to == "mlflow":
+            return write_mlflow(directory, path)
+        results = directory.results()
         if to == "csv":
             results.to_dataframe().reset_index().to_csv(path, index=False)
         else:

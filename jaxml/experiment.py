@@ -52,12 +52,14 @@ class Experiment:
         theory: what theory expects of an output, ``name -> pure function of the trial's parameters``. It is given a
             mapping of all of them, some as arrays of one shape, and returns an array of that shape; a map of the
             output then shows theory's line beside the measured boundary.
+        suites: exact suites by name, each a function that makes a `jaxml.Suite`; it runs in float64.
     """
 
     trial: Callable[..., Any]
     estimands: Mapping[str, Callable[["xarray.Dataset"], "xarray.DataArray"]] = field(default_factory=dict)
     figures: tuple[Figure, ...] = ()
     theory: Mapping[str, Callable[[Mapping[str, Any]], Any]] = field(default_factory=dict)
+    suites: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
 
 
 def check_name(name: str, where: str) -> str:

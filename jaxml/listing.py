@@ -31,7 +31,7 @@ def list_runs(parent: Path) -> list[dict[str, Any]]:
             status = run.status
             if status == "finished":
                 judged = run.verdicts()
-                verdicts = {card.id: judged.verdict_of(card) for card in judged.claims}
+                verdicts = judged.words
         except (JaxmlError, ValueError) as error:
             status = f"unreadable: {error}"
         rows.append({"path": str(run.path), "status": status, "verdicts": verdicts})

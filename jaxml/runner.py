@@ -103,6 +103,7 @@ def run(
     """
     from jaxml.extending import extended_spec, finished_run, take_over
     from jaxml.mapping import check_maps
+    from jaxml.suites import check_suites
     from jaxml.sweep.executors import opened
 
     loaded = load_config(config, overrides, smoke=smoke, maps=maps)
@@ -112,6 +113,7 @@ def run(
     notify(f"tracing {len(loaded.plan.programs())} programs")
     traced = trace_programs(loaded, experiment)
     check_maps(loaded, experiment)
+    check_suites(loaded, experiment)
     before = None if extend is None else finished_run(extend)
     spec = spec_of(loaded) if before is None else extended_spec(spec_of(loaded), before)
     with opened(executor, address, workers) as pool:
@@ -169,9 +171,13 @@ def _run(
     directory.write_json("cost.json", dict(results.attrs))
     directory.log(f"computed: {json.dumps(dict(results.attrs), default=str)}")
     derive(results, experiment, directory)
+    if config.suites:
+        from jaxml.suites import run_suites
+
+        run_suites(loaded, experiment, directory, notify)
     notify("judging")
     verdicts = judge_run(directory, exploratory=_why_exploratory(loaded))
-    directory.log("; ".join(f"{card.id}: {verdicts.verdict_of(card)}" for card in verdicts.claims) or "no claims")
+    directory.log("; ".join(f"{name}: {word}" for name, word in verdicts.words.items()) or "no claims")
     if config.map:
         from jaxml.mapping import fill_maps
 
@@ -220,6 +226,7 @@ def spec_of(loaded: LoadedConfig) -> dict[str, Any]:
         "precision": config.precision,
         "dependent_splits": [_plain(split.model_dump()) for split in config.dependent_splits],
         "claims": {name: _plain(claim.model_dump()) for name, claim in config.claims.items()},
+        "suites": {name: suite.model_dump() for name, suite in config.suites.items()},
     }
 
 
@@ -233,6 +240,7 @@ def judge_run(directory: RunDirectory, *, exploratory: str = "") -> Verdicts:
     from jaxml.claims.judge import judge
     from jaxml.claims.spec import Claim, DependentSplits
     from jaxml.extending import why_extended
+    from jaxml.suites import read_suites
 
     held = directory.read_json("spec.json")
     spec, results = held["spec"], directory.results()
@@ -248,6 +256,7 @@ def judge_run(directory: RunDirectory, *, exploratory: str = "") -> Verdicts:
         splits=[DependentSplits.model_validate(split) for split in spec["dependent_splits"]],
     )
     verdicts = Verdicts(status="exploratory" if why else "confirmatory", why=why, spec_sha256=recorded, claims=cards)
+    verdicts = dataclasses.replace(verdicts, suites=read_suites(directory))
     verdicts = marked(verdicts, read_certificate(directory.path))
     directory.write_json("verdicts.json", verdicts.to_json())
     return verdicts

@@ -3,10 +3,10 @@
 Standard library only, so that showing a run costs a few milliseconds. `verdicts.json` is a list of these.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-from jaxml.claims.verdict import ClaimVerdict, Decision, Record
+from jaxml.claims.verdict import ClaimVerdict, Decision, Record, SuiteReport
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +79,27 @@ class ClaimCard(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SuiteCard(Record):
+    """An exact claim: what its suite found, with the same verdict as any other claim."""
+
+    id: str
+    statement: str
+    suite: str
+    cases: int
+    source: str | None
+    report: SuiteReport
+
+    @property
+    def verdict(self) -> ClaimVerdict:
+        return self.report.verdict
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The record that `to_json` wrote."""
+        return super().from_json(data | {"report": SuiteReport.from_json(data["report"])})
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verdicts(Record):
     """All claims of a run, under the spec that was frozen before its first trial.
 
@@ -87,18 +108,29 @@ class Verdicts(Record):
         why: why it is exploratory.
         spec_sha256: the hash on record.
         claims: one card per claim, in the config's order.
+        suites: one card per exact claim.
     """
 
     status: Literal["confirmatory", "exploratory"]
     why: str
     spec_sha256: str
     claims: list[ClaimCard]
+    suites: list[SuiteCard] = field(default_factory=list)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """The record that `to_json` wrote."""
-        return super().from_json(data | {"claims": [ClaimCard.from_json(card) for card in data["claims"]]})
+        inner = {
+            "claims": [ClaimCard.from_json(card) for card in data["claims"]],
+            "suites": [SuiteCard.from_json(card) for card in data.get("suites", [])],
+        }
+        return super().from_json(data | inner)
 
-    def verdict_of(self, card: ClaimCard) -> str:
+    def verdict_of(self, card: "ClaimCard | SuiteCard") -> str:
         """What may be said of a claim: its verdict, or that the run was exploratory."""
         return card.verdict.verdict if self.status == "confirmatory" else "exploratory"
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What may be said of every claim, exact ones included, by id."""
+        return {card.id: self.verdict_of(card) for card in (*self.claims, *self.suites)}

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from jaxml.claims.card import ClaimCard, Verdicts
+from jaxml.claims.card import ClaimCard, SuiteCard, Verdicts
 from jaxml.claims.certificate import Certificate
 from jaxml.claims.mapped import Mapped
 
@@ -35,6 +35,27 @@ def print_verdicts(verdicts: Verdicts) -> None:
         if word != "exploratory":
             console.print(Text(f"  {card.verdict.reason}", style="dim"))
         console.print(_cells(card, word == "exploratory"))
+    for card in verdicts.suites:
+        word = verdicts.verdict_of(card)
+        console.print()
+        console.print(Text.assemble((word.upper(), STYLES[word]), f"  {card.id}: {card.statement}"))
+        console.print(Text(f"  {card.verdict.reason}", style="dim"))
+        console.print(_properties(card))
+
+
+def _properties(card: SuiteCard) -> Table:
+    table = _table("property or mutant", "outcome", "why")
+    for name, decision in card.report.properties.items():
+        holds = decision.verdict == "supported"
+        table.add_row(
+            name, Text("holds" if holds else "violated", style="green" if holds else "bold red"), decision.reason
+        )
+    for name, killer in card.report.mutants.items():
+        outcome = Text("caught", style="green") if killer else Text("SURVIVED", style="bold red")
+        table.add_row(
+            f"mutant: {name}", outcome, f"by '{killer}'" if killer else "no property tells it from the subject"
+        )
+    return table
 
 
 def print_certificate(certificate: Certificate | None) -> None:

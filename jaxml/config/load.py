@@ -18,6 +18,9 @@ from jaxml.errors import ConfigError, nearest
 from jaxml.experiment import check_name, project_root, read_schema
 from jaxml.sweep.plan import Plan, make_plan
 
+SMOKE_CASES = 100
+"""Cases of an exact suite in a smoke run."""
+
 
 @dataclass(frozen=True)
 class LoadedConfig:
@@ -39,8 +42,8 @@ def load_config(
     Args:
         path: the YAML file.
         overrides: ``key=value`` as on the command line, see `jaxml.overrides`.
-        smoke: keep at most 8 seeds and 4 tuning seeds and no map, to see that everything works; such a run is
-            exploratory.
+        smoke: keep at most 8 seeds, 4 tuning seeds and 100 cases of a suite, and no map, to see that everything
+            works; such a run is exploratory.
         maps: keep the config's maps.
 
     Raises:
@@ -79,15 +82,21 @@ def load_config(
         check_beyond(config, plan)
     if smoke or not maps:
         config = config.model_copy(update={"map": {}})
+    if smoke:
+        few = {name: suite.model_copy(update={"cases": SMOKE_CASES}) for name, suite in config.suites.items()}
+        config = config.model_copy(update={"suites": few})
     return LoadedConfig(config, plan, document, root, tuple(overrides), changes_spec)
 
 
 def check_beyond(config: RunConfig, plan: Plan) -> None:
-    """Check that every map can be filled and every domain searched.
+    """Check that suites have ids of their own, and that every map can be filled and every domain searched.
 
     Raises:
         ConfigError: naming the part of a map or a domain that does not fit its claim, the grid or the trial.
     """
+    for name in config.suites:
+        if name in config.claims:
+            raise ConfigError(f"suites.{name}: '{name}' is the id of a claim already. Choose another.")
     for name, spec in config.map.items():
         where = f"map.{name}"
         if name not in config.claims:

@@ -126,6 +126,15 @@ class DomainSpec(Spec):
                 raise ConfigError(f"{place}: {value} lies outside the domain.")
 
 
+class SuiteSpec(Spec):
+    """An exact claim: a definition, an algorithm or a worked number, decided by a suite of the experiment."""
+
+    statement: Annotated[str, Field(min_length=10)]
+    suite: str
+    cases: Annotated[int, Field(ge=1_000, le=1_000_000)] = 1_000
+    source: str | None = None
+
+
 class RunConfig(Spec):
     """One run: an experiment, its grid, its seeds, its claims."""
 
@@ -142,6 +151,7 @@ class RunConfig(Spec):
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     dependent_splits: Annotated[tuple[DependentSplits, ...], Field(strict=False)] = ()
     claims: dict[str, Claim] = Field(default_factory=dict)
+    suites: dict[str, SuiteSpec] = Field(default_factory=dict)
     map: dict[str, MapSpec] = Field(default_factory=dict)
     domain: dict[str, DomainSpec] = Field(default_factory=dict)
     precision: Literal["float32", "float64"] = "float32"

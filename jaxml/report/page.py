@@ -1,6 +1,7 @@
 """A run directory as one HTML page that opens offline: verdicts first, then figures, then everything to repeat it."""
 
 import functools
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from jaxml.report.cards import make_cards
 from jaxml.report.charts import legend, panels
 from jaxml.report.provenance import cost_of, flat, grid_of
 from jaxml.report.series import Series, read_series
-from jaxml.report.words import MARKS, WORDS, interval, number, phrase
+from jaxml.report.words import MARKS, WORDS, interval, number, phrase, sentence
 from jaxml.run_directory import RunDirectory
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -76,6 +77,7 @@ def render(directory: RunDirectory) -> str:
             status=status,
             verdicts=verdicts,
             cards=cards,
+            suites=[(card, verdicts.verdict_of(card)) for card in verdicts.suites] if verdicts else [],
             undecided={} if verdicts else spec["spec"].get("claims", {}),
             certificate=read_certificate(directory.path),
             figures=figures,
@@ -99,9 +101,14 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "phrase": phrase}
+    environment.filters |= {"number": number, "phrase": phrase, "sentence": sentence, "pretty": pretty}
     environment.globals |= {"WORDS": WORDS, "MARKS": MARKS, "THEORY": THEORY}
     return environment
+
+
+def pretty(case: Any) -> str:
+    """A counter-example as readable JSON."""
+    return json.dumps(case, indent=1, ensure_ascii=False)
 
 
 @functools.cache

@@ -4,10 +4,12 @@ from pathlib import Path
 
 EXPERIMENT = '''"""Planted: theta = 1 - (x^2 + y^2) / 4 plus noise, which is 1/2 on the circle of radius sqrt 2."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 
-from jaxml import Experiment, Traced
+from jaxml import Experiment, Suite, Traced
 
 
 def trial(
@@ -19,8 +21,22 @@ def trial(
     return {"value": value, "cost": (x - 1.0) ** 2 + 0 * value}
 
 
+def whole(subject=round):
+    """Rounding, with mutants that are wrong on halves, below 0 and everywhere."""
+    return Suite(
+        subject=subject,
+        draw=lambda generator, size: float(generator.integers(-8, 9)) / 2,
+        properties={
+            "lies within a half": lambda f, x: abs(f(x) - x) <= 0.5,
+            "halves go to the even side": lambda f, x: (f(x) % 2 == 0) if x % 1 == 0.5 else True,
+        },
+        mutants={"floor": math.floor, "half up": lambda x: math.floor(x + 0.5), "one more": lambda x: round(x) + 1},
+    )
+
+
 experiment = Experiment(
     trial=trial,
+    suites={"whole": whole, "up": lambda: whole(lambda x: math.floor(x + 0.5)), "none": lambda: 3},
     estimands={"derived": lambda results: 2 * results.value},
     theory={"value": lambda p: (1 - (p["x"] ** 2 + p["y"] ** 2) / 4) * (p["arm"] == "a")},
 )

@@ -1,0 +1,103 @@
+"""Exact claims in a config: the same card, the same file, the same exit codes as any other claim."""
+
+import json
+
+import pytest
+
+import jaxml
+from jaxml.claims.card import Verdicts
+from jaxml.comparison import changed_verdicts
+from jaxml.config import json_schema, load_config
+from jaxml.errors import ConfigError, RunError, TrialError
+from jaxml.experiment import load_experiment
+from jaxml.runner import judge_again
+from jaxml.suites import read_suites, run_suites
+from tests.explore.planted import CONFIG, project
+
+SUITES = """suites:
+  rounding:
+    statement: Rounding takes halves to the even neighbour.
+    suite: whole
+    source: IEEE 754
+  upward:
+    statement: Rounding takes halves upward, which is as near.
+    suite: up
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    root = tmp_path_factory.mktemp("suites")
+    return jaxml.run(project(root, SUITES), runs=root / "runs")
+
+
+def test_exact_claims_are_decided_beside_the_others(finished):
+    assert finished.verdicts.words == {"high": "supported", "rounding": "supported", "upward": "refuted"}
+    right, wrong = finished.verdicts.suites
+    assert right.report.mutants.keys() == {"floor", "half up", "one more"}
+    assert all(right.report.mutants.values())
+    assert wrong.report.counterexample in (0.5, -1.5)  # the smallest half that goes to the odd side
+    assert wrong.report.violated == "halves go to the even side"
+    assert right.verdict.quantifier == "exact"
+
+
+def test_they_are_frozen_written_and_read_back(finished):
+    spec = finished.directory.read_json("spec.json")["spec"]
+    assert spec["suites"]["rounding"]["cases"] == 1000
+    held = json.loads((finished.path / "verdicts.json").read_text())
+    assert Verdicts.from_json(held) == finished.verdicts
+    assert judge_again(finished.directory).suites == finished.verdicts.suites
+    before = {**held, "suites": held["suites"][:1]}
+    assert changed_verdicts(Verdicts.from_json(before), finished.verdicts) == {"upward": (None, "refuted")}
+    assert Verdicts.from_json({k: v for k, v in held.items() if k != "suites"}).suites == []  # an older file
+
+
+def test_the_page_shows_the_counter_example_and_the_mutants(finished):
+    page = (finished.path / "report.html").read_text()
+    for words in (
+        "Exact claims",
+        "halves go to the even side",
+        "mutant: half up",
+        "✓ caught",
+        "✗ violated",
+        "IEEE 754",
+    ):
+        assert words in page
+
+
+def test_a_smoke_run_draws_fewer_cases(tmp_path):
+    loaded = load_config(project(tmp_path, SUITES), smoke=True)
+    assert {suite.cases for suite in loaded.config.suites.values()} == {100}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("suite: up", "suite: upp", r"line \d+: suites.upward.suite: the experiment has no 'upp'. Did you mean 'up'"),
+        ("  upward:", "  high:", "suites.high: 'high' is the id of a claim already"),
+        ("suite: up", "suite: up\n    cases: 10", "cases: input should be greater than or equal to 1000"),
+    ],
+)
+def test_a_suite_that_cannot_be_run_is_refused(tmp_path, old, new, message):
+    with pytest.raises(ConfigError, match=message):
+        jaxml.run(project(tmp_path, SUITES.replace(old, new)), runs=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_what_is_no_suite_and_a_damaged_file_are_named(tmp_path, finished):
+    loaded = load_config(project(tmp_path, SUITES.replace("suite: up", "suite: none")))
+    experiment = load_experiment("planted", tmp_path)
+    with pytest.raises(TrialError, match=r"suite 'none' must be a function that returns a jaxml.Suite, got 3"):
+        run_suites(loaded, experiment, finished.directory)
+    kept = (finished.path / "suites.json").read_text()
+    (finished.path / "suites.json").write_text('{"suites": [{}]}')
+    with pytest.raises(RunError, match=r"suites.json: cannot be read"):
+        read_suites(finished.directory)
+    (finished.path / "suites.json").write_text(kept)
+
+
+def test_suites_cannot_be_changed_from_the_command_line_and_are_in_the_schema(tmp_path):
+    with pytest.raises(ConfigError, match="'suites' is part of how a claim is decided"):
+        load_config(project(tmp_path, SUITES), ["suites=1"])
+    assert json_schema()["properties"]["suites"]["additionalProperties"] == {"$ref": "#/$defs/SuiteSpec"}
+    assert load_config(project(tmp_path, config=CONFIG)).config.suites == {}
