@@ -3,10 +3,11 @@
 Nothing here knows what an experiment is about: the words are the card's own names and the rule's outcomes.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
-from jaxml.claims.card import CellResult, ClaimCard, Verdicts
+from jaxml.claims.card import CellResult, ClaimCard, SuiteCard, Verdicts
 from jaxml.report.words import Unit, number, numeric, phrase, place, sentence, varying
 
 
@@ -23,6 +24,28 @@ def answer(card: ClaimCard, verdicts: Verdicts) -> str:
     if word == "invalid":
         return f"No answer: {card.verdict.reason}."
     return _of_one(card, card.cells[0]) if len(card.cells) == 1 else _of_many(card, word)
+
+
+def suite_answer(card: SuiteCard, verdicts: Verdicts) -> str:
+    """What became of an exact claim, in plain words."""
+    word, report = verdicts.verdict_of(card), card.report
+    cases = max((decision.seeds for decision in report.properties.values()), default=0)
+    if word == "exploratory":
+        return f"Nothing is decided; {card.verdict.verdict} in {number(cases)} cases."
+    if word == "supported":
+        properties, mutants = len(report.properties), len(report.mutants)
+        held = "its one property holds" if properties == 1 else f"all {properties} properties hold"
+        return f"Yes: {held} in {number(cases)} cases, and all {mutants} mutants were caught."
+    if word == "refuted":
+        return f"No: “{report.violated}” fails, for example on {flat_case(report.counterexample)}."
+    return f"No answer: {card.verdict.reason}."
+
+
+def flat_case(case: Any) -> str:
+    """A case in one line: ``scores [0.0, 0.0], labels [true, false]``."""
+    if isinstance(case, dict):
+        return ", ".join(f"{name} {json.dumps(value, ensure_ascii=False)}" for name, value in case.items())
+    return json.dumps(case, ensure_ascii=False)
 
 
 def _of_one(card: ClaimCard, cell: CellResult) -> str:

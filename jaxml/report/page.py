@@ -1,7 +1,6 @@
 """A run directory as one HTML page that opens offline: verdicts first, then figures, then everything to repeat it."""
 
 import functools
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,14 @@ from jaxml.claims.card import Verdicts
 from jaxml.claims.certificate import read_certificate
 from jaxml.claims.mapped import read_maps
 from jaxml.errors import JaxmlError
+from jaxml.report.answers import flat_case, suite_answer
 from jaxml.report.boundary import THEORY
 from jaxml.report.bundle import content_policy, script_json, vega_scripts
 from jaxml.report.cards import make_cards
 from jaxml.report.charts import legend, panels
 from jaxml.report.provenance import cost_of, flat, grid_of
 from jaxml.report.series import Series, read_series
-from jaxml.report.words import MARKS, WORDS, interval, number, phrase, sentence
+from jaxml.report.words import MARKS, WORDS, interval, number, phrase
 from jaxml.run_directory import RunDirectory
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -77,7 +77,7 @@ def render(directory: RunDirectory) -> str:
             status=status,
             verdicts=verdicts,
             cards=cards,
-            suites=[(card, verdicts.verdict_of(card)) for card in verdicts.suites] if verdicts else [],
+            suites=_suites(verdicts),
             undecided={} if verdicts else spec["spec"].get("claims", {}),
             certificate=read_certificate(directory.path),
             figures=figures,
@@ -101,14 +101,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "phrase": phrase, "sentence": sentence, "pretty": pretty}
+    environment.filters |= {"number": number, "phrase": phrase}
     environment.globals |= {"WORDS": WORDS, "MARKS": MARKS, "THEORY": THEORY}
     return environment
-
-
-def pretty(case: Any) -> str:
-    """A counter-example as readable JSON."""
-    return json.dumps(case, indent=1, ensure_ascii=False)
 
 
 @functools.cache
@@ -132,6 +127,16 @@ def _yaml(directory: RunDirectory, name: str) -> Mapping[str, Any]:
 
 def _verdicts(directory: RunDirectory) -> Verdicts | None:
     return directory.verdicts() if (directory.path / "verdicts.json").is_file() else None
+
+
+def _suites(verdicts: Verdicts | None) -> list[tuple[Any, str, str, str]]:
+    """Exact claims: card, verdict, answer, and the counter-example if there is one."""
+    cards = verdicts.suites if verdicts else []
+    return [
+        (c, verdicts.verdict_of(c), suite_answer(c, verdicts), flat_case(c.report.counterexample))
+        for c in cards
+        if verdicts
+    ]
 
 
 def _figures(directory: RunDirectory, spec: Mapping[str, Any]) -> list[dict[str, Any]]:
