@@ -184,8 +184,29 @@ def test_export_holds_the_results(finished, tmp_path, kind):
         assert table.error.sum() == pytest.approx(float(finished.results.error.sum()), rel=1e-5)
     else:
         xarray.testing.assert_allclose(xarray.load_dataset(path, engine="scipy").error, finished.results.error)
-    with pytest.raises(ConfigError, match=r"'parquet' is not one of csv, netcdf"):
+    with pytest.raises(ConfigError, match=r"'parquet' is not one of csv, netcdf, mlflow"):
         export(finished.directory, "parquet")
+
+
+def test_export_to_an_mlflow_file_store(finished, tmp_path):
+    """The layout that MLflow 3 reads back; a second export adds nothing."""
+    import yaml
+
+    from jaxml.comparison import export
+
+    for _ in range(2):
+        store = export(finished.directory, "mlflow", tmp_path / "mlruns")
+    (group,) = store.iterdir()
+    assert yaml.safe_load((group / "meta.yaml").read_text())["name"] == "demo"
+    runs = {yaml.safe_load(path.read_text())["run_name"]: path.parent for path in group.glob("*/meta.yaml")}
+    assert len(runs) == 1 + 2 * 9
+    parent, child = runs[finished.path.name], runs["estimator=median, outliers=0.1"]
+    assert (parent / "tags/verdict.median-resists").read_text() == "supported"
+    assert (child / "tags/mlflow.parentRunId").read_text() == parent.name
+    assert (child / "params/outliers").read_text() == "0.1"
+    _, value, step = (child / "metrics/error").read_text().split()
+    here = finished.results.error.sel(estimator="median").sel(outliers=0.1, method="nearest")
+    assert (float(value), step) == (pytest.approx(float(here.mean()), rel=1e-6), "0")
 
 
 def test_against_earlier_verdicts(project, finished):

@@ -47,7 +47,7 @@ def compare(
 
 def export(
     run: RunArgument = None,
-    to: Annotated[str, typer.Option("--to", help="csv or netcdf")] = "csv",
+    to: Annotated[str, typer.Option("--to", help="csv, netcdf or mlflow (a file store)")] = "csv",
     target: Annotated[Path | None, typer.Option("--file", help="where to; beside the results by default")] = None,
     runs: Runs = Path("runs"),
 ) -> None:

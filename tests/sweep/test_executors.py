@@ -180,7 +180,8 @@ RAY = """
         jax.debug.callback(lambda x: time.sleep(0.1), lam)
         return {"kept": jnp.mean(jnp.abs(draws) ** power > lam)}
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    soon = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "_system_config": soon})
     second = cluster.add_node(num_cpus=1)
     ray.init(address=cluster.address, log_to_driver=False)
     cluster.wait_for_nodes()
