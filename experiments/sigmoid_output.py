@@ -41,7 +41,7 @@ def trial(
     rate: float = 1.0,
     loss: Traced[int] = 0,
     problem: Literal["planted", "breast_cancer"] = "planted",
-    steps: int = 2000,
+    steps: int = 800,
     goal: float = 0.95,
 ) -> dict[str, Any]:
     """Descend from a bad start and note when enough rows are right."""

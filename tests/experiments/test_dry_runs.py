@@ -1,0 +1,61 @@
+"""Configs from end to end without compiling: every trial is traced, its outputs are drawn at random in their shapes.
+
+Everything else is what a run does: the config is checked, names are looked up, chunks are stored, estimands derived,
+claims judged and the report is written. What the trials compute is held to exact answers in the other files here.
+"""
+
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+import jaxml
+from jaxml.sweep import execute
+from jaxml.sweep.block import Block, block_function, block_inputs
+from jaxml.sweep.trace import FINITE
+from tests.experiments.test_experiments import COMPILED, as_users_run_it  # noqa: F401
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+
+
+class Drawn:
+    """Stands for a compiled program: outputs of the right shapes, numbers between 0 and 1."""
+
+    def __init__(self, inputs, shapes):
+        self.input_shardings = (jax.tree.map(lambda _: jax.devices()[0], inputs),)
+        self.shapes = shapes
+        self.random = np.random.default_rng(0)
+
+    def __call__(self, *inputs):
+        return jax.tree.map(self.draw, self.shapes)
+
+    def draw(self, shape):
+        """Numbers at random; every trial's status says that they are finite, and no step of a curve is bad (-1)."""
+        if np.issubdtype(shape.dtype, np.floating):
+            return self.random.uniform(0.05, 0.95, shape.shape).astype(shape.dtype)
+        return np.full(shape.shape, FINITE if shape.dtype == np.uint8 else -1, shape.dtype)
+
+
+def uncompiled(traced, plan, key, devices=None):
+    inputs = (key, *block_inputs(plan, traced.program.chunks[0], plan.block))
+    axes = sum(plan.is_traced(axis) for axis in plan.axes)
+    shapes = jax.eval_shape(block_function(traced, axes), *inputs)
+    return Block(plan, key, tuple(plan.block), Drawn(inputs, shapes), alone=False)
+
+
+@pytest.mark.parametrize("config", [c for c in CONFIGS if c.stem not in COMPILED], ids=lambda path: path.stem)
+def test_every_other_config_runs_but_for_its_numbers(config, tmp_path, as_users_run_it, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(execute, "compile_block", uncompiled)
+    run = jaxml.run(config, runs=tmp_path, smoke=True)
+    assert run.directory.status == "finished"
+    assert run.verdicts.status == "exploratory"
+    assert not run.results.nonfinite.any()
+    assert (run.path / "report.html").stat().st_size > 10_000
+    for card in run.verdicts.claims:
+        assert card.margin_reason
+        assert {control.kind for control in card.controls} == {"negative", "positive"}
+        assert np.isfinite(card.cells[0].theta).all()
+    estimands = sys.modules[f"experiments.{config.stem}"].experiment.estimands
+    assert set(estimands) <= set(run.results.data_vars)
