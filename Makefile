@@ -1,14 +1,19 @@
-# `make run` decides the claims of one config; `make test` runs every check. Both set up their own environment.
+# `make run` decides the claims of one config; `make scoreboard` those of all; `make test` runs every check. All set up
+# their own environment.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= configs/l1_sparsity.yaml
 PYTEST_WORKERS ?= auto
 
-.PHONY: run test format clean
+.PHONY: run scoreboard test format clean
 
 run: $(VENV)/.installed
 	$(BIN)/jaxml run $(CONFIG)
+
+scoreboard: $(VENV)/.installed-dev
+	for config in configs/*.yaml; do $(BIN)/jaxml run $$config --runs runs/scoreboard --fresh || exit 1; done
+	$(BIN)/python docs/make_scoreboard.py runs/scoreboard
 
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

@@ -1,0 +1,156 @@
+"""Write docs/scoreboard.md, one line for every claim, from the verdicts stored in docs/scoreboard.
+
+``python docs/make_scoreboard.py RUNS`` first stores the verdicts of the newest finished run of every config found under
+RUNS, without what varies from run to run; ``make scoreboard`` runs all configs and does that. Nothing is written by
+hand but docs/scoreboard/literature.yaml: values that others have published, with their source.
+"""
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from jaxml.claims.card import CellResult, ClaimCard, SuiteCard, Verdicts
+from jaxml.report.answers import unit_of
+from jaxml.report.words import MARKS, WORDS, number, place
+from jaxml.run_directory import find_runs
+
+ROOT = Path(__file__).resolve().parent.parent
+STORED = ROOT / "docs" / "scoreboard"
+HEAD = """# Scoreboard
+
+Every claim of every config with what its run decided: `make scoreboard` runs them all with their full seeds and writes
+this page. Statements, margins and controls stand in the configs; [statistics.md](statistics.md) says how a verdict is
+reached. The effect is that of the cell that decided, or of the first one, with its interval; where two arms are
+compared, positive (or above ×1) is in the claimed direction. Cells count supported / refuted / undecided. **REGIME**
+marks claims that hold in some cells and not in others: `jaxml run CONFIG` writes the report that shows where.
+"""
+
+
+CLAIM_HEADS = ("claim", "", "verdict", "effect", "margin", "cells", "seeds", "controls")
+SUITE_HEADS = ("exact claim", "", "verdict", "cases", "properties held", "mutants killed")
+
+
+def stored(name: str) -> Verdicts:
+    """The verdicts stored for a config."""
+    return Verdicts.from_json(json.loads((STORED / f"{name}.json").read_text(encoding="utf-8")))
+
+
+def store(runs: Path) -> list[str]:
+    """Store the verdicts of the newest finished, confirmatory run of every config; return the names stored."""
+    names = {path.stem for path in (ROOT / "configs").glob("*.yaml")}
+    done: list[str] = []
+    for directory in find_runs(runs):
+        name = directory.read_json("spec.json")["spec"]["name"]
+        if name in done or name not in names or directory.status != "finished":
+            continue
+        verdicts = directory.verdicts()
+        if verdicts.status == "confirmatory":
+            STORED.mkdir(exist_ok=True)
+            text = json.dumps(slim(verdicts), indent=0, allow_nan=False, ensure_ascii=False)
+            (STORED / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+            done.append(name)
+    return sorted(done)
+
+
+def slim(verdicts: Verdicts) -> dict[str, Any]:
+    """The verdicts without every seed's effect, numbers to four digits: small, and still read by `--against`."""
+    held = verdicts.to_json()
+    for card in held["claims"]:
+        for cell in [*card["cells"], *(control["cell"] for control in card["controls"])]:
+            cell["theta"] = []
+    return _rounded(held)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _rounded(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    return float(f"{value:.4g}") if isinstance(value, float) and math.isfinite(value) else value
+
+
+def page() -> str:
+    """The whole page, one section for each config that has stored verdicts."""
+    literature = yaml.safe_load((STORED / "literature.yaml").read_text(encoding="utf-8"))
+    parts = [HEAD]
+    for path in sorted(STORED.glob("*.json")):
+        config = yaml.safe_load((ROOT / "configs" / f"{path.stem}.yaml").read_text(encoding="utf-8"))
+        verdicts = stored(path.stem)
+        parts.append(
+            f"## {config['title']}\n\n[{path.stem}.yaml](../configs/{path.stem}.yaml), "
+            f"spec {verdicts.spec_sha256[:8]}\n"
+        )
+        if verdicts.claims:
+            parts[-1] += _table(CLAIM_HEADS, [_row(card, verdicts) for card in verdicts.claims])
+        if verdicts.suites:
+            parts[-1] += _table(SUITE_HEADS, [_suite_row(card, verdicts) for card in verdicts.suites])
+        notes = [f"* {note}" for note in literature.get(path.stem, [])]
+        if notes:
+            parts[-1] += "\nFrom the literature, not measured here:\n\n" + "\n".join(notes) + "\n"
+    return "\n".join(parts)
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    cells = [
+        heads,
+        ["---"] * len(heads),
+        *([text.replace("|", "\\|").replace("\n", " ") for text in row] for row in rows),
+    ]
+    return "\n" + "\n".join(f"| {' | '.join(row)} |" for row in cells) + "\n"
+
+
+def _marks(card: ClaimCard | SuiteCard, verdicts: Verdicts) -> str:
+    word = verdicts.verdict_of(card)
+    label = f" ({card.verdict.label})" if card.verdict.label else ""
+    return f"{MARKS[word]} {WORDS[word].lower()}{label}" + (f" **{card.verdict.badge}**" if card.verdict.badge else "")
+
+
+def _suite_row(card: SuiteCard, verdicts: Verdicts) -> list[str]:
+    held = sum(decision.verdict == "supported" for decision in card.report.properties.values())
+    killed = sum(by is not None for by in card.report.mutants.values())
+    return [
+        card.id,
+        card.statement,
+        _marks(card, verdicts),
+        number(card.cases),
+        f"{held} of {len(card.report.properties)}",
+        f"{killed} of {len(card.report.mutants)}",
+    ]
+
+
+def _row(card: ClaimCard, verdicts: Verdicts) -> list[str]:
+    unit, cell = unit_of(card), card.headline
+    decision = cell.decision
+    effect = f"{unit.shown(decision.estimate)} ({unit.interval(decision.low, decision.high)})"
+    if len(card.cells) > 1:
+        effect += f" at {_place(cell, card)}"
+    count = card.verdict
+    undecided = count.inconclusive + count.invalid
+    passed = sum(control.passed for control in card.controls)
+    return [
+        card.id,
+        card.statement,
+        _marks(card, verdicts),
+        effect,
+        unit.shown(card.margin if card.direction == "larger" or unit.compared else -card.margin),
+        f"{count.supported} / {count.refuted} / {undecided}",
+        str(max(c.decision.seeds for c in card.cells)),
+        f"{passed} of {len(card.controls)}",
+    ]
+
+
+def _place(cell: CellResult, card: ClaimCard) -> str:
+    """Where a cell lies, by the coordinates along which the claim's cells differ."""
+    differing = {n: v for n, v in cell.at.items() if len({json.dumps(c.at.get(n)) for c in card.cells}) > 1}
+    return place(differing) or number(0)
+
+
+if __name__ == "__main__":
+    for folder in sys.argv[1:]:
+        print("stored", ", ".join(store(Path(folder))))
+    (ROOT / "docs" / "scoreboard.md").write_text(page(), encoding="utf-8")

@@ -1,0 +1,85 @@
+"""The scoreboard: written from the stored verdicts alone, and storing keeps what decides."""
+
+import dataclasses
+import datetime
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from jaxml.claims.card import SuiteCard, Verdicts
+from jaxml.claims.verdict import ClaimVerdict, Decision, SuiteReport
+from jaxml.run_directory import RunDirectory
+
+ROOT = Path(__file__).resolve().parent.parent
+NAME = "outlier_shares"
+
+
+@pytest.fixture
+def scoreboard():
+    spec = importlib.util.spec_from_file_location("make_scoreboard", ROOT / "docs/make_scoreboard.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_scoreboard_is_what_its_script_writes_from_the_stored_verdicts(scoreboard):
+    assert scoreboard.page() == (ROOT / "docs/scoreboard.md").read_text()
+
+
+def test_stored_verdicts_are_small_and_belong_to_configs(scoreboard):
+    names = {path.stem for path in (ROOT / "configs").glob("*.yaml")}
+    for path in scoreboard.STORED.glob("*.json"):
+        assert path.stem in names
+        assert path.stat().st_size < 300_000
+        assert scoreboard.stored(path.stem).status == "confirmatory"
+
+
+def finished(parent, verdicts, second, status="finished"):
+    """A run directory with these verdicts."""
+    run = RunDirectory.create(parent, NAME, verdicts.spec_sha256, datetime.datetime(2030, 1, 1, 12, 0, second))
+    run.write_json("spec.json", {"spec": {"name": NAME}, "sha256": verdicts.spec_sha256})
+    run.write_json("verdicts.json", verdicts.to_json())
+    run.set_status(status)
+
+
+def test_the_newest_finished_run_is_stored_without_its_seeds(scoreboard, tmp_path, monkeypatch):
+    held = scoreboard.stored(NAME)
+    cell = dataclasses.replace(held.claims[0].cells[0], theta=[0.123456, 0.2])
+    card = dataclasses.replace(held.claims[0], cells=[cell])
+    newest = dataclasses.replace(held, claims=[card], spec_sha256="b" * 64)
+    finished(tmp_path / "runs", held, 1)
+    finished(tmp_path / "runs", newest, 2)
+    finished(tmp_path / "runs", held, 3, status="failed")
+    finished(tmp_path / "runs", dataclasses.replace(held, status="exploratory"), 4)
+    monkeypatch.setattr(scoreboard, "STORED", tmp_path / "stored")
+    assert scoreboard.store(tmp_path / "runs") == [NAME]
+    written = scoreboard.stored(NAME)
+    assert written.spec_sha256 == newest.spec_sha256
+    assert written.claims[0].verdict == card.verdict
+    assert written.claims[0].cells[0].theta == []
+    text = json.dumps(scoreboard.slim(newest))
+    assert Verdicts.from_json(json.loads(text)).claims[0].cells[0].decision.verdict == cell.decision.verdict
+
+
+def test_a_row_says_what_was_decided_and_how_the_controls_did(scoreboard):
+    verdicts = scoreboard.stored(NAME)
+    card = verdicts.claims[0]
+    row = scoreboard._row(card, verdicts)
+    assert card.statement in row
+    assert row[-1] == f"{len(card.controls)} of {len(card.controls)}"
+    failed = dataclasses.replace(card, controls=[dataclasses.replace(card.controls[0], passed=False)])
+    assert scoreboard._row(failed, verdicts)[-1] == "0 of 1"
+
+
+def test_an_exact_claim_counts_its_properties_and_mutants(scoreboard):
+    verdict = ClaimVerdict(verdict="refuted", quantifier="exact", reason="one counter-example", refuted=1)
+    decisions = {"sum": Decision(verdict="refuted", reason=""), "sign": Decision(verdict="supported", reason="")}
+    report = SuiteReport(verdict=verdict, properties=decisions, mutants={"doubled": "sum", "negated": None})
+    card = SuiteCard(id="R1", statement="a | b", suite="norms", cases=1000, source=None, report=report)
+    held = Verdicts(status="confirmatory", why="", spec_sha256="c" * 64, claims=[], suites=[card])
+    row = scoreboard._suite_row(card, held)
+    assert row[2:] == ["✗ refuted", "1,000", "1 of 2", "1 of 2"]
+    assert "a \\| b" in scoreboard._table(scoreboard.SUITE_HEADS, [row])
+    assert Verdicts.from_json(scoreboard.slim(held)) == held
