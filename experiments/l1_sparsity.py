@@ -39,16 +39,15 @@ def split_rows(X: jax.Array, y: jax.Array, support: jax.Array | None) -> Split:
 def draw(key: jax.Array, problem: str, n: int, d: int, rho: Any, snr: Any) -> Split:
     """A fresh split of the real data, or a fresh sparse linear problem: y = X w + noise, one weight in ten not 0."""
     if problem == "breast_cancer":
-        order = jax.random.permutation(key, CANCER.X.shape[0])
+        order = jnp.argsort(jax.random.uniform(key, CANCER.X.shape[0]))  # compiles sooner than jax.random.permutation
         return split_rows(jnp.asarray(CANCER.X, float)[order], jnp.asarray(CANCER.y, float)[order], None)
-    place_key, noise_key = jax.random.split(key)
     rows = n if problem == "orthogonal" else round(n / 0.6)
-    noise = jax.random.normal(noise_key, (rows, d + 1))  # one draw for design and noise: each costs compile time
-    X = cosine_design(n, d) if problem == "orthogonal" else noise[:, :d] @ autoregression(d, rho).T
+    drawn = jax.random.normal(key, (rows + 1, d + 1))  # one draw for design, noise and places: each costs compile time
+    X = cosine_design(n, d) if problem == "orthogonal" else drawn[:rows, :d] @ autoregression(d, rho).T
     signs = jnp.where(jnp.arange(d) < d // 10, 1.0 - 2.0 * (jnp.arange(d) % 2), 0.0)
-    weights = jax.random.permutation(place_key, signs)
+    weights = signs[jnp.argsort(drawn[rows, :d])]  # the ranks of independent draws are a uniform permutation
     signal = X @ weights
-    y = signal + jnp.sqrt(signal.var() / snr) * noise[:, d]
+    y = signal + jnp.sqrt(signal.var() / snr) * drawn[:rows, d]
     return Split((X, y), (X, y), (X, y), weights != 0) if problem == "orthogonal" else split_rows(X, y, weights != 0)
 
 
@@ -67,11 +66,13 @@ def autoregression(d: int, rho: Any) -> jax.Array:
 
 def largest_eigenvalue(gram: jax.Array) -> jax.Array:
     """A tight upper bound from powers: trace(G^64)^(1/64) is at most d^(1/64) times too large."""
-    logarithm, power = jnp.zeros(()), gram
-    for _ in range(6):
+
+    def square(_: Any, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        logarithm, power = state
         size = jnp.trace(power)
-        power = (power / size) @ (power / size)
-        logarithm = 2 * (logarithm + jnp.log(size))
+        return 2 * (logarithm + jnp.log(size)), (power / size) @ (power / size)
+
+    logarithm, power = jax.lax.fori_loop(0, 6, square, (jnp.zeros(()), gram))
     return jnp.exp((logarithm + jnp.log(jnp.trace(power))) / 64)
 
 
@@ -118,7 +119,9 @@ def trial(
                 return params | {"w": prox_l1(w, strength=step * strength)}
             return params | {"w": prox_l2_squared(w, strength=0.5 * step * strength)}
 
-        fitted = proximal_gradient(lambda p: gradient(p, split.train), prox, start, step_size=step, steps=steps, tolerance=tolerance).params
+        fitted = proximal_gradient(
+            lambda p: gradient(p, split.train), prox, start, step_size=step, steps=steps, tolerance=tolerance
+        ).params
 
     zero = fitted["w"] == 0
     outputs = {

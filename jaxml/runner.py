@@ -156,7 +156,7 @@ def _run(
     digest = directory.freeze_spec(spec)
     directory.write_json("environment.json", describe_environment(loaded.root) | {"command": command_of(loaded)})
     directory.write_json("figures.json", [dataclasses.asdict(figure) for figure in experiment.figures])
-    threading.Thread(target=_import_ahead, daemon=True).start()
+    threading.Thread(target=_prepare_ahead, daemon=True).start()
     directory.log(f"spec {digest} frozen; {loaded.plan.cells} trials in {len(loaded.plan.programs())} programs")
     results = run_plan(
         experiment.trial,
@@ -327,12 +327,14 @@ def command_of(loaded: LoadedConfig) -> str:
     return shlex.join(["jaxml", "run", loaded.document.name, *loaded.overrides])
 
 
-def _import_ahead() -> None:
-    """Import what judging and reporting need while XLA compiles, which leaves Python idle."""
+def _prepare_ahead() -> None:
+    """Make ready what judging and reporting need while XLA compiles, which leaves Python idle."""
     import scipy.stats  # noqa: F401
 
-    import jaxml.claims.judge
-    import jaxml.report  # noqa: F401
+    import jaxml.claims.judge  # noqa: F401
+    from jaxml.report.bundle import vega_scripts
+
+    vega_scripts()
 
 
 def _why_exploratory(loaded: LoadedConfig) -> str:

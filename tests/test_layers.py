@@ -18,7 +18,7 @@ ALLOWED = {
     "sweep": {"errors"},
     "claims": {"errors", "sweep"},
     "config": {"errors", "sweep", "claims", "experiment"},
-    "report": {"errors", "sweep", "claims", "run_directory", "experiment"},
+    "report": {"cache", "errors", "sweep", "claims", "run_directory", "experiment"},
 }
 
 

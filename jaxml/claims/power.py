@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from math import inf, sqrt
 from typing import Any
@@ -63,7 +63,7 @@ def crossing_probability(bound: float, looks: Sequence[int]) -> float:
     """
     from scipy.special import ndtr
 
-    nodes, weights = np.polynomial.legendre.leggauss(160)
+    nodes, weights = _gauss_legendre(160)
     floor = -10.0  # in standard errors; what lies below it never matters
     share = np.asarray(looks, float) / looks[-1]
     z = (bound - floor) / 2 * nodes + (bound + floor) / 2
@@ -76,6 +76,9 @@ def crossing_probability(bound: float, looks: Sequence[int]) -> float:
         kernel = np.exp(-(step**2) / 2) / sqrt(2 * np.pi) * sqrt(now) / spread
         mass = (bound - floor) / 2 * weights * (kernel @ mass)
     return crossed
+
+
+_gauss_legendre = cache(np.polynomial.legendre.leggauss)
 
 
 @lru_cache(maxsize=32)

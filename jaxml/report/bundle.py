@@ -6,8 +6,9 @@ import hashlib
 import importlib.metadata
 import json
 import os
-from pathlib import Path
 from typing import Any
+
+from jaxml.cache import cache_folder
 
 SNIPPET = "window.vegaEmbed = vegaEmbed"
 
@@ -18,10 +19,7 @@ def vega_scripts() -> str:
 
     Making it takes over a second, so it is kept in the user's cache folder under the version that made it.
     """
-    base = os.environ.get("JAXML_CACHE") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "jaxml"
-    )
-    kept = Path(base) / f"vega-{importlib.metadata.version('vl-convert-python')}.js"
+    kept = cache_folder("vega") / f"{importlib.metadata.version('vl-convert-python')}.js"
     try:
         digest, _, text = kept.read_text(encoding="utf-8").partition("\n")
         if digest == _sha256(text):
@@ -32,7 +30,6 @@ def vega_scripts() -> str:
 
     text = vl_convert.javascript_bundle(SNIPPET).replace("</script", "<\\/script")
     try:
-        kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         partial = kept.with_suffix(f".{os.getpid()}")
         partial.write_text(f"{_sha256(text)}\n{text}", encoding="utf-8")
         os.replace(partial, kept)

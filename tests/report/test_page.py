@@ -241,7 +241,7 @@ def test_the_bundle_is_kept_and_a_damaged_one_is_made_again(tmp_path, monkeypatc
     monkeypatch.setattr(vl_convert, "javascript_bundle", lambda snippet: f"{snippet};'</script>'")
     made = vega_scripts.__wrapped__()
     assert made == "window.vegaEmbed = vegaEmbed;'<\\/script>'"
-    (kept,) = tmp_path.iterdir()
+    (kept,) = (tmp_path / "vega").iterdir()
     kept.write_text(kept.read_text(encoding="utf-8") + "x", encoding="utf-8")
     assert vega_scripts.__wrapped__() == made
     monkeypatch.setattr(vl_convert, "javascript_bundle", None)
