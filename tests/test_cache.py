@@ -24,7 +24,9 @@ def test_a_kept_problem_is_the_problem_and_a_damaged_one_is_read_again(tmp_path,
     (kept,) = (tmp_path / "problems").iterdir()
     monkeypatch.setattr(real, "_bundled", None)
     again = load_problem("wine")
-    assert (again.X == first.X).all() and (again.y == first.y).all() and again.y.dtype == first.y.dtype
+    assert (again.X == first.X).all()
+    assert (again.y == first.y).all()
+    assert again.y.dtype == first.y.dtype
     assert again[2:] == first[2:]
     monkeypatch.undo()
     monkeypatch.setenv("JAXML_CACHE", str(tmp_path))

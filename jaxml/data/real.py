@@ -76,7 +76,7 @@ def load_problem(name: str, *, standardize: bool = False, version: int | str = "
 def _kept(name: str) -> Problem | None:
     """A bundled problem as it was read before; None where it was not, or cannot be read."""
     try:
-        with np.load(_place(name), allow_pickle=False) as held:
+        with open(_place(name), "rb") as file, np.load(file, allow_pickle=False) as held:
             names = (tuple(map(str, held[field])) for field in ("feature_names", "class_names"))
             return Problem(held["X"], held["y"], *names)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):
