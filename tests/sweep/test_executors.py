@@ -147,7 +147,7 @@ def test_eight_devices_share_the_lanes_and_never_talk():
             return plan, compile_block(trace(trial, plan, plan.programs()[0], key), plan, key, devices)
 
         assert len(jax.devices()) == 8
-        for seeds, lams in [(16, 3), (5, 11), (3, 2), (1, 1), (9, 1)]:
+        for seeds, lams in [(5, 11), (1, 1), (9, 1)]:
             plan, shared = block_of(seeds, list(np.linspace(0.2, 3, lams)), None)
             _, lone = block_of(seeds, list(np.linspace(0.2, 3, lams)), jax.devices()[:1])
             text = shared.compiled.as_text()
@@ -163,7 +163,7 @@ def test_eight_devices_share_the_lanes_and_never_talk():
         """,
         XLA_FLAGS="--xla_force_host_platform_device_count=8",
     )
-    assert printed.splitlines() == ["16 3 8", "5 11 6", "3 2 3", "1 1 1", "9 1 5"]
+    assert printed.splitlines() == ["5 11 6", "1 1 1", "9 1 5"]
 
 
 RAY = """
@@ -196,7 +196,7 @@ RAY = """
     here = sweep(trial, **grid)
     there = sweep(trial, executor="ray", **grid)
     print("equal", bool((there.kept == here.kept).all()), there.attrs["compiles"])
-    grid["lam"] = linspace(0.0, 2.0, 12)
+    grid["lam"] = linspace(0.0, 2.0, 8)
     here = sweep(trial, **grid)
     store = os.environ["STORE"]
     there = sweep(trial, executor="ray", store=store, shared_store=True, progress=progress, **grid)

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import jax
@@ -16,10 +15,11 @@ import pytest
 import xarray
 import zarr
 
-from jaxml import curve, sweep, zipped
+from jaxml import curve, linspace, sweep, zipped
 from jaxml.errors import StoreError
 from jaxml.sweep import run_plan
 from jaxml.sweep.fingerprint import fingerprint
+from jaxml.sweep.layout import Lock
 from jaxml.sweep.plan import make_plan
 from jaxml.sweep.signature import schema_of
 from jaxml.sweep.store import ZarrStore, open_results, write_dataset
@@ -311,60 +311,44 @@ def cells_in(store):
     return int((~open_results(store).nonfinite).sum())
 
 
-def test_kill_minus_nine_at_any_moment_loses_nothing(tmp_path):
-    store, whole = tmp_path / "results.zarr", tmp_path / "whole.zarr"
-    held = 0
-    for cells in (8, 24):
-        process = start(store, "--slow", 0.3)
-        wait_for_cells(process, cells)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close(), process.stderr.close()
-        assert held <= cells_in(store) < 48
-        held = cells_in(store)
-    process = start(store)
-    first = int(process.stdout.readline())
-    output, errors = process.communicate()
-    assert process.returncode == 0, errors
-    assert first >= held
-    assert int(output.split()[-1]) == 48
-    lams = np.linspace(0, 2, 6)
-    assert_same(open_results(store), sweep(sweep_process.trial, seeds=4, store=whole, lam=lams, power=[1, 2]))
+def test_kill_minus_nine_loses_nothing(tmp_path):
+    store = tmp_path / "results.zarr"
+    process = start(store, "--slow", 0.3)
+    wait_for_cells(process, 12)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    held, seen = cells_in(store), []
+    assert 12 <= held < 48
+    grid = {"seeds": 4, "lanes": 4, "lam": linspace(0.0, 2.0, 6), "power": [1, 2]}
+    done = sweep(sweep_process.trial, store=store, progress=seen.append, **grid)
+    assert seen[0].done >= held
+    assert seen[-1].done == 48
+    assert_same(done, sweep(sweep_process.trial, **grid))
+    assert_same(open_results(store), done)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_finishes_the_chunk_in_hand(tmp_path, number):
-    process = start(tmp_path / "results.zarr", "--slow", 0.3)
-    wait_for_cells(process, 8)
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
-    assert f"stopped by {number.name}" in errors
-    assert cells_in(tmp_path / "results.zarr") % 3 == 0
-    assert 8 <= cells_in(tmp_path / "results.zarr") < 48
+@pytest.mark.parametrize(("signals", "said"), [(1, "stopped by SIGTERM"), (2, "stopped at once by a second SIGTERM")])
+def test_a_signal_finishes_the_chunk_in_hand_and_a_second_one_stops_at_once(tmp_path, signals, said):
+    sent = []
+
+    def progress(state):
+        while state.done and len(sent) < signals:
+            sent.append(state.done)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt, match=said):
+        sweep(trial, store=tmp_path / "results.zarr", progress=progress, **{**GRID, "seeds": 40})
+    assert cells_in(tmp_path / "results.zarr") % 4 == 0
+    assert 4 <= cells_in(tmp_path / "results.zarr") < 40 * 8
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
-def test_a_second_signal_stops_at_once(tmp_path):
-    process = start(tmp_path / "results.zarr", "--slow", 5)
-    wait_for_cells(process, 4)
-    began = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert time.monotonic() - began < 4
-    assert "stopped at once by a second SIGINT" in errors
-
-
-def test_two_processes_on_one_store(tmp_path):
-    first = start(tmp_path / "results.zarr", "--slow", 1)
-    wait_for_cells(first, 4)
-    second = start(tmp_path / "results.zarr")
-    _, errors = second.communicate(timeout=60)
-    assert second.returncode == 3
-    assert "another process is writing here" in errors
-    first.kill()
-    first.communicate()
+def test_two_writers_on_one_store(store):
+    held = Lock(store)
+    with pytest.raises(StoreError, match="another process is writing here"):
+        sweep(trial, store=store, **GRID)
+    held.release()
+    assert sweep(trial, store=store, **GRID).attrs["compiles"] == 0
 
 
 def test_a_full_disk_is_named_and_what_was_written_is_kept(tmp_path):
@@ -373,10 +357,10 @@ def test_a_full_disk_is_named_and_what_was_written_is_kept(tmp_path):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 3, errors
     assert "could not be written: File too large" in errors
-    process = start(store, "--seeds", 200, "--lanes", 400)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 0, errors
-    assert cells_in(store) == 200 * 6 * 2
+    held = cells_in(store)
+    grid = {"seeds": 200, "lanes": 400, "lam": linspace(0.0, 2.0, 6), "power": [1, 2]}
+    sweep(sweep_process.trial, store=store, **grid)
+    assert 0 <= held < cells_in(store) == 200 * 6 * 2
 
 
 def test_zipped_parameters_come_back_as_coordinates(tmp_path):

@@ -1,5 +1,6 @@
 """What a sweep computes: the trial's own numbers, in compiled programs counted one for each static point."""
 
+import functools
 import subprocess
 import sys
 from typing import Literal
@@ -34,10 +35,18 @@ def results():
     return sweep(ridge, seeds=6, lam=LAMS, solver=["solve", "inv"])
 
 
-def alone(seed, **parameters):
-    return jax.jit(lambda key: {k: getattr(v, "values", v) for k, v in ridge(key, **parameters).items()})(
-        jax.random.fold_in(master_key("jaxml"), seed)
-    )
+def alone(seed, lam, noise=0.1, power=1, solver="solve"):
+    key = jax.random.fold_in(master_key("jaxml"), seed)
+    return compiled_alone(power, solver)(key, jnp.float32(lam), jnp.float32(noise))
+
+
+@functools.cache
+def compiled_alone(power, solver):
+    def one(key, lam, noise):
+        outputs = ridge(key, lam=lam, noise=noise, power=power, solver=solver)
+        return {k: getattr(v, "values", v) for k, v in outputs.items()}
+
+    return jax.jit(one)
 
 
 def test_a_lane_is_the_trial_run_alone(results):
