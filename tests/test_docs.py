@@ -60,3 +60,13 @@ def test_links_between_pages_lead_somewhere():
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_snippets_about_networks_run(tmp_path):
+    names = {"folder": tmp_path}
+    for snippet in blocks("docs/networks.md", "python"):
+        exec(compile(snippet, "docs/networks.md", "exec"), names)
+    assert names["parameters"] == 25_557_032
+    assert len(names["convolutions"]) == 53
+    assert names["compiles"] == 1
+    assert names["same"]

@@ -5,6 +5,7 @@ Hyperparameters of a layer may be traced (`hyperparameter`), so that a sweep mak
 argument: a layer or model that drops units in training is called with ``key=``.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -203,7 +204,7 @@ def patches(
     last = (x.shape[0], (oh - 1) * stride + 1, (ow - 1) * stride + 1, x.shape[3])
     windows = [
         lax.slice(x, (0, i, j, 0), (last[0], i + last[1], j + last[2], last[3]), (1, stride, stride, 1))
-        for i, j in np.ndindex(*kernel_size)
+        for i, j in itertools.product(*map(range, kernel_size))
     ]
     return jnp.concatenate(windows, axis=-1)
 
@@ -249,6 +250,20 @@ def layer_key(key: Array | None, number: Array | int) -> Array | None:
     return None if key is None else jax.random.fold_in(key, number)
 
 
+def convolve(x: Array, kernel: Array, strides: Any, padding: Any, **options: Any) -> Array:
+    """`lax.conv_general_dilated` for `nnx.Conv`, or the same as a matrix product of `patches` where those are small.
+
+    On a CPU, XLA's convolution is an order of magnitude slower inside a loop, which every training run is, than
+    outside, and slower with a kernel of its own in each lane. Large patches would cost more memory than they save time.
+    """
+    small = math.prod(x.shape[1:3]) <= 256 and math.prod(kernel.shape[:3]) <= 288
+    if not small:
+        return lax.conv_general_dilated(x, kernel, strides, padding, **options)
+    size = (kernel.shape[0], kernel.shape[1])
+    windows = patches(x, kernel_size=size, stride=strides[0], padding=padding[0][0])
+    return windows @ kernel.reshape(-1, kernel.shape[-1])
+
+
 def he_conv(
     features_in: int, features_out: int, size: int, *, stride: int = 1, use_bias: bool = False, rngs: nnx.Rngs
 ) -> nnx.Conv:
@@ -256,7 +271,7 @@ def he_conv(
     padding = ((size // 2, size // 2),) * 2
     return nnx.Conv(
         features_in, features_out, (size, size), strides=stride, padding=padding, use_bias=use_bias,
-        kernel_init=INITIALIZERS["he_fan_out"], rngs=rngs,
+        kernel_init=INITIALIZERS["he_fan_out"], conv_general_dilated=convolve, rngs=rngs,
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from jaxml.nn import (
     patches,
     scaled,
 )
+from jaxml.nn.layers import he_conv
 from tests.nn.build import build
 from tests.ops.contract import assert_close
 
@@ -122,6 +123,19 @@ def test_patches_times_a_kernel_are_a_convolution():
         return patches(IMAGES, kernel_size=(3, 3), stride=2, padding=1) @ kernel.reshape(-1, 4), expected
 
     assert_close(*both(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("size", "stride"), [(1, 2), (3, 1), (3, 2)])
+def test_small_convolutions_by_patches_are_the_same(size, stride):
+    apply, params, state = functional(build(lambda rngs: he_conv(3, 4, size, stride=stride, use_bias=True, rngs=rngs)))
+    theirs = build(
+        lambda rngs: nnx.Conv(3, 4, (size, size), strides=stride, padding=((size // 2,) * 2,) * 2, rngs=rngs)
+    )
+    expected, *_ = functional(theirs)
+    results = jax.jit(lambda: [f(params, state, IMAGES)[0] for f in (apply, expected)])()
+    assert_close(*results, rtol=1e-5, atol=1e-5)
+    program = str(jax.make_jaxpr(apply)(params, state, IMAGES))
+    assert "conv_general_dilated" not in program
 
 
 @pytest.mark.parametrize("output_size", [(1, 1), (2, 3), (5, 4), (7, 7)])
