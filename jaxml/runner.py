@@ -71,6 +71,7 @@ def run(
     executor: "str | Executor | None" = None,
     address: str | None = None,
     workers: int | None = None,
+    shared_store: bool = False,
     progress: "Callable[[Progress], None] | None" = None,
     notify: Callable[[str], None] = lambda message: None,
 ) -> Run:
@@ -89,6 +90,7 @@ def run(
             `concurrent.futures.Executor`.
         address: the Ray cluster, for example ``"auto"``; by default ``RAY_ADDRESS``, else one on this machine.
         workers: how many chunks at once; by default one for each core of the machine or the cluster.
+        shared_store: all workers reach the folder of run directories and write their chunks there themselves.
         progress: called after every compilation and chunk.
         notify: called with one sentence at each stage.
 
@@ -116,6 +118,8 @@ def run(
     check_suites(loaded, experiment)
     before = None if extend is None else finished_run(extend)
     spec = spec_of(loaded) if before is None else extended_spec(spec_of(loaded), before)
+    if shared_store and executor is None:
+        raise ConfigError("shared_store: it is workers that share it, so name an executor, 'processes' or 'ray'.")
     with opened(executor, address, workers) as pool:
         directory = None if fresh else _unfinished(Path(runs), spec)
         if directory is None:
@@ -126,7 +130,7 @@ def run(
         else:
             notify(f"continuing {directory.path}")
         try:
-            return _run(loaded, experiment, traced, spec, directory, pool, progress, notify)
+            return _run(loaded, experiment, traced, spec, directory, pool, shared_store, progress, notify)
         except KeyboardInterrupt:
             directory.set_status("interrupted", "stopped by the user; the chunks in results.zarr are complete")
             directory.log("interrupted")
@@ -143,6 +147,7 @@ def _run(
     spec: Mapping[str, Any],
     directory: RunDirectory,
     pool: "Executor | None",
+    shared_store: bool,
     progress: "Callable[[Progress], None] | None",
     notify: Callable[[str], None],
 ) -> Run:
@@ -167,6 +172,7 @@ def _run(
         progress=progress,
         attributes={"spec_sha256": digest},
         executor=pool,
+        shared_store=shared_store,
     )
     directory.write_json("cost.json", dict(results.attrs))
     directory.log(f"computed: {json.dumps(dict(results.attrs), default=str)}")

@@ -44,6 +44,12 @@ def test_only_new_cells_are_computed_and_nothing_is_decided(project, finished):
     assert bigger.verdicts.claims[0].cells[0].theta == pytest.approx(fresh.verdicts.claims[0].cells[0].theta, rel=1e-4)
 
 
+def test_a_shared_store_is_for_workers(project):
+    with pytest.raises(ConfigError, match="shared_store: it is workers that share it"):
+        jaxml.run(project / "configs/demo.yaml", runs=project / "none", shared_store=True)
+    assert not (project / "none").exists()
+
+
 def test_what_cannot_be_extended(project, finished):
     config = project / "configs/demo.yaml"
     directory = finished.directory

@@ -51,6 +51,9 @@ def run(
     executor: Annotated[str | None, typer.Option("--executor", help="processes, or ray; threads by default")] = None,
     address: Annotated[str | None, typer.Option("--address", help="the Ray cluster, such as auto")] = None,
     workers: Annotated[int | None, typer.Option("--workers", help="chunks at once; one for each core")] = None,
+    shared_store: Annotated[
+        bool, typer.Option("--shared-store", help="workers reach the run directory and write there themselves")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Decide the claims of a config."""
@@ -77,6 +80,7 @@ def run(
             executor=executor,
             address=address,
             workers=workers,
+            shared_store=shared_store,
             progress=display.progress,
             notify=display.notify,
         )
