@@ -40,7 +40,9 @@ def test_the_op_reference_is_what_its_script_writes():
 
 
 def test_the_benchmark_page_is_what_its_script_writes():
-    assert script(ROOT / "benchmarks/collect.py").page() == (ROOT / "docs/benchmarks.md").read_text()
+    collect, start = script(ROOT / "benchmarks/collect.py"), (ROOT / "README.md").read_text()
+    assert collect.page() == (ROOT / "docs/benchmarks.md").read_text()
+    assert collect.readme(start) == start
 
 
 def test_the_tutorial_shows_the_scaffold(tmp_path):
