@@ -1,4 +1,5 @@
-"""RoIAlign beside torchvision: forward, and forward with gradients (ours in features and boxes, torch's in features).
+"""RoIAlign beside torchvision and ONNX Runtime: forward, and with gradients (ours in features and boxes, torch's in
+features; ONNX Runtime has none).
 
     python benchmarks/ops/roi_align.py --peer-python PATH/TO/python
 
@@ -48,7 +49,7 @@ def clock(call: Callable, repeats: int) -> tuple[float, float]:
 
 
 def peer(path: str, repeats: int) -> None:
-    """Time torchvision on the inputs in `path`; runs in the peer's environment."""
+    """Time torchvision and ONNX Runtime on the inputs in `path`; runs in the peers' environment."""
     import torch
     from torchvision.ops import roi_align
 
@@ -66,7 +67,31 @@ def peer(path: str, repeats: int) -> None:
         maps.grad = None
         roi_align(maps, rois, 7, 1.0, 2, True).backward(cotangent)
 
-    print(clock(forward, repeats)[1], clock(both, max(2, repeats // 2))[1])
+    runtime = onnx_runtime(maps.detach().numpy(), inputs["boxes"])
+    gap = np.abs(roi_align(maps, rois, 7, 1.0, 2, True).detach().numpy() - runtime()[0]).max()
+    assert gap < 1e-3, gap
+    print(clock(forward, repeats)[1], clock(both, max(2, repeats // 2))[1], clock(runtime, repeats)[1])
+
+
+def onnx_runtime(maps: np.ndarray, boxes: np.ndarray) -> Callable:
+    """The same RoIAlign in ONNX Runtime, which has no gradients."""
+    import onnx
+    import onnxruntime
+
+    names = {"maps": maps, "boxes": boxes, "images": np.zeros(len(boxes), np.int64)}
+    kinds = {"images": onnx.TensorProto.INT64}
+    node = onnx.helper.make_node("RoiAlign", list(names), ["y"], output_height=7, output_width=7, sampling_ratio=2)
+    values = [
+        onnx.helper.make_tensor_value_info(name, kinds.get(name, onnx.TensorProto.FLOAT), array.shape)
+        for name, array in names.items()
+    ]
+    result = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
+    graph = onnx.helper.make_graph([node], "roi_align", values, [result])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 16)], ir_version=9)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return lambda: session.run(None, names)
 
 
 def ours(inputs: dict[str, np.ndarray], repeats: int) -> dict[str, tuple[float, float, float]]:
@@ -111,21 +136,36 @@ def main() -> None:
         return peer(options.peer, options.repeats)
     if not options.peer_python:
         print("no --peer-python: torchvision is not timed")
-    head = ("boxes", "map", "C", "work", "first ms", "ours ms", "floor ms", "x floor", "peer ms", "ratio", "bar")
-    print(("{:>6} {:>8} {:>4} {:>15}" + " {:>9}" * 7).format(*head))
+    head = (
+        "boxes",
+        "map",
+        "C",
+        "work",
+        "first ms",
+        "ours ms",
+        "floor ms",
+        "x floor",
+        "peer ms",
+        "ratio",
+        "bar",
+        "onnx ms",
+        "times",
+    )
+    print(("{:>6} {:>8} {:>4} {:>15}" + " {:>9}" * 9).format(*head))
     for k, side, channels in SIZES:
         inputs = draw(k, side, channels)
-        theirs = ["", ""]
+        theirs, runtime = ["", ""], ""
         if options.peer_python:
             with tempfile.TemporaryDirectory() as folder:
                 path = str(Path(folder) / "inputs.npz")
                 np.savez(path, **inputs)
                 command = [options.peer_python, __file__, "--peer", path, "--repeats", str(options.repeats)]
-                theirs = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+                *theirs, runtime = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
         for (name, (first, median, floor)), other in zip(ours(inputs, options.repeats).items(), theirs, strict=True):
             row = f"{k:>6} {f'{side}x{side}':>8} {channels:>4} {name:>15} {first:>9.0f} {median:>9.1f} {floor:>9.1f}"
             ratio = f"{float(other):>9.1f} {float(other) / median:>9.1f}" if other else " " * 19
-            print(f"{row} {median / floor:>9.1f} {ratio} {BARS[name]:>9}", flush=True)
+            other = f" {float(runtime):>9.1f} {float(runtime) / median:>9.1f}" if runtime and name == "forward" else ""
+            print(f"{row} {median / floor:>9.1f} {ratio} {BARS[name]:>9}{other}", flush=True)
 
 
 if __name__ == "__main__":
