@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.test_util import check_grads
+from jax.flatten_util import ravel_pytree
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
@@ -21,61 +21,84 @@ def assert_close(actual: Any, expected: Any, *, rtol: float = 1e-5, atol: float 
 
 
 def jit_equals_eager(fn: Callable, *args: Any, rtol: float = 1e-5, atol: float = 1e-6) -> None:
-    """Compiling changes nothing but rounding."""
-    with jax.disable_jit():
-        eager = fn(*args)
-    assert_close(jax.jit(fn)(*args), eager, rtol=rtol, atol=atol)
+    """Compiling changes nothing but rounding; call it on one small shape, since eager operations compile one by one."""
+    assert_close(jax.jit(fn)(*args), fn(*args), rtol=rtol, atol=atol)
 
 
 def vmap_equals_loop(fn: Callable, *batched: Any, rtol: float = 1e-5, atol: float = 1e-6) -> None:
     """Each lane of a vmap equals the call on that lane alone."""
     together = jax.jit(jax.vmap(fn))(*batched)
     alone = jax.jit(fn)
+    together, batched = jax.tree.map(_host, (together, batched))
     for lane in range(jax.tree.leaves(batched)[0].shape[0]):
         pick = lambda leaf, lane=lane: leaf[lane]  # noqa: E731
         assert_close(jax.tree.map(pick, together), alone(*jax.tree.map(pick, batched)), rtol=rtol, atol=atol)
 
 
+def _host(leaf: jax.Array) -> Any:
+    """The same numbers where taking a lane compiles nothing; keys must stay where they are."""
+    return leaf if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else np.asarray(leaf)
+
+
 def derivatives_match(fn: Callable, *args: Any, order: int = 2, rtol: float = 1e-4, atol: float = 1e-4) -> None:
-    """Forward and reverse derivatives up to `order` equal central differences; call it in float64."""
+    """Forward and reverse derivatives up to `order` equal central differences; call it in float64.
 
-    def of_arrays(*inputs: Any) -> Any:  # the differences are taken with NumPy arrays, which ops do not admit
-        return fn(*jax.tree.map(jnp.asarray, inputs))
-
-    check_grads(of_arrays, args, order=order, modes=("fwd", "rev"), rtol=rtol, atol=atol, eps=1e-5)
+    The first derivatives are compared entry by entry. Those of higher order are the first derivatives of the forward
+    derivative along a random direction and of the reverse derivative under random weights.
+    """
+    direction, weights = _random_like(0, args), _random_like(1, jax.eval_shape(fn, *args))
+    forward = lambda *x: jax.jvp(fn, x, direction)[1]  # noqa: E731
+    reverse = lambda *x: jax.vjp(fn, *x)[1](weights)  # noqa: E731
+    _first_derivatives_match(fn, args, forward, reverse, direction, weights, rtol=rtol, atol=atol)
+    if order > 1:
+        derivatives_match(forward, *args, order=order - 1, rtol=rtol, atol=atol)
+        derivatives_match(reverse, *args, order=order - 1, rtol=rtol, atol=atol)
 
 
 def gradients_match(fn: Callable, *args: Any, rtol: float = 1e-4, atol: float = 1e-4) -> None:
-    """As `derivatives_match` for `fn` and then for its gradient: two orders with half the programs to compile."""
-    rng = np.random.default_rng(0)
-    weights = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape), jax.eval_shape(fn, *args))
+    """As `derivatives_match` for `fn` and then for its gradient: two orders with two thirds of the programs."""
+    derivatives_match(fn, *args, order=1, rtol=rtol, atol=atol)
+    weights = _random_like(2, jax.eval_shape(fn, *args))
+    derivatives_match(lambda *x: jax.vjp(fn, *x)[1](weights), *args, order=1, rtol=rtol, atol=atol)
 
-    def gradient(*inputs: Any) -> Any:
-        def total(*inputs: Any) -> jax.Array:
-            return sum(jnp.vdot(w, x) for w, x in zip(*map(jax.tree.leaves, (weights, fn(*inputs))), strict=True))
 
-        return jax.grad(total, tuple(range(len(inputs))))(*inputs)
+def _random_like(seed: int, tree: Any) -> Any:
+    rng = np.random.default_rng(seed)
+    return jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape), leaf.dtype), tree)
 
-    derivatives_match(jax.jit(fn), *args, order=1, rtol=rtol, atol=atol)
-    derivatives_match(jax.jit(gradient), *args, order=1, rtol=rtol, atol=atol)
+
+def _first_derivatives_match(fn, args, forward, reverse, direction, weights, *, rtol, atol, step=1e-5) -> None:
+    """Two matrix-vector products with the Jacobian against the Jacobian by central differences, in one program."""
+    start, unravel = ravel_pytree(args)
+
+    @jax.jit
+    def compare(start, direction_, weights_):
+        difference = lambda e: ravel_pytree(  # noqa: E731
+            jax.tree.map(lambda a, b: (a - b) / (2 * step), fn(*unravel(start + e)), fn(*unravel(start - e)))
+        )[0]
+        transposed = jax.lax.map(difference, step * jnp.eye(start.size, dtype=start.dtype))  # one row per input
+        x = unravel(start)
+        pushed, pulled = (ravel_pytree(tree)[0] for tree in (forward(*x), reverse(*x)))
+        return (pushed, pulled), (direction_ @ transposed, transposed @ weights_)
+
+    derived, differences = compare(start, ravel_pytree(direction)[0], ravel_pytree(weights)[0])
+    assert_close(derived, differences, rtol=rtol, atol=atol)
 
 
 def finite_everywhere(fn: Callable, *args: Any, argnums: int | tuple[int, ...] = 0) -> None:
     """Values, gradients and second derivatives are finite; `fn` may return any pytree of floats."""
 
-    def total(*inputs: Any) -> jax.Array:
-        leaves = jax.tree.leaves(fn(*inputs))
-        return sum((jnp.sum(leaf) for leaf in leaves), jnp.zeros(()).astype(leaves[0].dtype))
+    def sum_of_leaves(tree: Any) -> jax.Array:
+        return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(tree))
 
-    def gradient_total(*inputs: Any) -> jax.Array:
-        leaves = jax.tree.leaves(jax.grad(total, argnums)(*inputs))
-        return sum((jnp.sum(leaf) for leaf in leaves), jnp.zeros(()).astype(leaves[0].dtype))
+    gradient = jax.grad(lambda *x: sum_of_leaves(fn(*x)), argnums)
+    second = jax.grad(lambda *x: sum_of_leaves(gradient(*x)), argnums)
 
-    for name, value in {
-        "value": fn(*args),
-        "gradient": jax.grad(total, argnums)(*args),
-        "second derivative": jax.grad(gradient_total, argnums)(*args),
-    }.items():
+    @jax.jit
+    def everything(*x):
+        return {"value": fn(*x), "gradient": gradient(*x), "second derivative": second(*x)}
+
+    for name, value in everything(*args).items():
         for leaf in jax.tree.leaves(value):
             assert np.isfinite(np.asarray(leaf, np.float64)).all(), f"{name} is not finite"
 

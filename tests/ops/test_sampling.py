@@ -11,11 +11,16 @@ import pytest
 from jax.scipy.ndimage import map_coordinates
 from onnx.reference import ReferenceEvaluator
 
-from jaxml.ops import bilinear_sample, crop_and_resize, deform_conv2d, grid_sample
+from jaxml import ops
 from jaxml.ops.sampling.windows import window_sum
 from tests.ops import contract
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "sampling_torch.npz")
+# Compiled once per shape: called eagerly, each of their operations would be compiled alone.
+bilinear_sample = jax.jit(ops.bilinear_sample, static_argnames="padding")
+grid_sample = jax.jit(ops.grid_sample, static_argnames=("mode", "padding", "align_corners"))
+crop_and_resize = jax.jit(ops.crop_and_resize, static_argnames=("crop_size", "mode"))
+deform_conv2d = jax.jit(ops.deform_conv2d, static_argnames=("stride", "padding", "dilation"))
 MODES = pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
 PADDINGS = ("zeros", "border", "reflection")
 
@@ -35,7 +40,7 @@ def test_grid_sample_equals_torch_in_value_and_gradients(mode, x64):
     for padding in PADDINGS:
         for corners in (False, True):
             sample = partial(grid_sample, mode=mode, padding=padding, align_corners=corners)
-            value, pull = jax.vjp(jax.jit(sample), image, grid)
+            value, pull = jax.vjp(sample, image, grid)
             key = f"{mode}_{padding}_{int(corners)}"
             for ours, theirs in zip((value, *pull(cotangent)), (key, f"{key}_dimage", f"{key}_dgrid"), strict=True):
                 np.testing.assert_allclose(ours, GOLDEN[theirs], rtol=0, atol=1e-11, err_msg=theirs)
@@ -67,17 +72,17 @@ def test_bilinear_sample_equals_map_coordinates(x64):
 
 def test_bilinear_sample_is_exact_on_bilinear_maps(x64):
     plane = lambda x, y: 2 + 3 * x - y + 0.5 * x * y  # noqa: E731
-    y, x = jnp.meshgrid(jnp.arange(4.0), jnp.arange(5.0), indexing="ij")
-    points = jnp.array([[0.0, 0.0], [1.3, 2.9], [4.0, 3.0], [2.0, 1.0]])
-    sampled = bilinear_sample(plane(x, y)[..., None], points)[:, 0]
+    y, x = np.meshgrid(np.arange(4.0), np.arange(5.0), indexing="ij")
+    image, points = jnp.array(plane(x, y)[..., None]), np.array([[0.0, 0.0], [1.3, 2.9], [4.0, 3.0], [2.0, 1.0]])
+    sampled = bilinear_sample(image, jnp.array(points))[:, 0]
     np.testing.assert_allclose(sampled, plane(points[:, 0], points[:, 1]), atol=1e-12)
-    slope = jax.vmap(jax.grad(lambda p: bilinear_sample(plane(x, y)[..., None], p).sum()))(points[3:])
+    slope = jax.jit(jax.vmap(jax.grad(lambda p: bilinear_sample(image, p).sum())))(points[3:])
     np.testing.assert_allclose(slope, [[3.5, 0.0]], atol=1e-12)  # at an integer point, from the right
 
 
 def test_last_pixel_keeps_its_slope_under_border_padding(x64):
     image = jnp.array([0.0, 1.0, 4.0]).reshape(1, 3, 1)
-    slope = jax.grad(lambda x: bilinear_sample(image, jnp.stack([x, 0 * x]), padding="border").sum())
+    slope = jax.jit(jax.grad(lambda x: bilinear_sample(image, jnp.stack([x, 0 * x]), padding="border").sum()))
     assert [float(slope(jnp.array(x))) for x in (-0.5, 0.0, 1.0, 2.0, 2.5)] == [0.0, 1.0, 3.0, 3.0, 0.0]
 
 
@@ -98,14 +103,14 @@ def test_sampling_laws(mode):
     wild = jnp.array([[1e30, -3e38], [jnp.nan, 0.0], [0.0, 1.0]], jnp.float32)
     for padding in ("zeros",) if mode == "bilinear" else ("reflection",):
         sample = partial(grid_sample, mode=mode, padding=padding)
-        contract.jit_equals_eager(sample, image, grid)
+        contract.jit_equals_eager(partial(ops.grid_sample, mode=mode, padding=padding), image, grid)
         contract.vmap_equals_loop(
             jax.grad(lambda i, g: jnp.sum(sample(i, g) ** 2), (0, 1)),  # noqa: B023
             jnp.stack([image, 2 * image]),
             jnp.stack([grid, -grid]),
         )
         contract.lowers_everywhere(jax.grad(lambda i, g: sample(i, g).sum(), (0, 1)), image, grid)  # noqa: B023
-        contract.finite_everywhere(jax.jit(sample), image, wild[::2], argnums=(0, 1))
+        contract.finite_everywhere(sample, image, wild[::2], argnums=(0, 1))
         assert (sample(image, wild)[1] == 0).all()
         contract.assert_close(sample(image, wild)[2], sample(image, wild[2]))
 
@@ -115,24 +120,24 @@ def test_sampling_derivatives(mode, x64):
     rng = np.random.default_rng(4)
     image, grid = jnp.array(rng.normal(size=(3, 4, 1))), jnp.array(rng.uniform(-1.2, 1.2, size=(4, 2)))
     for padding in ("zeros",) if mode == "nearest" else ("reflection",):
-        contract.derivatives_match(jax.jit(partial(grid_sample, mode=mode, padding=padding)), image, grid, rtol=1e-3)
+        contract.derivatives_match(partial(grid_sample, mode=mode, padding=padding), image, grid, rtol=1e-3)
 
 
 @pytest.mark.parametrize(("n", "window"), [(5, (2, 2)), (3, (5, 4)), (1, (1, 1))])
 def test_window_sum_and_its_derivatives(n, window, x64):
     rng = np.random.default_rng(6)
-    image, weight = jnp.array(rng.normal(size=(6, 5, 2))), jnp.array(rng.normal(size=(n, 2, *window)))
-    start = jnp.array(rng.integers(0, [7 - window[0], 6 - window[1]], size=(n, 2, 2)), jnp.int32)
+    image, weight = rng.normal(size=(6, 5, 2)), rng.normal(size=(n, 2, *window))
+    start = np.int32(rng.integers(0, [7 - window[0], 6 - window[1]], size=(n, 2, 2)))
     plain = sum(
         weight[:, s, a, b, None] * image[start[:, s, 0] + a, start[:, s, 1] + b]
         for s in range(2)
         for a in range(window[0])
         for b in range(window[1])
     )
-    total = jax.jit(lambda image, weight: window_sum(image, start, weight))
+    total = jax.jit(lambda image, weight: window_sum(image, jnp.array(start), weight))
     np.testing.assert_allclose(total(image, weight), plain, atol=1e-12)
     curved = lambda image, weight: jnp.sum(jnp.sin(total(image, weight)))  # noqa: E731
-    contract.derivatives_match(jax.jit(curved), image, weight, order=3 if n == 1 else 1)
+    contract.derivatives_match(curved, jnp.array(image), jnp.array(weight), order=3 if n == 1 else 1)
     lowered = jax.jit(jax.grad(curved, (0, 1))).trace(image, weight).lower(lowering_platforms=("cuda",))
     assert "scatter" in lowered.as_text()  # where it is fast
 
@@ -143,7 +148,9 @@ def test_scatter_of_other_platforms_equals_the_loop():
     rng = np.random.default_rng(7)
     start = jnp.array(rng.integers(0, 4, size=(9, 5, 2)), jnp.int32)
     rows, weight = jnp.float32(rng.normal(size=(9, 3))), jnp.float32(rng.normal(size=(9, 5, 2, 2)))
-    loop, at = (f(start, rows, weight, size=(5, 5)) for f in (windows._scatter_loop, windows._scatter_at))
+    loop, at = (
+        jax.jit(partial(f, size=(5, 5)))(start, rows, weight) for f in (windows._scatter_loop, windows._scatter_at)
+    )
     contract.assert_close(loop, at)
 
 
@@ -179,8 +186,8 @@ def test_crop_and_resize_laws(x64):
     rng = np.random.default_rng(9)
     image, boxes = jnp.array(rng.normal(size=(4, 5, 2))), jnp.array([[0.1, 0.2, 0.83, 0.91], [0.77, 0.3, 0.2, 0.6]])
     crop = partial(crop_and_resize, crop_size=(2, 3))
-    contract.derivatives_match(jax.jit(crop), image, boxes, order=1)
-    contract.jit_equals_eager(crop, image, boxes)
+    contract.derivatives_match(crop, image, boxes, order=1)
+    contract.jit_equals_eager(partial(ops.crop_and_resize, crop_size=(2, 3)), image, boxes)
     contract.vmap_equals_loop(crop, jnp.stack([image, -image]), jnp.stack([boxes, boxes / 2]))
     contract.lowers_everywhere(crop, image, boxes)
     whole = crop_and_resize(image, jnp.array([[0.0, 0, 1, 1]]), crop_size=(4, 5))
@@ -194,19 +201,22 @@ def test_crop_and_resize_laws(x64):
 
 def torch_layout() -> dict[str, jax.Array]:
     """The golden tensors in our layout: channels last, the packed offset axes taken apart."""
-    g = {name: jnp.array(GOLDEN[f"deform_{name}"]) for name in ("image", "offset", "weight", "bias", "mask")}
+    g = {name: GOLDEN[f"deform_{name}"] for name in ("image", "offset", "weight", "bias", "mask")}
     _, _, oh, ow = g["offset"].shape
-    return {
-        "image": jnp.moveaxis(g["image"][0], 0, -1),
-        "offset": jnp.moveaxis(g["offset"][0], 0, -1).reshape(oh, ow, 2, 2, 3, 2),
-        "weight": jnp.transpose(g["weight"], (2, 3, 1, 0)),
+    ours = {
+        "image": np.moveaxis(g["image"][0], 0, -1),
+        "offset": np.moveaxis(g["offset"][0], 0, -1).reshape(oh, ow, 2, 2, 3, 2),
+        "weight": np.transpose(g["weight"], (2, 3, 1, 0)),
         "bias": g["bias"],
-        "mask": jnp.moveaxis(g["mask"][0], 0, -1).reshape(oh, ow, 2, 2, 3),
+        "mask": np.moveaxis(g["mask"][0], 0, -1).reshape(oh, ow, 2, 2, 3),
     }
+    return {name: jnp.array(value) for name, value in ours.items()}
 
 
 def deform(image, offset, weight, bias, mask):
-    return deform_conv2d(image, offset, weight, bias=bias, mask=mask, stride=(2, 1), padding=(1, 2), dilation=(1, 2))
+    return ops.deform_conv2d(
+        image, offset, weight, bias=bias, mask=mask, stride=(2, 1), padding=(1, 2), dilation=(1, 2)
+    )
 
 
 def test_deform_conv2d_equals_torchvision_in_value_and_gradients(x64):
@@ -257,7 +267,7 @@ def test_deform_conv2d_laws(x64):
     conv = lambda image, offset, mask: deform_conv2d(image, offset, kernel, mask=mask)  # noqa: E731
     offset, mask = few["offset"][:, :, :, :, :2], few["mask"][:, :, :, :, :2]
     offset, mask = (jnp.concatenate([part, part[:, :1]], 1) for part in (offset, mask))
-    contract.derivatives_match(jax.jit(conv), image, offset, mask, order=1)
+    contract.derivatives_match(conv, image, offset, mask, order=1)
     contract.vmap_equals_loop(deform, *(jnp.stack([v, v / 2]) for v in arguments.values()))
     contract.lowers_everywhere(deform, *arguments.values())
 
