@@ -9,7 +9,7 @@ the range of float32 at both ends of the grid.
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import jax
@@ -94,15 +94,22 @@ def factors(activation: str, sigma_w: np.ndarray, layers: int, *, with_slope: bo
     Args:
         with_slope: False leaves phi' out, which is what the weights alone would do.
     """
-    phi = PHI[activation]
     variance = np.asarray(sigma_w, float)[:, None] ** 2
+    slopes = mean_squared_slopes(activation, tuple(np.ravel(sigma_w).tolist()), layers, jnp.result_type(float).name)
+    return np.log10(variance * (slopes if with_slope else np.ones_like(slopes)))
+
+
+@lru_cache(maxsize=64)
+def mean_squared_slopes(activation: str, sigma_w: tuple[float, ...], layers: int, dtype: str) -> np.ndarray:
+    """E[phi'(sqrt(q) z)^2] at hidden layers 2, 3, ..., shape (sigma_w, layers), computed once for every use."""
+    phi, variance = PHI[activation], np.asarray(sigma_w)[:, None] ** 2
+    both = jax.jit(jax.vmap(jax.vmap(jax.value_and_grad(phi))))
     q, found = variance, []
     for _ in range(layers):
-        z = jnp.asarray(np.sqrt(q) * ABSCISSAE)
-        slopes = np.asarray(jax.vmap(jax.vmap(jax.grad(phi)))(z), float)
-        found.append(variance * ((slopes**2 @ WEIGHTS)[:, None] if with_slope else 1.0))
-        q = variance * (np.asarray(phi(z), float) ** 2 @ WEIGHTS)[:, None]
-    return np.log10(np.concatenate(found, axis=1))
+        values, slopes = both(jnp.asarray(np.sqrt(q) * ABSCISSAE, dtype))
+        found.append((np.asarray(slopes, float) ** 2 @ WEIGHTS)[:, None])
+        q = variance * (np.asarray(values, float) ** 2 @ WEIGHTS)[:, None]
+    return np.concatenate(found, axis=1)
 
 
 def theory_slope(results: "xarray.Dataset", *, with_slope: bool = True) -> "xarray.DataArray":

@@ -139,7 +139,7 @@ def test_an_override_that_changes_what_is_claimed_makes_the_run_exploratory(proj
     assert few.config.looks == (16,)
     smoke = load_config(project / "configs/demo.yaml", smoke=True)
     assert smoke.changes_spec
-    assert smoke.config.seeds == 8
+    assert smoke.config.seeds == 2
 
 
 @pytest.mark.parametrize(

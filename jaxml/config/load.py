@@ -18,8 +18,8 @@ from jaxml.errors import ConfigError, nearest
 from jaxml.experiment import check_name, project_root, read_schema
 from jaxml.sweep.plan import Plan, make_plan
 
-SMOKE_CASES = 100
-"""Cases of an exact suite in a smoke run."""
+SMOKE_SEEDS, SMOKE_CASES = 2, 100
+"""Seeds of a smoke run, as many as an interval needs, tuning seeds likewise; and cases of an exact suite."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def load_config(
     Args:
         path: the YAML file.
         overrides: ``key=value`` as on the command line, see `jaxml.overrides`.
-        smoke: keep at most 8 seeds, 4 tuning seeds and 100 cases of a suite, and no map, to see that everything
+        smoke: keep at most 2 seeds, 2 tuning seeds and 100 cases of a suite, and no map, to see that everything
             works; such a run is exploratory.
         maps: keep the config's maps.
 
@@ -63,8 +63,8 @@ def load_config(
     declared = _validate(raw, document)
     changed = apply_overrides(raw, overrides, fields=list(RunConfig.model_fields), parameters=list(schema))
     if smoke:
-        raw["seeds"] = min(raw.get("seeds", declared.seeds), 8)
-        raw["tuning_seeds"] = min(raw.get("tuning_seeds", declared.tuning_seeds), 4)
+        raw["seeds"] = min(raw.get("seeds", declared.seeds), SMOKE_SEEDS)
+        raw["tuning_seeds"] = min(raw.get("tuning_seeds", declared.tuning_seeds), SMOKE_SEEDS)
     config = _validate(raw, document) if changed or smoke else declared
     changes_spec = _spec_part(config) != _spec_part(declared)
     if changes_spec:
