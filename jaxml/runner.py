@@ -104,7 +104,6 @@ def run(
     It is not a search: what it computes and how it decides stand in the config before the first trial.
     """
     from jaxml.extending import extended_spec, finished_run, take_over
-    from jaxml.mapping import check_maps
     from jaxml.suites import check_suites
     from jaxml.sweep.executors import opened
 
@@ -114,7 +113,10 @@ def run(
     experiment = load_experiment(loaded.config.experiment, loaded.root)
     notify(f"tracing {len(loaded.plan.programs())} programs")
     traced = trace_programs(loaded, experiment)
-    check_maps(loaded, experiment)
+    if loaded.config.map:
+        from jaxml.mapping import check_maps
+
+        check_maps(loaded, experiment)
     check_suites(loaded, experiment)
     before = None if extend is None else finished_run(extend)
     spec = spec_of(loaded) if before is None else extended_spec(spec_of(loaded), before)

@@ -55,7 +55,8 @@ def judge(
     primary = [(name, cell) for name, cells in places.items() for cell in cells]
     if not primary:
         return []
-    effects = [effect_of(results, claims[name], axes, cell, looks[0], f"claims.{name}") for name, cell in primary]
+    held = Quantities(results)
+    effects = [effect_of(held, claims[name], axes, cell, looks[0], f"claims.{name}") for name, cell in primary]
     decisions = _decide(
         effects,
         [claims[name].margin.value for name, _ in primary],
@@ -68,7 +69,7 @@ def judge(
         cells[name].append(_cell_result(axes, cell, effect, decision))
     cards = []
     for name, claim in claims.items():
-        controls = _controls(results, claim, axes, looks, alpha, splits, f"claims.{name}")
+        controls = _controls(held, claim, axes, looks, alpha, splits, f"claims.{name}")
         verdict = decide_claim(
             [cell.decision for cell in cells[name]],
             quantifier=claim.quantifier,
@@ -96,30 +97,57 @@ def judge(
     return cards
 
 
+class Quantities:
+    """The results as plain arrays, each made once: a cell asks for few numbers, and labels cost more than they."""
+
+    def __init__(self, results: "xarray.Dataset"):
+        self.seeds = results.seed.values
+        self._results = results
+        self._held: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+
+    def at(self, name: str, indices: Indices, where: str) -> tuple[tuple[str, ...], np.ndarray]:
+        """A quantity at some positions: the axes that are left, the seeds last, and its values.
+
+        Raises:
+            ConfigError: when the results do not hold it.
+        """
+        if name not in self._held:
+            values = estimand_of(self._results, name, where).transpose(..., "seed")
+            self._held[name] = tuple(map(str, values.dims)), values.values.astype(np.float64)
+        dims, values = self._held[name]
+        left = tuple(dim for dim in dims if dim not in indices)
+        return left, values[tuple(indices.get(dim, slice(None)) for dim in dims)]
+
+
 def effect_of(
-    results: "xarray.Dataset", claim: Claim, axes: Sequence[Axis], cell: Indices, first_look: int, where: str
+    results: "xarray.Dataset | Quantities",
+    claim: Claim,
+    axes: Sequence[Axis],
+    cell: Indices,
+    first_look: int,
+    where: str,
 ) -> Effect:
     """The effect in one cell: transform both arms to the claim's scale, subtract seed by seed, orient.
 
     A seed whose run is not finite scores as the worst effect of the first look, so that no later seed changes an
     earlier decision; which seeds those are is returned arm by arm, shape (arms, seeds).
     """
+    held = results if isinstance(results, Quantities) else Quantities(results)
     arms = {"claimed": claim.arms.claimed, "against": claim.arms.against}
     values, tuned = {}, {}
     for arm, pins in arms.items():
         if pins is None:
             continue
-        here = results.isel({**locate(axes, pins, where), **cell})
+        here = {**locate(axes, pins, where), **cell}
         if claim.tune:
-            best = _tune(here, claim.tune, where)
-            here = here.isel(best)
+            best = _tune(held, here, claim.tune, where)
+            here |= best
             points = {axis.name: axis.points[best[axis.name]] for axis in axes if axis.name in best}
             tuned[arm] = {name: value for point in points.values() for name, value in point.items()}
-        column = transform(estimand_of(here, claim.estimand, where), claim.scale)
-        column = column.sel(seed=here.seed[here.seed >= 0])
-        if column.dims != ("seed",):
-            raise ConfigError(f"{where}.estimand: '{claim.estimand}' still has the axes {column.dims} in one cell.")
-        values[arm] = np.asarray(column, np.float64)
+        left, column = held.at(claim.estimand, here, where)
+        if left != ("seed",):
+            raise ConfigError(f"{where}.estimand: '{claim.estimand}' still has the axes {left} in one cell.")
+        values[arm] = transform(column[held.seeds >= 0], claim.scale)
     theta = values["claimed"] - values["against"] if "against" in values else values["claimed"]
     theta = theta if claim.direction == "larger" else -theta
     first = theta[:first_look][np.isfinite(theta[:first_look])]
@@ -141,12 +169,14 @@ def estimand_of(results: "xarray.Dataset", name: str, where: str) -> "xarray.Dat
     return values.where(~results["nonfinite"]) if "nonfinite" in results else values
 
 
-def _tune(results: "xarray.Dataset", tune: Tuning, where: str) -> Indices:
+def _tune(held: Quantities, indices: Indices, tune: Tuning, where: str) -> Indices:
     """The grid point an arm picks on the tuning seeds; a point with a non-finite run is never picked over others."""
-    score = estimand_of(results, tune.goal, where) * (1 if tune.minimise else -1)
-    score = score.sel(seed=score.seed[score.seed < 0]).mean("seed", skipna=False).fillna(np.inf)
-    flat = np.asarray(score.transpose(*tune.over)).argmin()
-    picked = np.unravel_index(flat, [score.sizes[name] for name in tune.over])
+    left, score = held.at(tune.goal, indices, where)
+    if set(left) != {*tune.over, "seed"}:
+        raise ConfigError(f"{where}.tune: '{tune.goal}' has the axes {left} where it is to pick along {tune.over}.")
+    score = score[..., held.seeds < 0].mean(-1) * (1 if tune.minimise else -1)
+    score = np.where(np.isnan(score), np.inf, score).transpose([left.index(name) for name in tune.over])
+    picked = np.unravel_index(score.argmin(), score.shape)
     return {name: int(index) for name, index in zip(tune.over, picked, strict=True)}
 
 
@@ -188,7 +218,7 @@ def _decide(
 
 
 def _controls(
-    results: "xarray.Dataset",
+    results: Quantities,
     claim: Claim,
     axes: Sequence[Axis],
     looks: Sequence[int],

@@ -134,6 +134,13 @@ def test_an_unknown_estimand_is_named(results):
         effect_of(results, claim(estimand="scor"), AXES, {"size": 0}, 16, "x")
 
 
+def test_an_axis_that_is_left_open_is_named(results):
+    with pytest.raises(ConfigError, match=r"x.tune: 'loss' has the axes \('lam', 'size', 'seed'\) where it is to pick"):
+        effect_of(results, claim(), AXES, {}, 16, "x")
+    with pytest.raises(ConfigError, match=r"x.estimand: 'score' still has the axes \('lam', 'seed'\) in one cell"):
+        effect_of(results, claim(tune=None), AXES, {"size": 0}, 16, "x")
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
