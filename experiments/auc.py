@@ -74,9 +74,7 @@ def inverted_gain(key: jax.Array, separation: Any, few: int, tried: int, *, fres
         return ((z[:, :half] + shift)[:, :, None] > z[:, None, half:]).mean((1, 2))
 
     below = auc(noise[:, :few]) < 0.5
-    return jnp.where(below, 0.5 - auc(noise[:, few:]), 0.0).sum() / jnp.maximum(below.sum().astype(float), 1.0).astype(
-        float
-    )
+    return jnp.where(below, 0.5 - auc(noise[:, few:]), 0.0).sum() / jnp.maximum(below.sum(), 1).astype(float)
 
 
 def pair_share(scores: np.ndarray, labels: np.ndarray, *, tie: float = 0.5) -> float:
