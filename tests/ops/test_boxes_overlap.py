@@ -15,10 +15,13 @@ from jaxml.ops import boxes as op
 from tests.ops import contract
 
 TORCHVISION = np.load(Path(__file__).parent / "golden" / "boxes_torchvision.npz")
+# Compiled once per shape: called eagerly, each of their operations would be compiled alone.
 PAIRWISE = {
-    name: getattr(op, name) for name in ("box_iou", "generalized_box_iou", "distance_box_iou", "complete_box_iou")
+    name: jax.jit(getattr(op, name))
+    for name in ("box_iou", "generalized_box_iou", "distance_box_iou", "complete_box_iou")
 }
-LOSSES = {name: getattr(op, name) for name in ("giou_loss", "diou_loss", "ciou_loss")}
+LOSSES = {name: jax.jit(getattr(op, name)) for name in ("giou_loss", "diou_loss", "ciou_loss")}
+rotated_box_iou = jax.jit(op.rotated_box_iou)
 LOSS_OF = {
     "giou_loss": "generalized_box_iou",
     "diou_loss": "distance_box_iou",
@@ -140,7 +143,7 @@ def test_iou_has_no_scale_and_the_own_iou_is_exactly_one(scale):
 @functools.cache
 def all_derivatives(name):
     """Value, gradient and the gradient's own derivative, of one op on four boxes each, compiled once."""
-    function = (PAIRWISE | LOSSES | {"rotated_box_iou": op.rotated_box_iou})[name]
+    function = (PAIRWISE | LOSSES | {"rotated_box_iou": rotated_box_iou})[name]
 
     def total(a, b):
         return function(a, b).sum()
@@ -174,17 +177,17 @@ def test_derivatives_are_right_away_from_kinks(name):
         forward, reverse = (jax.jit(jac(jax.grad(total)))(a) for jac in (jax.jacfwd, jax.jacrev))
         contract.assert_close(forward, reverse, rtol=1e-9, atol=1e-9)
     else:
-        contract.derivatives_match(jax.jit((PAIRWISE | LOSSES)[name]), a, b)
+        contract.derivatives_match((PAIRWISE | LOSSES)[name], a, b)
 
 
 @pytest.mark.parametrize("name", [*PAIRWISE, *LOSSES, "rotated_box_iou"])
 def test_laws(name):
-    function = (PAIRWISE | LOSSES | {"rotated_box_iou": op.rotated_box_iou})[name]
+    function = (PAIRWISE | LOSSES | {"rotated_box_iou": rotated_box_iou})[name]
     a, b = golden("a")[4:8], golden("b")[4:8]
     if name == "rotated_box_iou":
         a, b = (op.box_convert(x, from_format="xyxy", to_format="cxcywhr") for x in (a, b))
         b = b.at[:, 4].add(30)
-    contract.jit_equals_eager(function, a, b)
+    contract.jit_equals_eager(getattr(op, name), a, b)
     contract.vmap_equals_loop(function, jnp.stack([a, b]), jnp.stack([b, a]))
     contract.lowers_everywhere(function, a, b)
     clean, spoiled = function(a, b), function(a.at[1].set(jnp.nan), b)
@@ -203,9 +206,12 @@ def test_no_boxes_give_no_pairs(name):
     assert function(jnp.zeros((0, size)), jnp.zeros((3, size))).shape == (0, 3)
 
 
+corners_of = jax.jit(functools.partial(op.box_convert, from_format="cxcywhr", to_format="xyxyxyxy"))
+
+
 def clipped_area(a, b):
     """Area of the intersection of two rotated boxes: cut the polygon a by each side of b in turn."""
-    corners = [np.asarray(op.box_convert(x, from_format="cxcywhr", to_format="xyxyxyxy"), np.float64) for x in (a, b)]
+    corners = [np.asarray(corners_of(x), np.float64) for x in (a, b)]
     polygon, cutter = [list(points.reshape(4, 2)) for points in corners]
     for start, end in zip(cutter, cutter[1:] + cutter[:1], strict=True):
         side = [(end - start)[0] * (p - start)[1] - (end - start)[1] * (p - start)[0] for p in polygon]
@@ -224,21 +230,21 @@ def test_rotated_iou_equals_polygon_clipping_and_torchvision():
     boxes = golden("rotated", jnp.float64)
     inner = np.array([[clipped_area(a, b) for b in boxes] for a in boxes])
     area = np.asarray(boxes[:, 2] * boxes[:, 3])
-    value = op.rotated_box_iou(boxes, boxes)
+    value = rotated_box_iou(boxes, boxes)
     contract.assert_close(value, inner / (area[:, None] + area[None, :] - inner), rtol=1e-10, atol=1e-10)
     # torchvision knows ten digits of pi / 180.
     contract.assert_close(value, golden("rotated_iou", jnp.float64), rtol=1e-6, atol=1e-7)
-    single = op.rotated_box_iou(boxes.astype(jnp.float32), boxes.astype(jnp.float32))
+    single = rotated_box_iou(boxes.astype(jnp.float32), boxes.astype(jnp.float32))
     contract.assert_close(single, value, atol=1e-5)
 
 
 def test_rotated_iou_at_angle_zero_is_the_iou_and_ignores_whole_and_half_turns():
     a, b = (op.box_convert(golden(name), from_format="xyxy", to_format="cxcywhr") for name in ("a", "b"))
-    contract.assert_close(op.rotated_box_iou(a, b), op.box_iou(golden("a"), golden("b")), atol=2e-6)
+    contract.assert_close(rotated_box_iou(a, b), PAIRWISE["box_iou"](golden("a"), golden("b")), atol=2e-6)
     turned = a.at[:, 4].add(180)
-    contract.assert_close(op.rotated_box_iou(turned, b), op.box_iou(golden("a"), golden("b")), atol=2e-6)
+    contract.assert_close(rotated_box_iou(turned, b), PAIRWISE["box_iou"](golden("a"), golden("b")), atol=2e-6)
     quarter = a[:, jnp.array([0, 1, 3, 2, 4])].at[:, 4].add(90)
-    contract.assert_close(op.rotated_box_iou(quarter, b), op.box_iou(golden("a"), golden("b")), atol=2e-6)
+    contract.assert_close(rotated_box_iou(quarter, b), PAIRWISE["box_iou"](golden("a"), golden("b")), atol=2e-6)
 
 
 @pytest.mark.parametrize("degrees", [0.0, 30.0, 45.0, 90.0, -123.4])
@@ -250,13 +256,13 @@ def test_rotated_boxes_with_common_edges(degrees):
     beside = [1 + 2 * step[0], 2 + 2 * step[1], 4.0, 3.0, degrees]
     half = [1 + step[0], 2 + step[1], 4.0, 3.0, degrees]
     others = jnp.array([box, beside, half, [1.0, 2.0, 0.0, 3.0, degrees]])
-    contract.assert_close(op.rotated_box_iou(jnp.array([box]), others)[0], np.array([1, 0, 1 / 3, 0]), atol=2e-6)
+    contract.assert_close(rotated_box_iou(jnp.array([box]), others)[0], np.array([1, 0, 1 / 3, 0]), atol=2e-6)
 
 
 @pytest.mark.usefixtures("x64")
 def test_rotated_derivatives_are_right():
     boxes = golden("rotated", jnp.float64)
-    contract.derivatives_match(jax.jit(op.rotated_box_iou), boxes[:2], boxes[2:4] * 0.9)
+    contract.derivatives_match(op.rotated_box_iou, boxes[:2], boxes[2:4] * 0.9)
 
 
 @settings(max_examples=60, deadline=None)
