@@ -109,6 +109,8 @@ def test_processes(tmp_path, monkeypatch):
     ],
 )
 def test_executors_that_cannot_be(executor, address, workers, message):
+    if executor == "ray":
+        pytest.importorskip("ray")
     with pytest.raises(ConfigError, match=message):
         executor_named(executor, address, workers)
 
