@@ -96,6 +96,7 @@ class Execution:
         self._programs, self._compiled = len(waiting), 0
         with finish_on_signal() as stop:
             if self.executor is not None:
+                self.store.open()
                 self._loop(self.executor, {}, deque((t, None, chunks) for t, chunks in waiting), stop)
                 return
             pool = ThreadPoolExecutor(cores())
