@@ -13,7 +13,7 @@ import pytest
 
 import jaxml
 from jaxml.sweep import execute
-from jaxml.sweep.block import Block, block_function, block_inputs
+from jaxml.sweep.block import Block, block_inputs
 from jaxml.sweep.trace import FINITE
 from tests.experiments.test_experiments import COMPILED, as_users_run_it  # noqa: F401
 
@@ -39,9 +39,10 @@ class Drawn:
 
 
 def uncompiled(traced, plan, key, devices=None):
+    """A block of the right size around `Drawn`: a lane's outputs, behind the traced axes and the seeds."""
     inputs = (key, *block_inputs(plan, traced.program.chunks[0], plan.block))
-    axes = sum(plan.is_traced(axis) for axis in plan.axes)
-    shapes = jax.eval_shape(block_function(traced, axes), *inputs)
+    extents = [plan.block[i] for i, axis in enumerate(plan.axes) if plan.is_traced(axis)] + [plan.block[-1]]
+    shapes = jax.tree.map(lambda one: jax.ShapeDtypeStruct((*extents, *one.shape), one.dtype), traced.stage.out_info)
     return Block(plan, key, tuple(plan.block), Drawn(inputs, shapes), alone=False)
 
 
