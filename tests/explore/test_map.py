@@ -174,6 +174,12 @@ def test_refinement_follows_a_line_out_of_its_box_and_stops_at_its_budget():
     assert (flat.filled() == 1).all()
 
 
+def test_refinement_follows_a_tongue_into_boxes_whose_corners_agree():
+    tongue = lambda cells: [int((i <= 6 and j <= 20) or (i <= 50 and 6 <= j <= 10)) for i, j in cells]  # noqa: E731
+    region = refine((65, 33), tongue, stride=16, most=10_000)
+    np.testing.assert_array_equal(region.filled(), [tongue([(i, j) for j in range(33)]) for i in range(65)])
+
+
 def test_contours_skip_what_is_not_finite_and_close():
     x, y = np.meshgrid(np.arange(21.0), np.arange(21.0), indexing="ij")
     disc = np.hypot(x - 10, y - 10) - 6.3
