@@ -217,8 +217,8 @@ def doctor(as_json: Json = False) -> None:
     print_json(found) if as_json else print_pairs(found)
 
 
-for command in (inspect.replay, inspect.compare, inspect.export, inspect.calibrate):
-    app.command()(command)
+for each in (inspect.replay, inspect.compare, inspect.export, inspect.calibrate):
+    app.command()(each)
 app.command("describe")(describe_network)
 app.command()(refute_claims)
 
