@@ -64,7 +64,7 @@ def refine(shape: Cell, judge: Callable[[list[Cell]], Sequence[int]], *, stride:
     >>> disc = lambda cells: [int((i - 30) ** 2 + (j - 30) ** 2 < 400) for i, j in cells]
     >>> region = refine((65, 65), disc, most=65 * 65 // 5)
     >>> region.judged, int(region.filled().sum()), sum(disc(list(np.ndindex(65, 65))))
-    (453, 1245, 1245)
+    (625, 1245, 1245)
     """
     codes = np.full(shape, UNKNOWN, np.int8)
     across, up = (sorted({*range(0, n, stride), n - 1}) for n in shape)

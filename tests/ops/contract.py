@@ -73,10 +73,10 @@ def _first_derivatives_match(fn, args, forward, reverse, direction, weights, *, 
 
     @jax.jit
     def compare(start, direction_, weights_):
-        difference = lambda e: ravel_pytree(  # noqa: E731
-            jax.tree.map(lambda a, b: (a - b) / (2 * step), fn(*unravel(start + e)), fn(*unravel(start - e)))
-        )[0]
-        transposed = jax.lax.map(difference, step * jnp.eye(start.size, dtype=start.dtype))  # one row per input
+        moves = step * jnp.eye(start.size, dtype=start.dtype)
+        points = jnp.concatenate([start[None] + moves, start[None] - moves])
+        values = jax.lax.map(lambda point: ravel_pytree(fn(*unravel(point)))[0], points)
+        transposed = (values[: start.size] - values[start.size :]) / (2 * step)  # one row per input
         x = unravel(start)
         pushed, pulled = (ravel_pytree(tree)[0] for tree in (forward(*x), reverse(*x)))
         return (pushed, pulled), (direction_ @ transposed, transposed @ weights_)
