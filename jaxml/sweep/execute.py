@@ -27,6 +27,8 @@ from jaxml.sweep.trace import MISSING, STATUS, Traced
 
 _ONE_AT_A_TIME = threading.Lock()
 """Held while a block that must run alone computes a chunk."""
+_LAST_PROGRAMS: deque[Any] = deque(maxlen=16)
+"""The programs compiled last. Freeing one takes as long as a small one runs, so it waits until others replace it."""
 _POLL_SECONDS = 0.2
 """How long a signal may wait for an answer."""
 
@@ -194,6 +196,7 @@ class Execution:
             return replace(self.blocks[known], plan=self.plan)
         begin = time.perf_counter()
         block = compile_block(traced, self.plan, self.key)
+        _LAST_PROGRAMS.append(block.compiled)
         if self.blocks is not None:
             self.blocks[known] = block
         self.timing.compile_seconds += time.perf_counter() - begin
