@@ -30,7 +30,7 @@ PEERS = {
     "ops-batch_norm": ("batch norm in training", "torch, channels last"),
     "learn-roc_auc": ("areas under 1,000 ROC curves", "scikit-learn loop"),
     "learn-l1_logistic": ("1,024 L1-logistic fits to a certificate", "scikit-learn, skglm"),
-    "learn-boosting": ("256 boosted models", "scikit-learn loop"),
+    "learn-boosting": ("boosting, 256 models at once and single ones", "scikit-learn, xgboost, lightgbm"),
     "learn-forest": ("1,000 bagged trees", "scikit-learn"),
     "nn-resnet18": ("ResNet-18, forward and training step", "torch, channels last"),
 }
