@@ -96,7 +96,7 @@ def compare(kind, is_classes, split):
         (X, y), (X_test, y_test) = split(seed)
         targets = y.astype(np.int32 if is_classes else np.float32)
         predicted = np.asarray(
-            forecast(jax.random.key(seed), jnp.asarray(X), jnp.asarray(targets), jnp.asarray(X_test))
+            forecast(jax.random.key(1000 + seed), jnp.asarray(X), jnp.asarray(targets), jnp.asarray(X_test))
         )
         peer = theirs(kind, classes, seed).fit(X, y).predict(X_test)
         pairs.append((score(y_test, predicted), score(y_test, peer)))
