@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import pytest
+from jax.core import Tracer
 
 from tests.ops import contract
 
@@ -10,7 +11,7 @@ X = jnp.array([[0.5, 1.5], [2.5, 3.5]])
 
 
 def test_an_op_that_differs_under_jit_is_noticed():
-    broken = lambda x: x + (1.0 if isinstance(x, jax.core.Tracer) else 0.0)  # noqa: E731
+    broken = lambda x: x + (1.0 if isinstance(x, Tracer) else 0.0)  # noqa: E731
     with pytest.raises(AssertionError):
         contract.jit_equals_eager(broken, X)
 
