@@ -17,7 +17,7 @@ import yaml
 from jaxml.claims.card import CellResult, ClaimCard, SuiteCard, Verdicts
 from jaxml.report.answers import unit_of
 from jaxml.report.words import MARKS, WORDS, number, place
-from jaxml.run_directory import find_runs
+from jaxml.runs.directory import find_runs
 
 ROOT = Path(__file__).resolve().parent.parent
 STORED = ROOT / "docs" / "scoreboard"

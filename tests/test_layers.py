@@ -9,7 +9,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PURE = {"ops", "learn", "nn", "data"}
-ENGINE = {"sweep", "claims", "report", "config", "runner", "cli"}
 ALLOWED = {
     "ops": set(),
     "learn": {"ops"},
@@ -18,7 +17,10 @@ ALLOWED = {
     "sweep": {"errors"},
     "claims": {"errors", "sweep"},
     "config": {"errors", "sweep", "claims", "experiment"},
-    "report": {"cache", "errors", "sweep", "claims", "run_directory", "experiment"},
+    "runs": {"errors", "sweep", "claims"},
+    "report": {"cache", "errors", "sweep", "claims", "runs", "experiment"},
+    "runner": {"backend", "errors", "experiment", "sweep", "claims", "config", "runs", "report", "explore"},
+    "explore": {"backend", "errors", "experiment", "sweep", "claims", "config", "runs", "report"},
 }
 
 

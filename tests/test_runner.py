@@ -13,7 +13,7 @@ import pytest
 
 import jaxml
 from jaxml.errors import ConfigError
-from jaxml.run_directory import RunDirectory
+from jaxml.runs.directory import RunDirectory
 from jaxml.scaffold import scaffold
 
 FILES = {
@@ -140,7 +140,7 @@ def test_the_commands(project, finished):
 
 
 def test_a_cell_is_shown_and_replayed_alone(project, finished):
-    from jaxml.replay import read_cell, replay
+    from jaxml.runner.replay import read_cell, replay
 
     cell = "estimator=median,outliers=0.1,seed=3"
     shown = json.loads(command(project, "show", str(finished.path), "--cell", cell, "--json").stdout)
@@ -175,7 +175,7 @@ def test_export_holds_the_results(finished, tmp_path, kind):
     import pandas
     import xarray
 
-    from jaxml.comparison import export
+    from jaxml.runs.comparison import export
 
     path = export(finished.directory, kind, tmp_path / "out")
     if kind == "csv":
@@ -192,7 +192,7 @@ def test_export_to_an_mlflow_file_store(finished, tmp_path):
     """The layout that MLflow 3 reads back; a second export adds nothing."""
     import yaml
 
-    from jaxml.comparison import export
+    from jaxml.runs.comparison import export
 
     for _ in range(2):
         store = export(finished.directory, "mlflow", tmp_path / "mlruns")
@@ -234,7 +234,7 @@ def test_a_full_disk_is_told_and_noted(project):
 
 
 def test_plan_tells_what_it_costs_and_what_it_can_see(project):
-    from jaxml.planning import describe
+    from jaxml.runner.planning import describe
 
     told = describe(project / "configs/demo.yaml", probe=True)
     assert told["sweep"]["programs"] == 2

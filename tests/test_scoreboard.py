@@ -10,7 +10,7 @@ import pytest
 
 from jaxml.claims.card import SuiteCard, Verdicts
 from jaxml.claims.verdict import ClaimVerdict, Decision, SuiteReport
-from jaxml.run_directory import RunDirectory
+from jaxml.runs.directory import RunDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "outlier_shares"

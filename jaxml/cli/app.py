@@ -57,13 +57,13 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Decide the claims of a config."""
-    from jaxml.certify import certify as certify_run
     from jaxml.claims.certificate import marked
     from jaxml.claims.mapped import read_maps
     from jaxml.cli.progress import live
     from jaxml.cli.tables import print_certificate, print_maps, print_verdicts
-    from jaxml.comparison import changed_verdicts, read_verdicts
+    from jaxml.explore.certify import certify as certify_run
     from jaxml.runner import run as run_config
+    from jaxml.runs.comparison import changed_verdicts, read_verdicts
 
     if certify and smoke:
         raise ConfigError("run: --certify needs a verdict, and a --smoke run has none.")
@@ -112,7 +112,7 @@ def plan(
 ) -> None:
     """Say what a run would compute and what it can resolve."""
     from jaxml.cli.tables import print_plan
-    from jaxml.planning import describe
+    from jaxml.runner.planning import describe
 
     description = describe(config, overrides or (), probe=probe)
     print_json(description) if as_json else print_plan(description)
@@ -141,8 +141,8 @@ def validate(
 @app.command("list")
 def list_(runs: Runs = Path("runs"), as_json: Json = False) -> None:
     """List this project's configs and its runs."""
+    from jaxml.cli.listing import list_configs, list_runs
     from jaxml.cli.tables import print_listing
-    from jaxml.listing import list_configs, list_runs
 
     listing = {"configs": list_configs(Path.cwd()), "runs": list_runs(runs)}
     print_json(listing) if as_json else print_listing(listing)
@@ -162,7 +162,7 @@ def show(
 
     directory = find(run, runs)
     if cell:
-        from jaxml.replay import cell_values, read_cell
+        from jaxml.runner.replay import cell_values, read_cell
 
         values = {name: value.tolist() for name, value in cell_values(directory, read_cell(cell)).items()}
         print_json(values) if as_json else print_pairs(values)
@@ -206,7 +206,7 @@ def doctor(as_json: Json = False) -> None:
     """Show devices, versions and the compile cache."""
     from jaxml.cache import cache_folder
     from jaxml.cli.tables import print_pairs
-    from jaxml.environment import describe_environment
+    from jaxml.runs.environment import describe_environment
 
     folder = cache_folder("programs")
     files = [file for file in folder.rglob("*") if file.is_file()]

@@ -17,8 +17,8 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Run one trial of a run again, alone."""
-    from jaxml import replay as replaying
     from jaxml.cli.tables import print_replay
+    from jaxml.runner import replay as replaying
 
     directory, pins = find(run, runs), replaying.read_cell(cell)
     arguments: tuple[Any, ...] = (directory, pins, Path.cwd())
@@ -38,8 +38,8 @@ def compare(
 ) -> None:
     """Show only what differs between two runs."""
     from jaxml.cli.tables import print_comparison
-    from jaxml.comparison import compare as compare_runs
-    from jaxml.run_directory import RunDirectory
+    from jaxml.runs.comparison import compare as compare_runs
+    from jaxml.runs.directory import RunDirectory
 
     found = compare_runs(RunDirectory.open(first), RunDirectory.open(second))
     print_json(found) if as_json else print_comparison(found)
@@ -52,7 +52,7 @@ def export(
     runs: Runs = Path("runs"),
 ) -> None:
     """Write the results of a run for other tools."""
-    from jaxml.comparison import export as export_run
+    from jaxml.runs.comparison import export as export_run
 
     echo(f"wrote {export_run(find(run, runs), to, target)}")
 

@@ -21,7 +21,7 @@ def find(run: Path | None, runs: Path) -> Any:
     Raises:
         ConfigError: when there is none.
     """
-    from jaxml.run_directory import RunDirectory, find_runs
+    from jaxml.runs.directory import RunDirectory, find_runs
 
     if run is not None:
         return RunDirectory.open(run)

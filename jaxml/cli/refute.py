@@ -22,7 +22,7 @@ def refute(
 ) -> None:
     """Search a claim's domain for a counter-example."""
     from jaxml.cli.progress import live
-    from jaxml.refute import refute as search
+    from jaxml.explore.refute import refute as search
 
     with live(quiet=as_json) as display:
         reports = search(config, overrides or (), claims=claim or (), points=points, notify=display.notify)

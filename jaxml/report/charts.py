@@ -11,7 +11,7 @@ from jaxml.errors import ConfigError
 from jaxml.report.axes import Spec, left_axis, placed
 from jaxml.report.series import Series, read_series
 from jaxml.report.words import phrase
-from jaxml.run_directory import RunDirectory
+from jaxml.runs.directory import RunDirectory
 
 PLAIN = {"titleFontWeight": "normal", "titleFontSize": 12, "labelFontSize": 11}
 PICTURE: Spec = {

@@ -21,7 +21,7 @@ from jaxml.report.charts import legend, panels
 from jaxml.report.provenance import cost_of, flat, grid_of
 from jaxml.report.series import Series, read_series
 from jaxml.report.words import MARKS, WORDS, interval, number, phrase
-from jaxml.run_directory import RunDirectory
+from jaxml.runs.directory import RunDirectory
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_ROWS = 500

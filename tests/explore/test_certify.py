@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import jaxml
-from jaxml import certify
 from jaxml.claims.certificate import Certificate, Check, flips, marked, read_certificate
 from jaxml.claims.intervals import union_interval
 from jaxml.errors import ConfigError
 from jaxml.experiment import load_experiment
+from jaxml.explore import certify
 from jaxml.runner import judge_again
 from tests.explore.planted import CONFIG, project
 

@@ -13,8 +13,8 @@ from jaxml.claims.region import UNKNOWN, contour, refine, unit_boxes
 from jaxml.config import load_config
 from jaxml.errors import ConfigError, RunError
 from jaxml.experiment import load_experiment
-from jaxml.mapping import fill_maps
-from jaxml.run_directory import RunDirectory
+from jaxml.explore.mapping import fill_maps
+from jaxml.runs.directory import RunDirectory
 from jaxml.sweep.points import Points
 from tests.explore.planted import CONFIG, MAP, project
 

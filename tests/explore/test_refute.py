@@ -11,7 +11,7 @@ import pytest
 from jaxml.claims.refutation import Refutation
 from jaxml.config import json_schema, load_config
 from jaxml.errors import ConfigError
-from jaxml.refute import Domain, refute
+from jaxml.explore.refute import Domain, refute
 from tests.explore.planted import CONFIG, project
 
 WIDE = "domain:\n  high:\n    axes: {x: {low: 0.0, high: 2.0}, y: {low: 0.0, high: 2.0}}\n"

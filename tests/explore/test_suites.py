@@ -6,12 +6,12 @@ import pytest
 
 import jaxml
 from jaxml.claims.card import Verdicts
-from jaxml.comparison import changed_verdicts
 from jaxml.config import json_schema, load_config
 from jaxml.errors import ConfigError, RunError, TrialError
 from jaxml.experiment import load_experiment
 from jaxml.runner import judge_again
-from jaxml.suites import read_suites, run_suites
+from jaxml.runner.suites import read_suites, run_suites
+from jaxml.runs.comparison import changed_verdicts
 from tests.explore.planted import CONFIG, project
 
 SUITES = """suites:

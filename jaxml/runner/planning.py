@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxml.backend import prepare_backend
 from jaxml.claims.cells import cells_of
 from jaxml.config import LoadedConfig, load_config
 from jaxml.experiment import load_experiment
-from jaxml.runner import prepare_backend
 
 
 def describe(config: str | Path, overrides: Sequence[str] = (), *, probe: bool = False) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
-from jaxml.run_directory import RunDirectory
+from jaxml.runs.directory import RunDirectory
 
 if TYPE_CHECKING:
     import xarray

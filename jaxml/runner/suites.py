@@ -7,7 +7,7 @@ from jaxml.claims.card import SuiteCard
 from jaxml.config import LoadedConfig
 from jaxml.errors import ConfigError, RunError, TrialError, nearest
 from jaxml.experiment import Experiment
-from jaxml.run_directory import RunDirectory
+from jaxml.runs.directory import RunDirectory
 
 FILE = "suites.json"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxml.errors import ConfigError, StoreError
-from jaxml.run_directory import RunDirectory
+from jaxml.runs.directory import RunDirectory
 
 
 def finished_run(path: str | Path) -> RunDirectory:

@@ -24,7 +24,7 @@ from jaxml.config.load import posed
 from jaxml.config.models import MapSpec, RunConfig
 from jaxml.errors import ConfigError, StoreError
 from jaxml.experiment import Experiment
-from jaxml.run_directory import RunDirectory
+from jaxml.runs.directory import RunDirectory
 from jaxml.sweep.grid import Axis
 from jaxml.sweep.points import Points
 

@@ -2,9 +2,7 @@
 
 import dataclasses
 import datetime
-import hashlib
 import json
-import shlex
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from jaxml.backend import prepare_backend
 from jaxml.claims.card import Verdicts
-from jaxml.claims.certificate import marked, read_certificate
 from jaxml.claims.spec import spec_hash
 from jaxml.config import LoadedConfig, load_config
 from jaxml.errors import ConfigError, JaxmlError, RunError
-from jaxml.experiment import Experiment, experiment_path, load_experiment
-from jaxml.run_directory import RunDirectory, find_runs
-from jaxml.sweep.grid import Axis
+from jaxml.experiment import Experiment, load_experiment
+from jaxml.runner.judging import derive, judge_run
+from jaxml.runner.programs import trace_programs
+from jaxml.runner.spec import command_of, plain, spec_of
+from jaxml.runs.directory import RunDirectory, find_runs
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -103,8 +103,8 @@ def run(
 
     It is not a search: what it computes and how it decides stand in the config before the first trial.
     """
-    from jaxml.extending import extended_spec, finished_run, take_over
-    from jaxml.suites import check_suites
+    from jaxml.runner.extending import extended_spec, finished_run, take_over
+    from jaxml.runner.suites import check_suites
     from jaxml.sweep.executors import opened
 
     loaded = load_config(config, overrides, smoke=smoke, maps=maps)
@@ -114,7 +114,7 @@ def run(
     notify(f"tracing {len(loaded.plan.programs())} programs")
     traced = trace_programs(loaded, experiment)
     if loaded.config.map:
-        from jaxml.mapping import check_maps
+        from jaxml.explore.mapping import check_maps
 
         check_maps(loaded, experiment)
     check_suites(loaded, experiment)
@@ -153,13 +153,13 @@ def _run(
     progress: "Callable[[Progress], None] | None",
     notify: Callable[[str], None],
 ) -> Run:
-    from jaxml.environment import describe_environment
+    from jaxml.runs.environment import describe_environment
     from jaxml.sweep import run_plan
 
     config = loaded.config
     directory.set_status("running")
     directory.write("config.yaml", loaded.document.text)
-    directory.write("resolved.yaml", yaml.safe_dump(_plain(config.model_dump()), sort_keys=False, allow_unicode=True))
+    directory.write("resolved.yaml", yaml.safe_dump(plain(config.model_dump()), sort_keys=False, allow_unicode=True))
     digest = directory.freeze_spec(spec)
     directory.write_json("environment.json", describe_environment(loaded.root) | {"command": command_of(loaded)})
     directory.write_json("figures.json", [dataclasses.asdict(figure) for figure in experiment.figures])
@@ -180,14 +180,14 @@ def _run(
     directory.log(f"computed: {json.dumps(dict(results.attrs), default=str)}")
     derive(results, experiment, directory)
     if config.suites:
-        from jaxml.suites import run_suites
+        from jaxml.runner.suites import run_suites
 
         run_suites(loaded, experiment, directory, notify)
     notify("judging")
     verdicts = judge_run(directory, exploratory=_why_exploratory(loaded))
     directory.log("; ".join(f"{name}: {word}" for name, word in verdicts.words.items()) or "no claims")
     if config.map:
-        from jaxml.mapping import fill_maps
+        from jaxml.explore.mapping import fill_maps
 
         fill_maps(loaded, experiment, directory, notify)
     from jaxml.report import write_report
@@ -202,137 +202,6 @@ def _run(
         )
     directory.set_status("finished")
     return Run(directory, verdicts)
-
-
-def prepare_backend(precision: str) -> None:
-    """Set JAX up for a run: precision, and a private cache of compiled programs."""
-    import jax
-
-    from jaxml.cache import cache_folder
-
-    jax.config.update("jax_enable_x64", precision == "float64")
-    if getattr(jax.config, "jax_compilation_cache_dir", None) is None:
-        jax.config.update("jax_compilation_cache_dir", str(cache_folder("programs")))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-
-
-def spec_of(loaded: LoadedConfig) -> dict[str, Any]:
-    """What is frozen before the first trial: the claims, the whole grid, the seeds, the looks, and the trial's code."""
-    config = loaded.config
-    source = experiment_path(config.experiment, loaded.root).read_bytes()
-    return {
-        "name": config.name,
-        "experiment": config.experiment,
-        "experiment_sha256": hashlib.sha256(source).hexdigest(),
-        "axes": {axis.name: [dict(point) for point in axis.points] for axis in loaded.plan.axes},
-        "fixed": dict(loaded.plan.fixed),
-        "seeds": config.seeds,
-        "tuning_seeds": config.tuning_seeds,
-        "master_key": config.master_key,
-        "looks": list(config.looks),
-        "alpha": config.alpha,
-        "precision": config.precision,
-        "dependent_splits": [_plain(split.model_dump()) for split in config.dependent_splits],
-        "claims": {name: _plain(claim.model_dump()) for name, claim in config.claims.items()},
-        "suites": {name: suite.model_dump() for name, suite in config.suites.items()},
-    }
-
-
-def judge_run(directory: RunDirectory, *, exploratory: str = "") -> Verdicts:
-    """Decide the claims of a run directory from what it holds, and write verdicts.json.
-
-    Args:
-        directory: a run whose results are complete.
-        exploratory: a reason known to the caller why nothing may be decided.
-    """
-    from jaxml.claims.judge import judge
-    from jaxml.claims.spec import Claim, DependentSplits
-    from jaxml.extending import why_extended
-    from jaxml.suites import read_suites
-
-    held = directory.read_json("spec.json")
-    spec, results = held["spec"], directory.results()
-    recorded = str(results.attrs.get("spec_sha256", ""))
-    why = exploratory or why_extended(spec) or directory.spec_is_frozen(recorded)
-    claims = {name: Claim.model_validate(claim, strict=False) for name, claim in spec["claims"].items()}
-    cards = judge(
-        results,
-        claims,
-        [Axis(name, tuple(points)) for name, points in spec["axes"].items()],
-        looks=spec["looks"],
-        alpha=spec["alpha"],
-        splits=[DependentSplits.model_validate(split) for split in spec["dependent_splits"]],
-    )
-    verdicts = Verdicts(status="exploratory" if why else "confirmatory", why=why, spec_sha256=recorded, claims=cards)
-    verdicts = dataclasses.replace(verdicts, suites=read_suites(directory))
-    verdicts = marked(verdicts, read_certificate(directory.path))
-    directory.write_json("verdicts.json", verdicts.to_json())
-    return verdicts
-
-
-def judge_again(directory: RunDirectory) -> Verdicts:
-    """Decide a finished run anew from its directory; a run that was exploratory stays so.
-
-    Raises:
-        RunError: when the run never finished.
-    """
-    if directory.status != "finished":
-        raise RunError(f"{directory.path}: this run is {directory.status}; run its config to completion first.")
-    before = directory.verdicts()
-    return judge_run(directory, exploratory=before.why if before.status == "exploratory" else "")
-
-
-def derive(results: "xarray.Dataset", experiment: Experiment, directory: RunDirectory) -> None:
-    """Compute the experiment's estimands and keep them beside the results."""
-    if not experiment.estimands:
-        return
-    import xarray
-
-    from jaxml.sweep.store import write_dataset
-
-    derived = {}
-    for name, estimand in experiment.estimands.items():
-        values = estimand(results)
-        if not isinstance(values, xarray.DataArray) or "seed" not in values.dims:
-            raise RunError(f"estimand '{name}' must return an xarray.DataArray that keeps the axis 'seed'.")
-        derived[name] = values.drop_vars([c for c in values.coords if c not in values.dims], errors="ignore")
-    write_dataset(xarray.Dataset(derived), directory.path / "estimands.zarr")
-
-
-def trace_programs(loaded: LoadedConfig, experiment: Experiment) -> "list[Traced]":
-    """Trace the programs, and check what cannot be read from the trial's signature: names of outputs and estimands.
-
-    Raises:
-        ConfigError: when a claim, a control or a figure names a quantity that does not exist.
-    """
-    from jaxml.errors import nearest
-    from jaxml.sweep.trace import all_outputs, master_key, trace
-
-    key = master_key(loaded.config.master_key)
-    traced = [trace(experiment.trial, loaded.plan, program, key) for program in loaded.plan.programs()]
-    outputs = all_outputs(traced)
-    own = ("status", "nonfinite")  # the engine's marks are not for claims
-    known = [*(name for name in outputs if not name.startswith(own)), *experiment.estimands]
-    for name, claim in loaded.config.claims.items():
-        asked = {"estimand": claim.estimand, "tune": claim.tune.goal if claim.tune else None}
-        asked |= {
-            f"controls.{kind}.{control.name}.estimand": control.estimand
-            for kind in ("negative", "positive")
-            for control in getattr(claim.controls, kind)
-        }
-        for place, wanted in asked.items():
-            if wanted is not None and wanted not in known:
-                where = loaded.document.place(["claims", name, *place.split(".")])
-                raise ConfigError(f"{where}: the trial returns no '{wanted}'. {nearest(wanted, known)}")
-    for figure in experiment.figures:
-        if figure.y not in known:
-            raise ConfigError(f"figure '{figure.title}': the trial returns no '{figure.y}'. {nearest(figure.y, known)}")
-    return traced
-
-
-def command_of(loaded: LoadedConfig) -> str:
-    """The command that repeats a run."""
-    return shlex.join(["jaxml", "run", loaded.document.name, *loaded.overrides])
 
 
 def _prepare_ahead() -> None:
@@ -365,10 +234,3 @@ def _note_failure(directory: RunDirectory, error: Exception) -> None:
         directory.log(f"failed: {error!r}")
     except JaxmlError:
         pass
-
-
-def _plain(value: Any) -> Any:
-    """Tuples as lists, so that YAML and JSON read back what was written."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxml.backend import prepare_backend
 from jaxml.claims.posing import Posed
 from jaxml.claims.refutation import CounterExample, Refutation
 from jaxml.config import LoadedConfig, load_config
@@ -20,8 +21,7 @@ from jaxml.config.load import posed
 from jaxml.config.models import DomainSpec
 from jaxml.errors import ConfigError, nearest
 from jaxml.experiment import Experiment, load_experiment
-from jaxml.mapping import refuse_derived
-from jaxml.runner import prepare_backend
+from jaxml.explore.mapping import refuse_derived
 from jaxml.sweep.points import Points
 
 FRESH = 1_000_000

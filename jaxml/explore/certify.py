@@ -17,7 +17,7 @@ from pathlib import Path
 from jaxml.claims.card import Verdicts
 from jaxml.claims.certificate import FILE, MASTER_KEY, Certificate, Check, flips, marked
 from jaxml.errors import ConfigError
-from jaxml.run_directory import RunDirectory
+from jaxml.runs.directory import RunDirectory
 
 CHECKS = ("chunk size", "device count", "float64", "matmul precision", MASTER_KEY)
 DEVICES = "--xla_force_host_platform_device_count"

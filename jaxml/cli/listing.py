@@ -5,7 +5,7 @@ from typing import Any
 
 from jaxml.config.document import read_document
 from jaxml.errors import JaxmlError
-from jaxml.run_directory import find_runs
+from jaxml.runs.directory import find_runs
 
 
 def list_configs(root: Path) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxml.claims.cells import locate
 from jaxml.config.document import parse_value
 from jaxml.errors import ConfigError
-from jaxml.run_directory import RunDirectory
+from jaxml.runs.directory import RunDirectory
 from jaxml.sweep.grid import Axis
 
 
@@ -59,8 +59,8 @@ def replay(directory: RunDirectory, pins: Mapping[str, Any], root: Path, *, debu
     """
     import jax
 
+    from jaxml.backend import prepare_backend
     from jaxml.experiment import load_experiment
-    from jaxml.runner import prepare_backend
     from jaxml.sweep.curve import Curve
     from jaxml.sweep.trace import master_key
 

@@ -1,0 +1,75 @@
+"""From the results of a run directory to its estimands and verdicts."""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from jaxml.claims.card import Verdicts
+from jaxml.claims.certificate import marked, read_certificate
+from jaxml.errors import RunError
+from jaxml.experiment import Experiment
+from jaxml.runs.directory import RunDirectory
+from jaxml.sweep.grid import Axis
+
+if TYPE_CHECKING:
+    import xarray
+
+
+def derive(results: "xarray.Dataset", experiment: Experiment, directory: RunDirectory) -> None:
+    """Compute the experiment's estimands and keep them beside the results."""
+    if not experiment.estimands:
+        return
+    import xarray
+
+    from jaxml.sweep.store import write_dataset
+
+    derived = {}
+    for name, estimand in experiment.estimands.items():
+        values = estimand(results)
+        if not isinstance(values, xarray.DataArray) or "seed" not in values.dims:
+            raise RunError(f"estimand '{name}' must return an xarray.DataArray that keeps the axis 'seed'.")
+        derived[name] = values.drop_vars([c for c in values.coords if c not in values.dims], errors="ignore")
+    write_dataset(xarray.Dataset(derived), directory.path / "estimands.zarr")
+
+
+def judge_run(directory: RunDirectory, *, exploratory: str = "") -> Verdicts:
+    """Decide the claims of a run directory from what it holds, and write verdicts.json.
+
+    Args:
+        directory: a run whose results are complete.
+        exploratory: a reason known to the caller why nothing may be decided.
+    """
+    from jaxml.claims.judge import judge
+    from jaxml.claims.spec import Claim, DependentSplits
+    from jaxml.runner.extending import why_extended
+    from jaxml.runner.suites import read_suites
+
+    held = directory.read_json("spec.json")
+    spec, results = held["spec"], directory.results()
+    recorded = str(results.attrs.get("spec_sha256", ""))
+    why = exploratory or why_extended(spec) or directory.spec_is_frozen(recorded)
+    claims = {name: Claim.model_validate(claim, strict=False) for name, claim in spec["claims"].items()}
+    cards = judge(
+        results,
+        claims,
+        [Axis(name, tuple(points)) for name, points in spec["axes"].items()],
+        looks=spec["looks"],
+        alpha=spec["alpha"],
+        splits=[DependentSplits.model_validate(split) for split in spec["dependent_splits"]],
+    )
+    verdicts = Verdicts(status="exploratory" if why else "confirmatory", why=why, spec_sha256=recorded, claims=cards)
+    verdicts = dataclasses.replace(verdicts, suites=read_suites(directory))
+    verdicts = marked(verdicts, read_certificate(directory.path))
+    directory.write_json("verdicts.json", verdicts.to_json())
+    return verdicts
+
+
+def judge_again(directory: RunDirectory) -> Verdicts:
+    """Decide a finished run anew from its directory; a run that was exploratory stays so.
+
+    Raises:
+        RunError: when the run never finished.
+    """
+    if directory.status != "finished":
+        raise RunError(f"{directory.path}: this run is {directory.status}; run its config to completion first.")
+    before = directory.verdicts()
+    return judge_run(directory, exploratory=before.why if before.status == "exploratory" else "")

@@ -1,0 +1,43 @@
+"""What a run freezes before its first trial, and the command that repeats it."""
+
+import hashlib
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from jaxml.config import LoadedConfig
+from jaxml.experiment import experiment_path
+
+
+def spec_of(loaded: LoadedConfig) -> dict[str, Any]:
+    """What is frozen before the first trial: the claims, the whole grid, the seeds, the looks, and the trial's code."""
+    config = loaded.config
+    source = experiment_path(config.experiment, loaded.root).read_bytes()
+    return {
+        "name": config.name,
+        "experiment": config.experiment,
+        "experiment_sha256": hashlib.sha256(source).hexdigest(),
+        "axes": {axis.name: [dict(point) for point in axis.points] for axis in loaded.plan.axes},
+        "fixed": dict(loaded.plan.fixed),
+        "seeds": config.seeds,
+        "tuning_seeds": config.tuning_seeds,
+        "master_key": config.master_key,
+        "looks": list(config.looks),
+        "alpha": config.alpha,
+        "precision": config.precision,
+        "dependent_splits": [plain(split.model_dump()) for split in config.dependent_splits],
+        "claims": {name: plain(claim.model_dump()) for name, claim in config.claims.items()},
+        "suites": {name: suite.model_dump() for name, suite in config.suites.items()},
+    }
+
+
+def command_of(loaded: LoadedConfig) -> str:
+    """The command that repeats a run."""
+    return shlex.join(["jaxml", "run", loaded.document.name, *loaded.overrides])
+
+
+def plain(value: Any) -> Any:
+    """Tuples as lists, so that YAML and JSON read back what was written."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
