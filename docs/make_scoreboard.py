@@ -1,8 +1,8 @@
 """Write docs/scoreboard.md, one line for every claim, from the verdicts stored in docs/scoreboard.
 
 ``python docs/make_scoreboard.py RUNS`` first stores the verdicts of the newest finished run of every config found under
-RUNS, without what varies from run to run; ``make scoreboard`` runs all configs and does that. Nothing is written by
-hand but docs/scoreboard/literature.yaml: values that others have published, with their source.
+RUNS, without what varies from run to run, coded values by name; ``make scoreboard`` runs all configs and does that.
+Nothing is written by hand but docs/scoreboard/literature.yaml: values that others have published, with their source.
 """
 
 import json
@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from jaxml.claims.card import CellResult, ClaimCard, SuiteCard, Verdicts
+from jaxml.claims.labels import named_verdicts, read_labels
 from jaxml.report.answers import unit_of
 from jaxml.report.words import MARKS, WORDS, number, place
 from jaxml.runs.directory import find_runs
@@ -51,7 +52,8 @@ def store(runs: Path) -> list[str]:
         verdicts = directory.verdicts()
         if verdicts.status == "confirmatory":
             STORED.mkdir(exist_ok=True)
-            text = json.dumps(slim(verdicts), indent=0, allow_nan=False, ensure_ascii=False)
+            shown = named_verdicts(verdicts, read_labels(directory.path))
+            text = json.dumps(slim(shown), indent=0, allow_nan=False, ensure_ascii=False)
             (STORED / f"{name}.json").write_text(text + "\n", encoding="utf-8")
             done.append(name)
     return sorted(done)

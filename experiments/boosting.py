@@ -18,6 +18,7 @@ from jaxml.learn import adaboost, bin_features, decision_tree, predict_tree, sta
 if TYPE_CHECKING:
     import xarray
 
+PROBLEMS = ("sum of features", "rings", "parity", "digits 3 and 8")
 DIGITS = load_problem("digits")
 PAIR = (DIGITS.y == 3) | (DIGITS.y == 8)
 
@@ -73,6 +74,7 @@ def error_by_round(results: "xarray.Dataset") -> "xarray.DataArray":
 
 experiment = Experiment(
     trial=trial,
+    labels={"problem": dict(enumerate(PROBLEMS))},
     estimands={"fresh_error": error_by_round},
     figures=(
         Figure("Error on fresh rows by the number of rounds", y="fresh_error", x="round", lines="depth",

@@ -50,6 +50,7 @@ def trial(
 
 experiment = Experiment(
     trial=trial,
+    labels={"snapped": {0.0: "no", 1.0: "yes"}},
     figures=(
         Figure("Share of the kept boxes that only one convention keeps", y="distance", x="scale", lines="threshold",
                panels="snapped", log_x=True),

@@ -9,17 +9,13 @@ Ways of pooling, by number: 0 RoIPool, 1 RoIAlign, 2 RoIAlign with the largest o
 integral over the bin.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxml import Experiment, Figure, Traced
 from jaxml.ops import prroi_pool, roi_align, roi_pool
-
-if TYPE_CHECKING:
-    import xarray
 
 POOLINGS = ("RoIPool", "RoIAlign", "RoIAlign, maximum", "PrRoIPool")
 
@@ -71,22 +67,13 @@ def trial(
     return {"evenness": evenness.mean(), "agreement": cosine.mean()}
 
 
-def by_way(results: "xarray.Dataset", name: str) -> "xarray.DataArray":
-    """An output along an axis of the poolings' names."""
-    names = [POOLINGS[i] for i in results.pooling.values]
-    return results[name].rename(pooling="way").assign_coords(way=np.asarray(names, object))
-
-
 experiment = Experiment(
     trial=trial,
-    estimands={
-        "evenness_by_way": lambda results: by_way(results, "evenness"),
-        "agreement_by_way": lambda results: by_way(results, "agreement"),
-    },
+    labels={"pooling": dict(enumerate(POOLINGS))},
     figures=(
-        Figure("Evenness of the pooled values along a way of one cell (0: one jump)", y="evenness_by_way", x="side",
-               lines="way", log_x=True),
+        Figure("Evenness of the pooled values along a way of one cell (0: one jump)", y="evenness", x="side",
+               lines="pooling", log_x=True),
         Figure("Agreement of the derivative in the box with a difference over a quarter of a cell",
-               y="agreement_by_way", x="side", lines="way", log_x=True),
+               y="agreement", x="side", lines="pooling", log_x=True),
     ),
 )  # fmt: skip

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxml import Experiment, Figure, Traced
 from jaxml.data import ar_design, load_problem
@@ -65,26 +64,21 @@ def trial(
     return {"steps_needed": jnp.where(enough.any(), enough.argmax() + 1, steps).astype(float)}
 
 
-def named(values: "xarray.DataArray") -> "xarray.DataArray":
-    """Values along an axis of the losses' names."""
-    names = [LOSSES[i] for i in values.loss.values]
-    return values.rename(loss="loss_name").assign_coords(loss_name=np.asarray(names, object))
-
-
-def by_loss(results: "xarray.Dataset") -> "xarray.DataArray":
-    """Steps needed by the name of the loss, at the rate that did best on the tuning seeds."""
+def at_best_rate(results: "xarray.Dataset") -> "xarray.DataArray":
+    """Steps needed at the rate that did best on the tuning seeds."""
     values = results.steps_needed
     tuning = values.sel(seed=values.seed[values.seed < 0]).mean("seed")
-    return named(values.isel(rate=tuning.argmin("rate")).drop_vars("rate"))
+    return values.isel(rate=tuning.argmin("rate")).drop_vars("rate")
 
 
 experiment = Experiment(
     trial=trial,
-    estimands={"steps_by_loss": by_loss, "steps_by_rate": lambda results: named(results.steps_needed)},
+    labels={"loss": dict(enumerate(LOSSES))},
+    estimands={"steps_at_best_rate": at_best_rate},
     figures=(
-        Figure("Steps until 95 % of the rows are on their right side, each loss at its best rate", y="steps_by_loss",
-               x="offset", lines="loss_name", panels="problem", log_y=True),
-        Figure("The same at every rate", y="steps_by_rate", x="rate", lines="loss_name", panels="offset", log_x=True,
+        Figure("Steps until 95 % of the rows are on their right side, each loss at its best rate",
+               y="steps_at_best_rate", x="offset", lines="loss", panels="problem", log_y=True),
+        Figure("The same at every rate", y="steps_needed", x="rate", lines="loss", panels="offset", log_x=True,
                log_y=True),
     ),
 )  # fmt: skip

@@ -73,6 +73,7 @@ def at_best_penalty(results: "xarray.Dataset", name: str) -> "xarray.DataArray":
 
 experiment = Experiment(
     trial=trial,
+    labels={"squared": {0.0: "no (L1)", 1.0: "yes (L2)"}},
     estimands={
         "recovery": lambda results: at_best_penalty(results, "recovered"),
         "share_found": lambda results: at_best_penalty(results, "found"),

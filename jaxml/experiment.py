@@ -53,6 +53,8 @@ class Experiment:
             mapping of all of them, some as arrays of one shape, and returns an array of that shape; a map of the
             output then shows theory's line beside the measured boundary.
         suites: exact suites by name, each a function that makes a `jaxml.Suite`; it runs in float64.
+        labels: names of coded values, ``parameter -> {value: name}``, for tables, charts and pages; configs and
+            results keep the values.
     """
 
     trial: Callable[..., Any]
@@ -60,6 +62,7 @@ class Experiment:
     figures: tuple[Figure, ...] = ()
     theory: Mapping[str, Callable[[Mapping[str, Any]], Any]] = field(default_factory=dict)
     suites: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
+    labels: Mapping[str, Mapping[Any, str]] = field(default_factory=dict)
 
 
 def check_name(name: str, where: str) -> str:
@@ -109,7 +112,7 @@ def load_experiment(name: str, root: Path) -> Experiment:
 
     Raises:
         ConfigError: when there is none of that name.
-        TrialError: when the module does not define ``experiment = Experiment(...)``.
+        TrialError: when the module does not define ``experiment = Experiment(...)``, or names values wrongly.
     """
     path = experiment_path(name, root)
     module_name = f"experiments.{name}"
@@ -122,4 +125,10 @@ def load_experiment(name: str, root: Path) -> Experiment:
     found = getattr(module, "experiment", None)
     if not isinstance(found, Experiment):
         raise TrialError(f"{path}: define experiment = Experiment(trial=trial, ...) at the top level.")
+    known = read_schema(name, root) if found.labels else {}
+    for parameter, names in found.labels.items():
+        if parameter not in known:
+            raise TrialError(f"{path}: labels: the trial has no '{parameter}'. {nearest(parameter, known)}")
+        if len(set(names.values())) < len(names):
+            raise TrialError(f"{path}: labels: two values of '{parameter}' have one name. Tell them apart.")
     return found

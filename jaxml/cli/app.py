@@ -58,6 +58,7 @@ def run(
 ) -> None:
     """Decide the claims of a config."""
     from jaxml.claims.certificate import marked
+    from jaxml.claims.labels import named_maps, named_verdicts, read_labels
     from jaxml.claims.mapped import read_maps
     from jaxml.cli.progress import live
     from jaxml.cli.tables import print_certificate, print_maps, print_verdicts
@@ -90,9 +91,10 @@ def run(
         found = {"run": str(done.path), **verdicts.to_json()}
         print_json(found | ({"certificate": certificate.to_json()} if certificate else {}))
     else:
-        print_verdicts(verdicts)
+        labels = read_labels(done.path)
+        print_verdicts(named_verdicts(verdicts, labels))
         print_certificate(certificate)
-        print_maps(read_maps(done.path))
+        print_maps(named_maps(read_maps(done.path), labels))
         echo(f"report: {done.path / 'report.html'}")
     changed = changed_verdicts(before, done.verdicts) if before is not None else {}
     for claim, (old, new) in changed.items():
@@ -157,6 +159,7 @@ def show(
 ) -> None:
     """Show the verdicts of a run, or one of its cells."""
     from jaxml.claims.certificate import read_certificate
+    from jaxml.claims.labels import named_maps, named_verdicts, read_labels
     from jaxml.claims.mapped import read_maps
     from jaxml.cli.tables import print_certificate, print_maps, print_pairs, print_verdicts
 
@@ -174,9 +177,10 @@ def show(
         return
     echo(f"{directory.path}: {directory.status}")
     if directory.status == "finished":
-        print_verdicts(directory.verdicts())
+        labels = read_labels(directory.path)
+        print_verdicts(named_verdicts(directory.verdicts(), labels))
         print_certificate(read_certificate(directory.path))
-        print_maps(read_maps(directory.path))
+        print_maps(named_maps(read_maps(directory.path), labels))
 
 
 @app.command()

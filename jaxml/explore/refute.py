@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from jaxml.backend import prepare_backend
+from jaxml.claims.labels import named
 from jaxml.claims.posing import Posed
 from jaxml.claims.refutation import CounterExample, Refutation
 from jaxml.config import LoadedConfig, load_config
@@ -109,7 +110,7 @@ class Search:
     def __init__(self, loaded: LoadedConfig, experiment: Experiment, claim: str, notify: Callable[[str], None]):
         config = loaded.config
         self.name, self.config, self.spec, self.notify = claim, config, config.domain[claim], notify
-        self.schema, self.trial = loaded.plan.schema, experiment.trial
+        self.schema, self.trial, self.labels = loaded.plan.schema, experiment.trial, experiment.labels
         names = list(self.spec.axes)
         self.free: Posed = posed(config, loaded.plan, claim, names, self.spec.at, f"domain.{claim}")
         self.domain = Domain(self.spec, [self.schema[name].type is int for name in names])
@@ -148,7 +149,7 @@ class Search:
         return Refutation(
             claim=self.name,
             statement=self.free.claim.statement,
-            at=self.free.at,
+            at=named(self.free.at, self.labels),
             domain={name: side.model_dump() for name, side in self.spec.axes.items()},
             reference=self.reference,
             margin=self.free.claim.margin.value,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxml.claims.labels import named, named_results, read_labels
 from jaxml.errors import ConfigError
 from jaxml.report.axes import Spec, left_axis, placed
 from jaxml.report.series import Series, read_series
@@ -51,7 +52,9 @@ def save_figure(run_directory: Path | str, index: int, path: Path | str, *, scal
     figures, splits = directory.read_json("figures.json"), directory.read_json("spec.json")["spec"]["dependent_splits"]
     if not 0 <= index < len(figures):
         raise ConfigError(f"index: must be from 0 to {len(figures) - 1} for this run, got {index}.")
-    series = read_series(directory.results(), figures[index], splits)
+    labels = read_labels(directory.path)
+    splits = [{**split, "where": named(split["where"], labels)} for split in splits]
+    series = read_series(named_results(directory.results(), labels), figures[index], splits)
     spec = {
         "title": {"text": series.figure["title"], "anchor": "start", "fontSize": 15, "offset": 10},
         "hconcat": [

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from jaxml.claims.card import Verdicts
 from jaxml.claims.certificate import read_certificate
+from jaxml.claims.labels import Labels, named, named_maps, named_results, named_verdicts, read_labels
 from jaxml.claims.mapped import read_maps
 from jaxml.errors import JaxmlError
 from jaxml.report.answers import flat_case, suite_answer
@@ -48,10 +49,11 @@ def write_report(run_directory: Path | str) -> Path:
 def render(directory: RunDirectory) -> str:
     """The page as text; the same directory gives the same text."""
     spec, status = directory.read_json("spec.json"), _optional(directory, "status.json", {})
-    verdicts = _verdicts(directory)
-    maps = read_maps(directory.path)
+    labels = read_labels(directory.path)
+    verdicts = _verdicts(directory, labels)
+    maps = named_maps(read_maps(directory.path), labels)
     cards = make_cards(verdicts, spec["spec"].get("claims", {}), maps) if verdicts else []
-    figures = _figures(directory, spec["spec"])
+    figures = _figures(directory, spec["spec"], labels)
     specs: list[Any] = []
     for card in cards:
         specs += [chart for _, chart in card.charts] + [panel.spec for panel in card.maps]
@@ -81,7 +83,8 @@ def render(directory: RunDirectory) -> str:
             undecided={} if verdicts else spec["spec"].get("claims", {}),
             certificate=read_certificate(directory.path),
             figures=figures,
-            grid=grid_of(spec["spec"]),
+            grid=grid_of(spec["spec"], labels),
+            fixed=named(spec["spec"].get("fixed", {}), labels),
             spec=spec["spec"],
             digest=spec["sha256"],
             cost=cost_of(_optional(directory, "cost.json", {}), spec["spec"]),
@@ -125,8 +128,9 @@ def _yaml(directory: RunDirectory, name: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _verdicts(directory: RunDirectory) -> Verdicts | None:
-    return directory.verdicts() if (directory.path / "verdicts.json").is_file() else None
+def _verdicts(directory: RunDirectory, labels: Labels) -> Verdicts | None:
+    held = (directory.path / "verdicts.json").is_file()
+    return named_verdicts(directory.verdicts(), labels) if held else None
 
 
 def _suites(verdicts: Verdicts | None) -> list[tuple[Any, str, str, str]]:
@@ -139,17 +143,18 @@ def _suites(verdicts: Verdicts | None) -> list[tuple[Any, str, str, str]]:
     ]
 
 
-def _figures(directory: RunDirectory, spec: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _figures(directory: RunDirectory, spec: Mapping[str, Any], labels: Labels) -> list[dict[str, Any]]:
     """Every figure with its specs, legend and table; results that cannot be read leave the figures out."""
     wanted = _optional(directory, "figures.json", [])
     if not wanted:
         return []
     try:
-        results = directory.results()
+        results = named_results(directory.results(), labels)
     except JaxmlError as error:
         why = str(error).replace(f"{directory.path}/", "")
         return [_figure(Series(figure, [], [""], [""], True, [why])) for figure in wanted]
-    return [_figure(read_series(results, figure, spec.get("dependent_splits", ()))) for figure in wanted]
+    splits = [{**split, "where": named(split["where"], labels)} for split in spec.get("dependent_splits", ())]
+    return [_figure(read_series(results, figure, splits)) for figure in wanted]
 
 
 def _figure(series: Series) -> dict[str, Any]:

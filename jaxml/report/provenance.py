@@ -4,19 +4,25 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from jaxml.claims.labels import Labels
 from jaxml.report.words import number, phrase
 
 
-def grid_of(spec: Mapping[str, Any]) -> list[tuple[str, int, str]]:
-    """Axes with their number of values and the values."""
+def grid_of(spec: Mapping[str, Any], labels: Labels) -> list[tuple[str, int, str]]:
+    """Axes with their number of values and the values, those that have a name with it."""
+
+    def shown(name: str, value: Any) -> str:
+        label = labels.get(name, {}).get(value)
+        return f"{label} ({number(value)})" if label else number(value)
+
     found = []
     for axis, points in spec.get("axes", {}).items():
         values = [
-            ", ".join(number(v) if len(point) == 1 else f"{phrase(k)} {number(v)}" for k, v in point.items())
+            ", ".join(shown(k, v) if len(point) == 1 else f"{phrase(k)} {shown(k, v)}" for k, v in point.items())
             for point in points
         ]
-        shown = values if len(values) <= 12 else [*values[:5], "…", *values[-3:]]
-        found.append((phrase(axis), len(points), ("; " if any(len(p) > 1 for p in points) else ", ").join(shown)))
+        some = values if len(values) <= 12 else [*values[:5], "…", *values[-3:]]
+        found.append((phrase(axis), len(points), ("; " if any(len(p) > 1 for p in points) else ", ").join(some)))
     return found
 
 

@@ -12,6 +12,8 @@ import yaml
 
 from jaxml.backend import prepare_backend
 from jaxml.claims.card import Verdicts
+from jaxml.claims.labels import FILE as LABELS
+from jaxml.claims.labels import labels_to_json
 from jaxml.claims.spec import spec_hash
 from jaxml.config import LoadedConfig, load_config
 from jaxml.errors import ConfigError, JaxmlError, RunError
@@ -162,6 +164,7 @@ def _run(
     directory.write("resolved.yaml", yaml.safe_dump(plain(config.model_dump()), sort_keys=False, allow_unicode=True))
     digest = directory.freeze_spec(spec)
     directory.write_json("environment.json", describe_environment(loaded.root) | {"command": command_of(loaded)})
+    directory.write_json(LABELS, labels_to_json(experiment.labels))
     directory.write_json("figures.json", [dataclasses.asdict(figure) for figure in experiment.figures])
     threading.Thread(target=_prepare_ahead, daemon=True).start()
     directory.log(f"spec {digest} frozen; {loaded.plan.cells} trials in {len(loaded.plan.programs())} programs")

@@ -4,6 +4,7 @@ config.yaml       the config, byte for byte                resolved.yaml   with 
 spec.json         what was claimed, and its SHA-256        environment.json  versions, device, git state
 results.zarr      labelled results, chunk by chunk         estimands.zarr  quantities derived from them
 verdicts.json     verdict cards                            report.html     one page that opens offline
+figures.json      what the report draws                    labels.json     names of coded values, for whoever reads
 status.json       running, finished, interrupted, failed   log.txt         what happened when
 """
 
