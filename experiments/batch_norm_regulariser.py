@@ -112,6 +112,7 @@ def by_network(results: "xarray.Dataset") -> "xarray.DataArray":
 
 experiment = Experiment(
     trial=trial,
+    labels={"norm": {0: "none", 1: "batch"}},
     estimands={"gap_by_network": by_network},
     figures=(
         Figure("Test error minus training error at equal training loss", y="gap_by_network", x="batch",

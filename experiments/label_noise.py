@@ -82,6 +82,7 @@ def by_name(values: "xarray.DataArray") -> "xarray.DataArray":
 
 experiment = Experiment(
     trial=trial,
+    labels={"model": dict(enumerate(MODELS))},
     estimands={
         "damage": damage,
         "error_by_name": lambda results: by_name(results.error),

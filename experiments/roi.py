@@ -181,6 +181,7 @@ def by_way(results: "xarray.Dataset", name: str) -> "xarray.DataArray":
 
 experiment = Experiment(
     trial=trial,
+    labels={"pooling": dict(enumerate(POOLINGS)), "snapped": {0.0: "no", 1.0: "yes"}},
     estimands={"miss_by_way": lambda r: by_way(r, "miss"), "accuracy_by_way": lambda r: by_way(r, "accuracy")},
     figures=(
         Figure("Root mean square error of the object's place, in pixels", y="miss_by_way", x="stride", lines="way",

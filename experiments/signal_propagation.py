@@ -173,6 +173,7 @@ def against_theory(results: "xarray.Dataset") -> "xarray.DataArray":
 
 experiment = Experiment(
     trial=trial,
+    labels={"block": dict(enumerate(BLOCKS))},
     estimands={
         "theory_agreement": agreement,
         "weights_alone_agreement": lambda results: agreement(results, with_slope=False),

@@ -112,5 +112,6 @@ def trial(
 
 experiment = Experiment(
     trial=trial,
+    labels={"skip": {0: "no", 1: "yes"}},
     figures=(Figure("Accuracy on fresh digits by learning rate", y="accuracy", x="rate", lines="kind", log_x=True),),
 )

@@ -98,6 +98,7 @@ def by_depth(results: "xarray.Dataset") -> "xarray.DataArray":
 
 experiment = Experiment(
     trial=trial,
+    labels={"block": dict(enumerate(BLOCKS))},
     estimands={"accuracy_by_depth": by_depth, "accuracy_by_block": by_block},
     figures=(
         Figure("Accuracy of plain networks by the size of their initial weights", y="accuracy_by_depth", x="sigma_w",

@@ -106,6 +106,7 @@ def trial(
 
 experiment = Experiment(
     trial=trial,
+    labels={"task": {0: "digits", 1: "shuffled digits"}},
     figures=(
         Figure("Accuracy on fresh digits by learning rate", y="accuracy", x="rate", lines="layer", log_x=True),
         Figure("Parameters", y="parameters", x="rate", lines="layer", log_y=True),
