@@ -1,19 +1,24 @@
 """E17, E19: what rises along a ROC curve, can a score with an AUC of one half be of use, and one below it?
 
-Negatives score z, standard normal. Positives score z + separation (`shifted`), or z plus or minus separation with equal
-chance (`two_sided`): then only the size of the score tells, and the AUC is 1/2 whatever the separation.
+Negatives score z, standard normal. A share `upward` of the positives scores z + separation. Where that is one half or
+less, the others score as much lower as brings the AUC to one half; beyond one half, they score z - separation. So with
+`upward` 1 the AUC tells all, and from one half down it tells nothing, whatever else does: a threshold (`youden`, the
+largest gap between true and false positive rate on either side), the distance from the median score, or the densities
+(`explained`: mutual information of score and class, as a share of the entropy of the class).
 
 Besides, many scores that favour the positives or the negatives by the same separation are tried on a small sample of
 `few` cases; those with an AUC below 1/2 there are inverted and meet fresh cases (`inverted_gain`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import ndtr, ndtri
+from scipy.stats import norm
 
 from jaxml import Experiment, Figure, Suite
 from jaxml.ops import roc_auc
@@ -29,22 +34,24 @@ def trial(
     *,
     separation: float = 2.0,
     prevalence: float = 0.2,
-    positives: Literal["shifted", "two_sided"] = "shifted",
+    upward: float = 1.0,
     n: int = 2000,
     few: int = 40,
     scores_tried: int = 200,
 ) -> dict[str, Any]:
     """Draw scores, call ever more of them positive from the largest down, and follow the counts."""
-    score_key, side_key = jax.random.split(key)
-    label = jnp.arange(n, dtype=float) < prevalence * n
-    side = jax.random.rademacher(side_key, (n,), float) if positives == "two_sided" else jnp.ones(n)
-    scores = jax.random.normal(score_key, (n,)) + jnp.where(label, separation * side, 0.0)
+    place = jnp.arange(n, dtype=float)
+    label = place < prevalence * n
+    down = lowered(separation, upward)
+    shift = jnp.where(place < upward * prevalence * n, separation, -down)  # shares, not chances: less noise
+    scores = jax.random.normal(key, (n,)) + jnp.where(label, shift, 0.0)
     hits = label[jnp.argsort(-scores)].astype(float)
     called = jnp.arange(1, n + 1).astype(float)
     true_positives = jnp.cumsum(hits)
     false_positives = called - true_positives
     youden = true_positives / hits.sum() - false_positives / (n - hits.sum())
     precision = true_positives / called
+    explained = explained_share(scores, label, separation, down, upward)
     position = called - 1  # the true and the false positive rate both rise with the number called positive
 
     def spearman(values: jax.Array) -> jax.Array:
@@ -55,11 +62,39 @@ def trial(
         "fpr_with_false_share": spearman(1 - precision),
         "tpr_with_count": spearman(true_positives + 1e-6 * position),
         "auc": roc_auc(scores, label),
-        "youden": youden.max(),
-        "useless": 1 - youden.max(),
+        "auc_inverted": 1 - roc_auc(scores, label),
+        "youden": jnp.abs(youden).max(),
+        "useless": 1 - jnp.abs(youden).max(),
+        "explained": explained,
+        "unexplained": 1 - explained,
         "auc_of_distance": roc_auc(jnp.abs(scores - jnp.median(scores)), label),
         "inverted_gain": inverted_gain(jax.random.fold_in(key, 1), separation, few, scores_tried),
     }
+
+
+def lowered(separation: Any, upward: Any) -> jax.Array:
+    """By how much the positives that score lower do so: u Phi(a / sqrt 2) + (1 - u) Phi(-b / sqrt 2) = 1/2."""
+    rest = (0.5 - upward * ndtr(separation / np.sqrt(2.0))) / jnp.maximum(1 - upward, 0.5)
+    balanced = -np.sqrt(2.0) * ndtri(jnp.where(upward <= 0.5, rest, 0.5))
+    return jnp.where(upward <= 0.5, balanced, separation)
+
+
+def explained_share(scores: jax.Array, label: jax.Array, a: Any, b: Any, upward: Any) -> jax.Array:
+    """Mutual information over entropy of the class: the mean of log p(score | class) / p(score), true densities."""
+    up, down = jnp.log(upward) + a * scores - a**2 / 2, jnp.log(1 - upward) - b * scores - b**2 / 2
+    ratio = jnp.logaddexp(up, down)  # log of the positives' density over the negatives'
+    share = label.mean()
+    mixed = jnp.logaddexp(jnp.log(share) + ratio, jnp.log(1 - share))
+    entropy = -share * jnp.log(share) - (1 - share) * jnp.log(1 - share)
+    return (jnp.where(label, ratio, 0.0) - mixed).mean() / entropy
+
+
+def expected_useless(parameters: Mapping[str, Any]) -> np.ndarray:
+    """1 minus the largest gap between the distributions of positives and negatives, by theory."""
+    a, u = (np.asarray(parameters[name], float)[..., None] for name in ("separation", "upward"))
+    b = np.asarray(lowered(a, u))
+    t = np.linspace(-4.0, 7.0, 441)
+    return 1 - np.abs(u * norm.cdf(t - a) + (1 - u) * norm.cdf(t + b) - norm.cdf(t)).max(-1)
 
 
 def inverted_gain(key: jax.Array, separation: Any, few: int, tried: int, *, fresh: int = 200) -> jax.Array:
@@ -131,19 +166,22 @@ def area_suite(subject: Callable[..., Any], reference: Any = None) -> Suite:
 
 experiment = Experiment(
     trial=trial,
+    theory={"useless": expected_useless},
     suites={
         "area": lambda: area_suite(jax.jit(roc_auc)),
         "area_without_ties": lambda: area_suite(partial(pair_share, tie=0.0), reference=pair_share),
     },
     figures=(
         Figure("Rank correlation of the true positive rate and precision along the curve", y="tpr_with_precision",
-               x="prevalence", lines="separation", panels="positives", log_x=True),
-        Figure("Area under the curve", y="auc", x="separation", lines="prevalence", panels="positives"),
+               x="prevalence", lines="separation", panels="upward", log_x=True),
+        Figure("Area under the curve", y="auc", x="separation", lines="prevalence", panels="upward"),
         Figure("Area under the curve of the distance from the median score", y="auc_of_distance", x="separation",
-               lines="prevalence", panels="positives"),
+               lines="prevalence", panels="upward"),
+        Figure("Mutual information of score and class, as a share of the entropy of the class", y="explained",
+               x="separation", lines="prevalence", panels="upward"),
         Figure("Fresh AUC, less one half, of scores inverted for their AUC on few cases", y="inverted_gain",
                x="separation"),
         Figure("Largest gap between true and false positive rate", y="youden", x="separation", lines="prevalence",
-               panels="positives"),
+               panels="upward"),
     ),
 )  # fmt: skip

@@ -47,10 +47,11 @@ def trial(
         right = jax.random.permutation(place_key, d) < k
         truth = jnp.where(right, jax.random.rademacher(sign_key, (d,), float), 0.0)
         y = X @ truth + sigma * jax.random.normal(noise_key, (most,))
-        gram, target = (X * used[:, None]).T @ X / n, X.T @ (used * y) / n
-        # The largest eigenvalue from above: the largest row sum of the fourth power, to the 1 / 4.
+        X = X * used[:, None]
+        gram, target = X.T @ X / n, X.T @ y / n
+        # The largest eigenvalue from above: the Frobenius norm of the fourth power, to the 1 / 4.
         square = gram @ gram
-        step = 1 / jnp.abs(square @ square).sum(1).max() ** 0.25
+        step = 1 / jnp.linalg.norm(square @ square) ** 0.25
 
         def prox(w: jax.Array, step: jax.Array) -> jax.Array:
             return prox_elastic_net(w, strength=step * strength, l1_ratio=1 - squared)

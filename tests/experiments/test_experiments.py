@@ -8,7 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.stats import spearmanr
+from scipy.integrate import trapezoid
+from scipy.special import xlogy
+from scipy.stats import entropy, norm, spearmanr
 from sklearn.metrics import roc_auc_score, roc_curve
 
 import jaxml
@@ -178,7 +180,7 @@ def test_a_redescending_loss_ignores_what_lies_far_off():
 
 def test_roc_statistics_agree_with_scikit_learn():
     auc, key, n = module("auc"), jax.random.key(3), 200
-    z = jax.random.normal(jax.random.split(key)[0], (n,))
+    z = jax.random.normal(key, (n,))
     label = np.arange(n) < 40
     fpr, tpr, _ = roc_curve(label, np.asarray(z) + 1.5 * label)
     out = auc.trial(key, separation=1.5, prevalence=0.2, n=n)
@@ -187,3 +189,18 @@ def test_roc_statistics_agree_with_scikit_learn():
     order = np.argsort(-(np.asarray(z) + 1.5 * label))
     precision = np.cumsum(label[order]) / np.arange(1, n + 1)
     assert float(out["tpr_with_precision"]) == pytest.approx(spearmanr(np.arange(n), precision)[0], abs=2e-3)  # ties
+
+
+@pytest.mark.parametrize("upward", [0.5, 0.2, 1.0])
+def test_mixtures_whose_auc_is_one_half_tell_what_quadrature_says(upward):
+    auc, a, share = module("auc"), 2.0, 0.2
+    b = float(auc.lowered(a, upward))
+    out = auc.trial(jax.random.key(0), separation=a, upward=upward, prevalence=share, n=200_000)
+    assert float(out["auc"]) == pytest.approx(0.5 if upward < 1 else norm.cdf(a / np.sqrt(2)), abs=5e-3)
+    s = np.linspace(-9, 9, 4001)
+    negatives, positives = norm.pdf(s), upward * norm.pdf(s - a) + (1 - upward) * norm.pdf(s + b)
+    both = share * positives + (1 - share) * negatives
+    information = trapezoid(share * xlogy(positives, positives / both), s)
+    information += trapezoid((1 - share) * xlogy(negatives, negatives / both), s)
+    assert float(out["explained"]) == pytest.approx(information / entropy([share, 1 - share]), abs=5e-3)
+    assert float(out["useless"]) == pytest.approx(auc.expected_useless({"separation": a, "upward": upward}), abs=1e-2)

@@ -12,6 +12,7 @@ import xarray
 from scipy.stats import gennorm, kstest
 from sklearn.linear_model import Lasso, Ridge
 
+import jaxml
 from jaxml.data import ar_design
 from jaxml.experiment import load_experiment
 
@@ -46,6 +47,15 @@ def test_recovery_is_that_of_scikit_learns_lasso_on_the_rows_that_count(plain):
         out = trial(key, rows=rows, rho=0.4)
         assert float(out["rows_used"]) == n
         assert float(out["recovered"]) == pytest.approx(np.mean(recovered))
+
+
+def test_recovery_compiles_with_few_rows(plain):
+    """XLA (jax 0.10.2) aborts on this grid when a product leaves out of one factor an axis that the other one has."""
+    grid = {"k": [2, 4, 8], "rows": [0.25, 0.5, 0.75, 1.0, 1.5, 2.0], "rho": [0.0, 0.5, 0.9], "squared": 1.0}
+    fixed = {"lam": 1.0, "d": 16, "most": 12, "repeats": 1, "steps": 3}
+    found = jaxml.sweep(module("sparse_recovery").trial, seeds=2, **grid, **fixed)
+    assert found.rows_used.max() == 12
+    assert not found.nonfinite.any()
 
 
 def test_priors_fits_ridge_on_the_rows_that_count(plain):
