@@ -1,15 +1,20 @@
-# `make run` decides the claims of one config; `make scoreboard` those of all; `make test` runs every check. All set up
-# their own environment.
+# `make run` decides the claims of one config, `make certify` decides them again under other settings and keeps what came
+# of it for the scoreboard; `make scoreboard` decides those of all configs; `make test` runs every check. All set up their
+# own environment.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= configs/l1_sparsity.yaml
 PYTEST_WORKERS ?= auto
 
-.PHONY: run scoreboard test format clean
+.PHONY: run certify scoreboard test format clean
 
 run: $(VENV)/.installed
 	$(BIN)/jaxml run $(CONFIG)
+
+certify: $(VENV)/.installed-dev
+	$(BIN)/jaxml run $(CONFIG) --certify --runs runs/certified --fresh
+	$(BIN)/python docs/make_scoreboard.py runs/certified
 
 scoreboard: $(VENV)/.installed-dev
 	for config in configs/*.yaml; do $(BIN)/jaxml run $$config --runs runs/scoreboard --fresh || exit 1; done

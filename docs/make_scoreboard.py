@@ -2,7 +2,9 @@
 
 ``python docs/make_scoreboard.py RUNS`` first stores the verdicts of the newest finished run of every config found under
 RUNS, without what varies from run to run, coded values by name; ``make scoreboard`` runs all configs and does that.
-Nothing is written by hand but docs/scoreboard/literature.yaml: values that others have published, with their source.
+A run that was certified leaves its certificate in docs/scoreboard/certificates, where it stays as long as the spec that
+it vouches for is the one that is stored: ``make certify CONFIG=...``. Nothing is written by hand but
+docs/scoreboard/literature.yaml: values that others have published, with their source.
 """
 
 import json
@@ -15,6 +17,7 @@ from typing import Any
 import yaml
 
 from jaxml.claims.card import CellResult, ClaimCard, SuiteCard, Verdicts
+from jaxml.claims.certificate import Certificate, marked, read_certificate
 from jaxml.claims.labels import named_verdicts, read_labels
 from jaxml.report.answers import unit_of
 from jaxml.report.words import MARKS, WORDS, number, place
@@ -28,9 +31,10 @@ Every claim of every config with what its run decided: `make scoreboard` runs th
 this page. Statements, margins and controls stand in the configs; [statistics.md](statistics.md) says how a verdict is
 reached. The effect is that of the cell that decided, or of the first one, with its interval; where two arms are
 compared, positive (or above ×1) is in the claimed direction. Cells count supported / refuted / undecided. **REGIME**
-marks claims that hold in some cells and not in others: `jaxml run CONFIG` writes the report that shows where.
+marks claims that hold in some cells and not in others: `jaxml run CONFIG` writes the report that shows where. Where
+`make certify` has decided a config again under other settings, it is said what came of it; **FRAGILE** marks a verdict
+that another master key, which means another draw of seeds, has flipped.
 """
-
 
 CLAIM_HEADS = ("claim", "", "verdict", "effect", "margin", "cells", "seeds", "controls")
 SUITE_HEADS = ("exact claim", "", "verdict", "cases", "properties held", "mutants killed")
@@ -52,11 +56,35 @@ def store(runs: Path) -> list[str]:
         verdicts = directory.verdicts()
         if verdicts.status == "confirmatory":
             STORED.mkdir(exist_ok=True)
-            shown = named_verdicts(verdicts, read_labels(directory.path))
+            shown = marked(named_verdicts(verdicts, read_labels(directory.path)), None)
             text = json.dumps(slim(shown), indent=0, allow_nan=False, ensure_ascii=False)
             (STORED / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+            if certificate := read_certificate(directory.path):
+                (STORED / "certificates").mkdir(exist_ok=True)
+                held = {"spec_sha256": verdicts.spec_sha256, **certificate.to_json()}
+                text = json.dumps(held, indent=1, ensure_ascii=False)
+                (STORED / "certificates" / f"{name}.json").write_text(text + "\n", encoding="utf-8")
             done.append(name)
     return sorted(done)
+
+
+def certificate_of(name: str, verdicts: Verdicts) -> Certificate | None:
+    """The certificate stored for a config; None where there is none for these verdicts."""
+    path = STORED / "certificates" / f"{name}.json"
+    held = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return Certificate.from_json(held) if held.pop("spec_sha256", None) == verdicts.spec_sha256 else None
+
+
+def outcome(certificate: Certificate) -> str:
+    """What deciding again came to, in a sentence."""
+    done = [check for check in certificate.checks if not check.skipped]
+    told = [] if any(check.flips or check.failed for check in done) else ["every verdict stands"]
+    told += [
+        f"{check.name}: {check.outcome.removeprefix('every verdict stands; ')}"
+        for check in done
+        if check.flips or check.cells or check.failed
+    ]
+    return f"Decided again with one setting changed at a time ({', '.join(c.name for c in done)}): {'; '.join(told)}."
 
 
 def slim(verdicts: Verdicts) -> dict[str, Any]:
@@ -83,10 +111,14 @@ def page() -> str:
     for path in sorted(STORED.glob("*.json")):
         config = yaml.safe_load((ROOT / "configs" / f"{path.stem}.yaml").read_text(encoding="utf-8"))
         verdicts = stored(path.stem)
+        certificate = certificate_of(path.stem, verdicts)
+        verdicts = marked(verdicts, certificate)
         parts.append(
             f"## {config['title']}\n\n[{path.stem}.yaml](../configs/{path.stem}.yaml), "
             f"spec {verdicts.spec_sha256[:8]}\n"
         )
+        if certificate:
+            parts[-1] += f"\n{outcome(certificate)}\n"
         if verdicts.claims:
             parts[-1] += _table(CLAIM_HEADS, [_row(card, verdicts) for card in verdicts.claims])
         if verdicts.suites:
@@ -109,7 +141,8 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _marks(card: ClaimCard | SuiteCard, verdicts: Verdicts) -> str:
     word = verdicts.verdict_of(card)
     label = f" ({card.verdict.label})" if card.verdict.label else ""
-    return f"{MARKS[word]} {WORDS[word].lower()}{label}" + (f" **{card.verdict.badge}**" if card.verdict.badge else "")
+    badges = [card.verdict.badge or "", "FRAGILE" if isinstance(card, ClaimCard) and card.fragile else ""]
+    return f"{MARKS[word]} {WORDS[word].lower()}{label}" + "".join(f" **{badge}**" for badge in badges if badge)
 
 
 def _suite_row(card: SuiteCard, verdicts: Verdicts) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from jaxml.claims.card import SuiteCard, Verdicts
+from jaxml.claims.certificate import MASTER_KEY, Certificate, Check
 from jaxml.claims.verdict import ClaimVerdict, Decision, SuiteReport
 from jaxml.runs.directory import RunDirectory
 
@@ -61,6 +62,33 @@ def test_the_newest_finished_run_is_stored_without_its_seeds(scoreboard, tmp_pat
     assert written.claims[0].cells[0].theta == []
     text = json.dumps(scoreboard.slim(newest))
     assert Verdicts.from_json(json.loads(text)).claims[0].cells[0].decision.verdict == cell.decision.verdict
+
+
+def test_a_certificate_is_stored_and_told_while_its_spec_is_the_stored_one(scoreboard, tmp_path, monkeypatch):
+    held = scoreboard.stored(NAME)
+    flips = {held.claims[0].id: ["supported", "inconclusive"]}
+    checks = [
+        Check(name="float64", setting="precision=float64", skipped="the run is in float64 already"),
+        Check(name="chunk size", setting="2 lanes instead of 4"),
+        Check(name=MASTER_KEY, setting="again", flips=flips, cells=2),
+    ]
+    finished(tmp_path / "runs", held, 1)
+    (run,) = (tmp_path / "runs").iterdir()
+    (run / "certificate.json").write_text(json.dumps(Certificate(checks=checks).to_json()))
+    monkeypatch.setattr(scoreboard, "STORED", tmp_path / "stored")
+    scoreboard.store(tmp_path / "runs")
+    (tmp_path / "stored" / "literature.yaml").write_text("{}")
+    page = scoreboard.page()
+    assert (
+        "\nDecided again with one setting changed at a time (chunk size, master key): master key: "
+        f"{held.claims[0].id} was supported, is inconclusive; 2 cells came out otherwise.\n"
+    ) in page
+    assert page.count("| ✓ supported **FRAGILE** |") == 1
+    text = (tmp_path / "stored" / f"{NAME}.json").read_text()
+    (tmp_path / "stored" / f"{NAME}.json").write_text(text.replace(held.spec_sha256, "d" * 64))
+    assert "Decided again" not in scoreboard.page()
+    stands = Certificate(checks=checks[1:2])
+    assert scoreboard.outcome(stands).endswith(" (chunk size): every verdict stands.")
 
 
 def test_a_row_says_what_was_decided_and_how_the_controls_did(scoreboard):

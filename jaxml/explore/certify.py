@@ -1,7 +1,8 @@
 """Stability: everything computed and decided again with one setting changed, each in a process of its own.
 
-A verdict that flips under another chunk size, device count, precision or precision of matrix products hangs on
-rounding. One that flips under a second master key hangs on the draw of seeds, and is flagged *fragile*.
+A verdict that flips under another chunk size, device count or precision of matrix products hangs on rounding. One that
+flips under a second master key hangs on the draw of seeds, and is flagged *fragile*. In float64 JAX draws other numbers
+from the same keys: a flip there may hang on either.
 """
 
 import json
