@@ -155,6 +155,10 @@ def closed_form_digits(w: jax.Array, X: jax.Array, y: jax.Array, strength: jax.A
 
 experiment = Experiment(
     trial=trial,
+    labels={
+        "solver": {"prox": "L1 (exact)", "subgradient": "L1 (subgradient)", "l2": "squared L2"},
+        "problem": {"breast_cancer": "breast cancer"},
+    },
     figures=(
         Figure(
             "Coefficients that are exactly 0", y="zero_fraction", x="lam", lines="solver", panels="problem", log_x=True

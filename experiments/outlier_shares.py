@@ -44,6 +44,7 @@ def trial(
 
 experiment = Experiment(
     trial=trial,
+    labels={"loss": {"smooth_l1": "smooth L1"}},
     figures=(
         Figure("Share of the loss that one outlier of ten holds", y="loss_share", x="outlier", lines="loss",
                panels="off", log_x=True),

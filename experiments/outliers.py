@@ -120,6 +120,7 @@ def size_ten(values: "xarray.DataArray") -> "xarray.DataArray":
 
 experiment = Experiment(
     trial=trial,
+    labels={"loss": {"smooth_l1": "smooth L1", "tukey": "Tukey"}},
     estimands={
         "kept": kept,
         "kept_at_size_10": lambda results: size_ten(kept(results)),

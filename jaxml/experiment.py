@@ -48,7 +48,7 @@ class Experiment:
         trial: pure function ``(key, *, hyperparameters) -> {name: array}``, see `jaxml.sweep`.
         estimands: derived quantities, ``name -> function of the results``; each keeps the dims ``seed`` and the grid's
             axes it does not consume. Every output of the trial is an estimand already.
-        figures: what the report draws.
+        figures: what the report draws, the one that decides first: it stands beside what was found.
         theory: what theory expects of an output, ``name -> pure function of the trial's parameters``. It is given a
             mapping of all of them, some as arrays of one shape, and returns an array of that shape; a map of the
             output then shows theory's line beside the measured boundary.

@@ -78,7 +78,7 @@ def changes(directory: RunDirectory) -> Iterator[Change]:
     spec, environment = directory.read_json("spec.json")["spec"], directory.read_json("environment.json")
     lanes = max(int(directory.read_json("cost.json").get("lanes", 2)), 1)
     other = max(lanes // 2, 1) if lanes > 1 else 2
-    yield Change("chunk size", f"{other} lanes instead of {lanes}", (f"lanes={other}",))
+    yield Change("chunk size", f"{other} lane{'s' if other > 1 else ''} instead of {lanes}", (f"lanes={other}",))
     count = 1 if environment["device"]["count"] > 1 else 2
     flags = re.sub(rf"{DEVICES}=\S+", "", os.environ.get("XLA_FLAGS", ""))
     devices = {"XLA_FLAGS": f"{flags} {DEVICES}={count}".strip(), "JAX_PLATFORMS": "cpu"}

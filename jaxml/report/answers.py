@@ -3,12 +3,16 @@
 Nothing here knows what an experiment is about: the words are the card's own names and the rule's outcomes.
 """
 
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxml.claims.card import CellResult, ClaimCard, SuiteCard, Verdicts
 from jaxml.report.words import Unit, number, numeric, phrase, place, sentence, varying
+
+MOST_ROWS = 6
+"""So many values of a second axis are told one by one."""
 
 
 def unit_of(card: ClaimCard) -> Unit:
@@ -82,11 +86,13 @@ def _all(n: int) -> str:
 
 
 def boundary(cells: Sequence[CellResult]) -> str:
-    """Where a claim holds and where it breaks, for cells along one axis; empty when there are several.
+    """Where a claim holds and where it breaks, for cells along one axis or two; empty when there are more.
 
     Runs of equal verdicts in grid order, such as "Supported at depth 1 to 4; refuted at depth 8 to 64."
     """
     axes = varying(cells)
+    if len(axes) == 2:
+        return _boundary_by_row(cells, axes)
     if len(axes) != 1:
         return ""
     runs: list[tuple[str, list[Any]]] = []
@@ -95,6 +101,29 @@ def boundary(cells: Sequence[CellResult]) -> str:
             runs.append((cell.decision.verdict, []))
         runs[-1][1].append(cell.at[axes[0]])
     return sentence("; ".join(f"{verdict} at {phrase(axes[0])} {_span(values)}" for verdict, values in runs)) + "."
+
+
+def _boundary_by_row(cells: Sequence[CellResult], axes: Sequence[str]) -> str:
+    """Along the longer axis of numbers, for each value of the other one; empty when there are too many to list."""
+    values = {name: list(dict.fromkeys(cell.at[name] for cell in cells)) for name in axes}
+    inner = max(axes, key=lambda name: (numeric(values[name]), len(values[name])))
+    outer = next(name for name in axes if name != inner)
+    if not numeric(values[inner]) or len(values[outer]) > MOST_ROWS:
+        return ""
+    rows: dict[str, list[str]] = {}
+    for value in values[outer]:
+        row = [cell for cell in cells if cell.at[outer] == value]
+        runs = itertools.groupby(row, lambda cell: cell.decision.verdict == "supported")
+        spans = [[cell.at[inner] for cell in run] for supported, run in runs if supported]
+        where = f"at {phrase(inner)} {' and '.join(map(_span, spans))}" if spans else "nowhere"
+        where = "throughout" if sum(map(len, spans)) == len(row) else where
+        rows.setdefault(where, []).append(number(value))
+    told = (f"with {phrase(outer)} {_listed(names)} {where}" for where, names in rows.items())
+    return f"Supported {'; '.join(told)}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _span(values: Sequence[Any]) -> str:
@@ -111,8 +140,9 @@ def finding(card: ClaimCard, cells: Sequence[CellResult]) -> str:
         return f"no finite effect on {name} was measured"
     low, high = found[0].decision.estimate or 0.0, found[-1].decision.estimate or 0.0
     if not unit.compared:
-        return f"{name} with {place(card.arms['claimed'])} is {_ends(found, unit.shown, cells)}"
-    claimed, against = place(card.arms["claimed"]), place(card.arms["against"])
+        arm = place(card.arms["claimed"])
+        return f"{name}{f' with {arm}' if arm else ''} is {_ends(found, unit.shown, cells)}"
+    claimed, against = contrast(card.arms)
     if low == high == 0:
         return f"{name} is the same with {claimed} and with {against}"
     if low < 0 < high:
@@ -121,6 +151,18 @@ def finding(card: ClaimCard, cells: Sequence[CellResult]) -> str:
     found = found if high > 0 else found[::-1]
     by = _ends(found, unit.amount, cells)
     return f"{name} is {card.direction if high > 0 else other} with {claimed} than with {against} by {by}"
+
+
+def contrast(arms: Mapping[str, Any]) -> tuple[str, str]:
+    """Both arms by what tells them apart, where something that both of them pin does; else by all they pin.
+
+    >>> contrast({"claimed": {"block": "residual"}, "against": {"block": "plain", "depth": 64}})
+    ('block residual', 'block plain')
+    """
+    claimed, against = arms["claimed"], arms["against"]
+    telling = [name for name in claimed if name in against and claimed[name] != against[name]]
+    both = [{n: arm[n] for n in telling} if telling else arm for arm in (claimed, against)]
+    return place(both[0]), place(both[1])
 
 
 def _ends(found: Sequence[CellResult], words: Any, cells: Sequence[CellResult]) -> str:

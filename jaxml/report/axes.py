@@ -43,6 +43,8 @@ def placed(series: Series) -> tuple[list[dict[str, Any]], Spec]:
     x: Spec = {"field": "x", "type": "quantitative", "title": title}
     x["scale"] = {"type": "log", "domain": [low, high] if low < high else [low / 2, low * 2], "nice": False}
     x["axis"] = {"format": "~g", "labelOverlap": True}
+    if len(marks := decades(low, high)) > 1:
+        x["axis"]["values"] = marks
     if positive != values:
         gap = max(10 ** (APART * (math.log10(high) - math.log10(low))), LEAST_APART)
         apart = max(low / gap, 1e-306)

@@ -1,4 +1,4 @@
-"""A run directory as one HTML page that opens offline: verdicts first, then figures, then everything to repeat it."""
+"""A run directory as one HTML page that opens offline: what was found, every verdict, everything to repeat it."""
 
 import functools
 from collections.abc import Mapping
@@ -54,10 +54,10 @@ def render(directory: RunDirectory) -> str:
     maps = named_maps(read_maps(directory.path), labels)
     cards = make_cards(verdicts, spec["spec"].get("claims", {}), maps) if verdicts else []
     figures = _figures(directory, spec["spec"], labels)
-    specs: list[Any] = []
+    specs: list[Any] = [chart for figure in figures[:1] for chart in figure["specs"]]  # in the order of the page
     for card in cards:
         specs += [chart for _, chart in card.charts] + [panel.spec for panel in card.maps]
-    for figure in figures:
+    for figure in figures[1:]:
         specs += figure["specs"]
     vega, script = (vega_scripts() if specs else ""), _asset("charts.js")
     style = _asset("style.css")

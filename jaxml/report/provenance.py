@@ -34,6 +34,7 @@ def cost_of(cost: Mapping[str, Any], spec: Mapping[str, Any]) -> list[tuple[str,
     names = {
         "lanes": "Lanes a chunk",
         "compiles": "Programs compiled",
+        "trace_seconds": "Tracing",
         "compile_seconds": "Compiling",
         "run_seconds": "Running",
     }
@@ -55,6 +56,7 @@ def flat(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
         if name == "command" or value in (None, {}, ""):
             continue
         if isinstance(value, Mapping):
-            value = ", ".join(f"{k} {v}" for k, v in value.items() if k != "diff" and v is not None)
+            parts = [k if v is True else f"{k} {v}" for k, v in value.items() if k != "diff" and v not in (None, False)]
+            value = ", ".join(parts)
         found.append((phrase(name), str(value)))
     return found

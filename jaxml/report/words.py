@@ -24,6 +24,9 @@ SCALES = {
     "logit": "ratio of odds, judged on its logarithm",
 }
 
+ROUNDING = 1e-12
+"""A smaller effect is what rounding leaves of 0."""
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -41,6 +44,7 @@ class Unit:
         """An effect with its sign; without a second arm, the quantity itself."""
         if theta is None:
             return "–"
+        theta = 0.0 if abs(theta) < ROUNDING else theta
         if not self.compared:
             value = theta if self.direction == "larger" else -theta
             if self.scale == "log_ratio":

@@ -111,4 +111,30 @@ def test_no_answer_without_a_valid_cell_and_no_verdict_when_exploratory():
 def test_runs_of_equal_verdicts_in_the_order_of_the_grid():
     cells = [cell("supported" if 2 <= d <= 16 else "refuted", depth=d) for d in (1, 2, 4, 8, 16, 32)]
     assert boundary(cells) == "Refuted at depth 1; supported at depth 2 to 16; refuted at depth 32."
-    assert boundary([cell("refuted", a=a, b=b) for a in (1, 2) for b in (1, 2)]) == ""
+    assert boundary([cell("refuted", a=a, b=b, c=c) for a in (1, 2) for b in (1, 2) for c in (1, 2)]) == ""
+
+
+def test_a_boundary_over_two_axes_is_told_row_by_row():
+    held = {"tanh": (1, 2, 4), "relu": (), "erf": (1, 2, 4), "sigmoid": (1, 2, 4, 8), "linear": (1, 4, 8)}
+    cells = [
+        cell("supported" if depth in depths else "refuted", activation=name, depth=depth)
+        for name, depths in held.items()
+        for depth in (1, 2, 4, 8)
+    ]
+    assert boundary(cells) == (
+        "Supported with activation tanh and erf at depth 1 to 4; with activation relu nowhere; "
+        "with activation sigmoid throughout; with activation linear at depth 1 and 4, 8."
+    )
+    assert boundary([cell("refuted", a=a, b=b) for a in range(7) for b in range(8)]) == ""
+    assert boundary([cell("refuted", a=a, b=b) for a in ("x", "y") for b in ("z", "w")]) == ""
+
+
+def test_arms_are_told_by_what_tells_them_apart():
+    arms = {"claimed": {"block": "residual"}, "against": {"block": "plain", "depth": 64}}
+    assert "with block residual than with block plain by" in said(one("supported", numbers=(0.3, 0.2, 0.4), arms=arms))
+    everything = one("supported", numbers=(0.3, 0.2, 0.4), arms={"claimed": {}, "against": None})
+    assert said(everything).startswith("Yes: zero fraction is 0.3 (")
+
+
+def test_what_rounding_leaves_of_0_is_0():
+    assert "(interval 0 to 0.2," in said(one("inconclusive", numbers=(0.1, -2e-17, 0.2)))

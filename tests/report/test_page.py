@@ -98,7 +98,16 @@ def test_a_card_tells_what_was_claimed_tuned_measured_and_why(full):
 
 def test_sections_come_in_the_order_of_a_reader_in_a_hurry(full):
     text = full[1].text
-    wanted = ["What was found", "Verdicts", "Figures", "The grid", "How it was decided", "To repeat it", "Environment"]
+    wanted = [
+        "What was found",
+        "Error",
+        "Verdicts",
+        "More figures",
+        "The grid",
+        "How it was decided",
+        "To repeat it",
+        "Environment",
+    ]
     places = [text.index(words) for words in wanted]
     assert places == sorted(places)
     for words in ("jaxml run configs/toy.yaml", "f" * 64, "56 (8 grid points × 7 seeds)", "1.25 s", "jax 0.10.2"):
