@@ -121,6 +121,7 @@ def size_ten(values: "xarray.DataArray") -> "xarray.DataArray":
 experiment = Experiment(
     trial=trial,
     labels={"loss": {"smooth_l1": "smooth L1", "tukey": "Tukey"}},
+    beside={"kept": {"size": 0.0, "leverage": 0.0}},
     estimands={
         "kept": kept,
         "kept_at_size_10": lambda results: size_ten(kept(results)),

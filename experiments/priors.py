@@ -115,6 +115,7 @@ def by_law(values: "xarray.DataArray") -> "xarray.DataArray":
 experiment = Experiment(
     trial=trial,
     labels={"squared": {0.0: "no (L1)", 1.0: "yes (L2)"}},
+    beside={"gain_of_l1": {"lam": ..., "squared": ..., "delta": ...}},
     estimands={
         "gain_of_l1": lambda results: penalty_contrast(results, oracle=True),
         "gain_of_l1_validated": lambda results: penalty_contrast(results, oracle=False),

@@ -48,6 +48,9 @@ class Experiment:
         trial: pure function ``(key, *, hyperparameters) -> {name: array}``, see `jaxml.sweep`.
         estimands: derived quantities, ``name -> function of the results``; each keeps the dims ``seed`` and the grid's
             axes it does not consume. Every output of the trial is an estimand already.
+        beside: for estimands that look beyond their own cell, ``name -> {parameter: value, values, or ...}``: which
+            other values of an axis (``...``: all) must lie beside a point for the estimand to be asked there. Maps and
+            searches for counter-examples compute them along; it is checked that they suffice.
         figures: what the report draws, the one that decides first: it stands beside what was found.
         theory: what theory expects of an output, ``name -> pure function of the trial's parameters``. It is given a
             mapping of all of them, some as arrays of one shape, and returns an array of that shape; a map of the
@@ -59,6 +62,7 @@ class Experiment:
 
     trial: Callable[..., Any]
     estimands: Mapping[str, Callable[["xarray.Dataset"], "xarray.DataArray"]] = field(default_factory=dict)
+    beside: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     figures: tuple[Figure, ...] = ()
     theory: Mapping[str, Callable[[Mapping[str, Any]], Any]] = field(default_factory=dict)
     suites: Mapping[str, Callable[[], Any]] = field(default_factory=dict)

@@ -22,8 +22,9 @@ from jaxml.claims.region import Cell, Line, Region, contour, refine, unit_boxes
 from jaxml.config import LoadedConfig
 from jaxml.config.load import posed
 from jaxml.config.models import MapSpec, RunConfig
-from jaxml.errors import ConfigError, StoreError
+from jaxml.errors import StoreError
 from jaxml.experiment import Experiment
+from jaxml.explore.derived import DerivedPoints, asked
 from jaxml.runs.directory import RunDirectory
 from jaxml.sweep.grid import Axis
 from jaxml.sweep.points import Points
@@ -36,24 +37,16 @@ VERDICTS = {1: "supported", -1: "refuted", 0: "inconclusive", 2: "invalid"}
 
 
 def check_maps(loaded: LoadedConfig, experiment: Experiment) -> None:
-    """Check that maps ask for outputs of the trial: a derived estimand needs the whole grid, and a map is none.
+    """Check, before the first trial, that every map can be filled.
 
     Raises:
-        ConfigError: when a map's claim is about a derived quantity.
+        ConfigError: when a claim's derived estimand cannot be asked at single points, see `derived`.
     """
-    for name in loaded.config.map:
-        refuse_derived(loaded, experiment, name, f"map.{name}")
-
-
-def refuse_derived(loaded: LoadedConfig, experiment: Experiment, claim: str, where: str) -> None:
-    """Refuse a claim about a derived estimand, see `check_maps`."""
-    asked = loaded.config.claims[claim]
-    for quantity in (asked.estimand, asked.tune.goal if asked.tune else asked.estimand):
-        if quantity in experiment.estimands:
-            raise ConfigError(
-                f"{loaded.document.place(where.split('.'))}: '{quantity}' is derived from the whole grid. Only what "
-                "the trial itself returns can be asked at single points."
-            )
+    for name, spec in loaded.config.map.items():
+        where = loaded.document.place(["map", name])
+        names = [axis.name for axis in spec.plane(loaded.plan.schema, f"map.{name}")]
+        for at in spec.places():
+            asked(experiment, loaded.plan, posed(loaded.config, loaded.plan, name, names, at, f"map.{name}"), where)
 
 
 def fill_maps(
@@ -76,11 +69,11 @@ def fill_maps(
         axes = spec.plane(loaded.plan.schema, f"map.{name}")
         for at in spec.places():
             free = posed(config, loaded.plan, name, [axis.name for axis in axes], at, f"map.{name}")
-            points = Points(
-                experiment.trial,
-                loaded.plan.schema,
-                free.entries,
-                free.names,
+            points = asked(
+                experiment,
+                loaded.plan,
+                free,
+                loaded.document.place(["map", name]),
                 master=config.master_key,
                 lanes=config.lanes,
                 compiled=compiled,
@@ -97,7 +90,13 @@ class Plane:
     """One claim over one plane, at one setting of everything else."""
 
     def __init__(
-        self, free: Posed, axes: tuple[Axis, Axis], config: RunConfig, spec: MapSpec, points: Points, store: Path
+        self,
+        free: Posed,
+        axes: tuple[Axis, Axis],
+        config: RunConfig,
+        spec: MapSpec,
+        points: Points | DerivedPoints,
+        store: Path,
     ):
         self.free, self.config, self.spec, self.points = free, config, spec, points
         self.values: list[list[Any]] = [axis.values(axis.name) for axis in axes]

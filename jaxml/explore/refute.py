@@ -22,8 +22,7 @@ from jaxml.config.load import posed
 from jaxml.config.models import DomainSpec
 from jaxml.errors import ConfigError, nearest
 from jaxml.experiment import Experiment, load_experiment
-from jaxml.explore.mapping import refuse_derived
-from jaxml.sweep.points import Points
+from jaxml.explore.derived import DerivedPoints, asked
 
 FRESH = 1_000_000
 """The first of the seeds that test what the search found; no run comes that far."""
@@ -74,8 +73,6 @@ def refute(
         raise ConfigError(f"refute: at least one point is needed, got {points}.")
     prepare_backend(loaded.config.precision)
     experiment = load_experiment(loaded.config.experiment, loaded.root)
-    for name in wanted:
-        refuse_derived(loaded, experiment, name, f"domain.{name}")
     return [Search(loaded, experiment, name, notify).run(points) for name in wanted]
 
 
@@ -114,9 +111,9 @@ class Search:
         names = list(self.spec.axes)
         self.free: Posed = posed(config, loaded.plan, claim, names, self.spec.at, f"domain.{claim}")
         self.domain = Domain(self.spec, [self.schema[name].type is int for name in names])
-        self.points = Points(
-            self.trial, self.schema, self.free.entries, names, master=config.master_key, lanes=config.lanes
-        )
+        where = loaded.document.place(["domain", claim])
+        options: dict[str, Any] = {"master": config.master_key, "lanes": config.lanes}
+        self.points = asked(experiment, loaded.plan, self.free, where, **options)
         self.seeds = config.looks[0]
         self.known: dict[tuple[Any, ...], tuple[float, int]] = {}
         """Mean effect and outcome of every point of the search."""
@@ -185,6 +182,8 @@ class Search:
     def descend(self) -> str:
         """Lead the points of least effect down the gradient; returns what came of it."""
         moving = [i for i, whole in enumerate(self.domain.whole) if not whole]
+        if isinstance(self.points, DerivedPoints):
+            return "not used: the quantity is derived"
         if self.free.tuned or not moving:
             return "not used: " + ("the claim tunes" if self.free.tuned else "all sides are whole numbers")
         starts = sorted(self.known, key=lambda point: self.known[point][0])[:STARTS]

@@ -10,7 +10,7 @@ from jaxml.sweep.plan import Plan, make_plan
 from jaxml.sweep.run import fitted, trace_all, with_chunks
 from jaxml.sweep.signature import Schema, Value
 from jaxml.sweep.store import MemoryStore
-from jaxml.sweep.trace import Traced, all_outputs, master_key
+from jaxml.sweep.trace import Output, Traced, all_outputs, master_key
 
 if TYPE_CHECKING:
     import xarray
@@ -69,10 +69,9 @@ class Points:
 
         The first call sets the size of the compiled block: make it a typical one.
         """
-        columns = {name: [point[i] for point in points] for i, name in enumerate(self.names)}
-        plan = make_plan(self._schema, {POINT: Zip(columns), **self._entries}, tuple(seeds), lanes=self._lanes)
-        if not self._traced:
-            self._traced = trace_all(self.trial, plan, self._key, self.timing)
+        plan = self._plan(points, seeds)
+        if not self._block:
+            self.outputs(points, seeds)
             self._block = fitted(plan, self._traced).block
         while True:
             layout = replace(plan, block=self._block)
@@ -82,6 +81,16 @@ class Points:
                 return target.dataset()
             except OutOfMemory:
                 self._block = layout.with_lanes_at_most(layout.lanes // 2).block
+
+    def outputs(self, points: Sequence[Sequence[Value]], seeds: Sequence[int]) -> Mapping[str, Output]:
+        """What the trial returns, by name: it is traced, and nothing is computed."""
+        if not self._traced:
+            self._traced = trace_all(self.trial, self._plan(points, seeds), self._key, self.timing)
+        return all_outputs(self._traced)
+
+    def _plan(self, points: Sequence[Sequence[Value]], seeds: Sequence[int]) -> Plan:
+        columns = {name: [point[i] for point in points] for i, name in enumerate(self.names)}
+        return make_plan(self._schema, {POINT: Zip(columns), **self._entries}, tuple(seeds), lanes=self._lanes)
 
     def _compute(self, layout: Plan, target: MemoryStore, progress: Callable[[Progress], None]) -> None:
         work = Execution(

@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 
 import jaxml
+from jaxml.config import load_config
+from jaxml.experiment import load_experiment
+from jaxml.explore.mapping import check_maps
 from jaxml.sweep import execute
 from jaxml.sweep.block import Block, block_inputs
 from jaxml.sweep.trace import FINITE
@@ -60,3 +63,13 @@ def test_every_other_config_runs_but_for_its_numbers(config, tmp_path, as_users_
         assert np.isfinite(card.cells[0].theta).all()
     estimands = sys.modules[f"experiments.{config.stem}"].experiment.estimands
     assert set(estimands) <= set(run.results.data_vars)
+
+
+def test_every_map_can_be_filled(as_users_run_it):  # noqa: F811
+    """What derived estimands need lies beside each point."""
+    maps = 0
+    for config in CONFIGS:
+        loaded = load_config(config)
+        check_maps(loaded, load_experiment(loaded.config.experiment, loaded.root))
+        maps += len(loaded.config.map)
+    assert maps > 5

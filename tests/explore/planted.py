@@ -37,7 +37,13 @@ def whole(subject=round):
 experiment = Experiment(
     trial=trial,
     suites={"whole": whole, "up": lambda: whole(lambda x: math.floor(x + 0.5)), "none": lambda: 3},
-    estimands={"derived": lambda results: 2 * results.value},
+    estimands={
+        "derived": lambda results: 2 * results.value,
+        "sunk": lambda results: 1 - results.value.sel(x=0.0, y=0.0, drop=True) + results.value,
+        "lifted": lambda results: results.value - results.value.sel(arm="b", drop=True),
+        "mean_value": lambda results: results.value.mean("x"),
+    },
+    beside={"sunk": {"x": 0.0, "y": 0.0}, "lifted": {"arm": "b"}, "mean_value": {"y": ...}},
     theory={"value": lambda p: (1 - (p["x"] ** 2 + p["y"] ** 2) / 4) * (p["arm"] == "a")},
 )
 '''

@@ -1,0 +1,87 @@
+"""Derived estimands at single points: what they need lies beside them, and what they would lack is found out."""
+
+import numpy as np
+import pytest
+
+import jaxml
+from jaxml.claims.mapped import read_maps
+from jaxml.config import load_config
+from jaxml.config.load import posed
+from jaxml.errors import ConfigError
+from jaxml.experiment import load_experiment
+from jaxml.explore.derived import asked
+from jaxml.explore.refute import refute
+from tests.explore.planted import CONFIG, project
+
+MAP = "map:\n  high:\n    axes: {x: {linspace: [0.0, 2.0, 17]}, y: {linspace: [0.0, 2.0, 17]}}\n"
+DOMAIN = "domain:\n  high:\n    axes: {x: {low: 0.0, high: 2.0}, y: {low: 0.0, high: 2.0}}\n"
+ALONE = CONFIG.replace("arms: {claimed: {arm: a}, against: {arm: b}}", "arms: {claimed: {arm: a}}")
+
+
+def derived_points(folder, estimand, config=CONFIG):
+    path = project(folder, MAP, config.replace("estimand: value", f"estimand: {estimand}"))
+    loaded = load_config(path)
+    experiment = load_experiment("planted", folder)
+    free = posed(loaded.config, loaded.plan, "high", ["x", "y"], {}, "map.high")
+    return asked(experiment, loaded.plan, free, "map.high", master="planted")
+
+
+def test_it_is_what_the_estimand_says_of_a_grid_that_holds_the_point(tmp_path):
+    points = derived_points(tmp_path, "sunk", ALONE)
+    cells, seeds = [(0.5, 1.5), (0.0, 0.0), (0.0, 1.0)], [-1, 0, 1]
+    found = points(cells, seeds).sunk
+    trial = load_experiment("planted", tmp_path).trial
+    given = {"arm": "a", "x": [0.0, 0.5], "y": [0.0, 1.0, 1.5], "noise": 0.1}
+    value = jaxml.sweep(trial, seeds=seeds, master_key="planted", **given).value
+    for i, (x, y) in enumerate(cells):
+        expected = 1 - value.sel(x=0.0, y=0.0) + value.sel(x=x, y=y)
+        np.testing.assert_allclose(found[0, i], expected, rtol=1e-5)
+
+
+def test_a_map_of_a_derived_quantity_has_its_boundary(tmp_path):
+    """Twice the height of one arm over the other is 1 on the circle of radius sqrt 2."""
+    double = CONFIG.replace("estimand: value", "estimand: derived").replace("value: 0.5", "value: 1.0")
+    run = jaxml.run(project(tmp_path, MAP, double), runs=tmp_path / "runs")
+    (held,) = read_maps(run.path)
+    for cell in held.cells:
+        radius = np.hypot(held.x.values[cell.i], held.y.values[cell.j])
+        if abs(radius - np.sqrt(2)) > 0.3:
+            assert cell.verdict == ("supported" if radius < np.sqrt(2) else "refuted")
+    assert {cell.verdict for cell in held.cells} >= {"supported", "refuted"}
+
+
+def test_a_search_finds_a_counter_example_to_a_claim_about_a_derived_quantity(tmp_path):
+    (report,) = refute(project(tmp_path, DOMAIN, ALONE.replace("estimand: value", "estimand: sunk")), points=64)
+    assert report.gradient == "not used: the quantity is derived"
+    assert report.found is not None
+    assert np.hypot(report.found.point["x"], report.found.point["y"]) == pytest.approx(np.sqrt(2), abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("estimand", "config", "message"),
+    [
+        ("lifted", CONFIG, "'lifted' needs several 'arm' beside each other, which is static"),
+        ("mean_value", CONFIG, r"'mean_value' is derived from more of the grid than one point.*Without them"),
+    ],
+)
+def test_what_cannot_be_asked_at_a_point_is_refused_before_the_first_trial(tmp_path, estimand, config, message):
+    with pytest.raises(ConfigError, match=message):
+        derived_points(tmp_path, estimand, config)
+    path = tmp_path / "configs/planted.yaml"
+    with pytest.raises(ConfigError, match=r"planted.yaml, line \d+: map.high: " + message[:10]):
+        jaxml.run(path, runs=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_reference_that_nobody_declared_is_missed(tmp_path):
+    points = derived_points(tmp_path, "sunk", ALONE)
+    points.beside = {}
+    with pytest.raises(ConfigError, match=r"beside=\{'sunk': .*It does not find"):
+        points._try_on_made_up_results()
+
+
+def test_a_claim_that_tunes_by_a_derived_quantity_is_refused(tmp_path):
+    tuned = CONFIG.replace("  y: [0.0]", "  y: [0.0]\n  step: [0, 1]\ntuning_seeds: 2")
+    tuned = tuned.replace("    margin:", "    tune: {over: [step], maximise: derived}\n    margin:")
+    with pytest.raises(ConfigError, match=r"map.high: 'derived' is derived, and a claim that tunes"):
+        derived_points(tmp_path, "value", tuned)
