@@ -104,7 +104,11 @@ class DerivedPoints:
         grid = {}
         for axis in self.axes:
             here = {name: own[name] for name in axis.parameters}
-            grid[axis.name] = [here, *(p for p in self._beside(axis, here) if p != here)]
+            points = [here]
+            for other in self._beside(axis, here):
+                if other not in points:
+                    points.append(other)
+            grid[axis.name] = points
         return grid
 
     def _beside(self, axis: Axis, here: Point) -> Iterator[Point]:

@@ -8,11 +8,13 @@ from itertools import pairwise
 from jaxml.claims.card import ClaimCard
 from jaxml.claims.mapped import MapAxis, Mapped, Polyline
 from jaxml.report.answers import unit_of
+from jaxml.report.axes import decades
 from jaxml.report.maps import COLOURS, Spec
 from jaxml.report.words import MARKS, WORDS, number, phrase, place, sentence
 
 THEORY = "#b3589b"
-MOST_ROWS, FEWEST_CELLS = 9, 12
+MOST_ROWS, FEWEST_CELLS, NAMED = 9, 12, 0.3
+"""Of the table; of a region that is marked; and the share of the width that a name needs on a narrow screen."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,8 @@ def _axis(channel: str, axis: MapAxis) -> Spec:
     edges = _edges(axis)
     scale: Spec = {"domain": [edges[0], edges[-1]], "nice": False, "zero": False}
     scale |= {"type": "log"} if axis.log else {}
-    labels: Spec = {"labelOverlap": True, "grid": False, "tickCount": 6} | ({"format": "~g"} if axis.log else {})
+    labels: Spec = {"labelOverlap": True, "grid": False}
+    labels |= {"format": "~g", "values": decades(edges[0], edges[-1])} if axis.log else {"tickCount": 6}
     return {"field": channel, "type": "quantitative", "title": phrase(axis.name), "scale": scale, "axis": labels}
 
 
@@ -212,13 +215,16 @@ def _line(lines: Sequence[Polyline], x: Spec, y: Spec, mark: Spec) -> Spec:
 
 
 def _names(held: Mapped, x: Spec, y: Spec) -> Spec:
-    """The verdict's name in the middle of each region that has room for it, so that colour is never alone."""
+    """The verdict's mark in the middle of each region, and its name where there is room: colour is never alone."""
     rows = []
     for verdict in COLOURS:
         found = _middle(held, verdict)
         if found is not None:
             i, j = found
-            rows.append({"x": held.x.values[i], "y": held.y.values[j], "text": f"{MARKS[verdict]} {WORDS[verdict]}"})
+            tile = next(tile for tile in held.tiles if tile.row == j and tile.first <= i <= tile.last)
+            room = tile.last - tile.first + 1 >= NAMED * len(held.x.values)
+            text = f"{MARKS[verdict]} {WORDS[verdict]}" if room else MARKS[verdict]
+            rows.append({"x": held.x.values[i], "y": held.y.values[j], "text": text})
     spec: Spec = {"data": {"values": rows}, "mark": {"type": "text", "fontWeight": "bold"}}
     spec["encoding"] = {"x": x, "y": y, "text": {"field": "text"}}
     return spec

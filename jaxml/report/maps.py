@@ -186,6 +186,7 @@ def _index_axis(channel: str, name: str, values: Sequence[Any]) -> Spec:
     step = math.ceil(len(values) / 10)
     labels = json.dumps([number(value) for value in values])
     axis = {"values": list(range(0, len(values), step)), "labelExpr": f"{labels}[datum.value]", "grid": False}
+    axis |= {"labelOverlap": "greedy", "labelSeparation": 4}
     scale = {"domain": [-0.5, len(values) - 0.5], "nice": False, "zero": False}
     if channel == "y" and not numeric(values):
         scale["reverse"] = True  # names are read from the top, numbers rise
