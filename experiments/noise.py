@@ -154,10 +154,20 @@ def dependence(weights: Weights, X: jax.Array) -> jax.Array:
     """Mean squared norm of the gradient of an output with respect to all weights, over outputs and rows."""
 
     def row(x: jax.Array) -> jax.Array:
-        slopes = jax.jacrev(lambda w: outputs(w, x[None])[0])(weights)
-        return sum(((s**2).sum() for s in slopes), jnp.zeros(())) / weights[-1].shape[1]
+        def sums(nudges: list[jax.Array]) -> tuple[jax.Array, list[jax.Array]]:
+            """The outputs, and what enters each layer."""
+            z, entered = x, []
+            for W, nudge in zip(weights, nudges, strict=True):
+                entered.append(jnp.tanh(z) if entered else z)
+                z = entered[-1] @ W + nudge
+            return z, entered
 
-    return jax.lax.map(row, X).mean()
+        slopes, entered = jax.jacrev(sums, has_aux=True)([jnp.zeros(W.shape[1], W.dtype) for W in weights])
+        # The gradient for a weight is what enters by it times the gradient for the sum that it enters.
+        norms = [(h**2).sum() * (s**2).sum() for h, s in zip(entered, slopes, strict=True)]
+        return sum(norms, jnp.zeros(())) / weights[-1].shape[1]
+
+    return jax.vmap(row)(X).mean()
 
 
 def by_kind(results: "xarray.Dataset", values: "xarray.DataArray") -> "xarray.DataArray":

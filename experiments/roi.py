@@ -11,15 +11,18 @@ it is often told, 2 RoIAlign, 3 RoIAlign with the largest of a bin's samples, 4 
 cells, 5 RoIAlign of the box displaced at random by up to a cell.
 """
 
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from sklearn.datasets import load_sample_image
+from PIL import Image
 
 from jaxml import Experiment, Figure, Traced
 from jaxml.data import load_problem
+from jaxml.learn import solve_positive
 from jaxml.ops import roi_align, roi_pool
 
 if TYPE_CHECKING:
@@ -32,7 +35,10 @@ BINS = 4
 
 def shrunk(photograph: str) -> np.ndarray:
     """Brightness of one of scikit-learn's photographs, 0 to 1, averaged over blocks of 4 x 4 pixels: 106 x 160."""
-    grey = load_sample_image(photograph).mean(-1)[:424] / 255
+    package = find_spec("sklearn")  # which takes over a second to import
+    assert package is not None
+    assert package.origin is not None
+    grey = np.asarray(Image.open(Path(package.origin).parent / "datasets/images" / photograph)).mean(-1)[:424] / 255
     return grey.reshape(106, 4, 160, 4).mean((1, 3))
 
 
@@ -158,16 +164,6 @@ def ridge_predictions(X: jax.Array, targets: jax.Array, fresh: jax.Array, lam: A
     A, level = (X - mean) / scale, targets.mean(0)
     gram, right = A.T @ A / len(A), A.T @ (targets - level) / len(A)
     return (fresh - mean) / scale @ solve_positive(gram + lam * jnp.eye(len(gram)), right) + level
-
-
-def solve_positive(A: jax.Array, B: jax.Array) -> jax.Array:
-    """Solve A X = B, A positive definite, by elimination: plain operations, of which many lanes run side by side."""
-
-    def eliminate(i: Any, whole: jax.Array) -> jax.Array:
-        row = whole[i] / whole[i, i]
-        return (whole - jnp.outer(whole[:, i], row)).at[i].set(row)
-
-    return jax.lax.fori_loop(0, len(A), eliminate, jnp.concatenate([A, B], axis=1))[:, len(A) :]
 
 
 def by_way(results: "xarray.Dataset", name: str) -> "xarray.DataArray":

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.scipy.special import erf
 
 from jaxml import Experiment, Figure, Traced
 from jaxml.data import load_problem
@@ -25,7 +26,12 @@ if TYPE_CHECKING:
 
 DIGITS = load_problem("digits")
 PIXELS = (DIGITS.X - DIGITS.X.mean()) / DIGITS.X.std()
-PHI: dict[str, Callable[[jax.Array], jax.Array]] = {"sigmoid": jax.nn.sigmoid, "tanh": jnp.tanh, "relu": jax.nn.relu}
+PHI: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "sigmoid": jax.nn.sigmoid,
+    "tanh": jnp.tanh,
+    "relu": jax.nn.relu,
+    "erf": lambda z: erf(0.5 * np.sqrt(np.pi) * z),  # scaled to slope 1 at 0, as tanh
+}
 BLOCKS = ("plain", "residual", "batch norm", "batch norm and residual")
 
 
@@ -36,7 +42,7 @@ def trial(
     rate: float = 0.003,
     depth: Traced[int] = 10,
     block: Traced[int] = 0,
-    activation: Literal["sigmoid", "tanh", "relu"] = "sigmoid",
+    activation: Literal["sigmoid", "tanh", "relu", "erf"] = "sigmoid",
     width: int = 16,
     batch: int = 32,
     steps: int = 300,

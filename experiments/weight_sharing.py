@@ -2,7 +2,12 @@
 
 Two layers of the same units with three kinds of connections: `shared` is a convolution, `local` the same with a kernel
 of its own at each place, `full` connects everything. Digits of 8 x 8 pixels lie on 10 x 10, moved by up to `shift`
-pixels. In task 1 the pixels are shuffled, in the same way for all digits, which takes locality away.
+pixels. In task 1 the pixels are shuffled, in the same way for all digits, which takes locality away; in task 2 the
+label is where the digit was moved to, one of nine places at shift 1, which is what shared weights do not tell apart.
+
+`keeps_moves` compares a layer's map of an image moved by one pixel with the moved map of the image: 1 where they are
+equal, less by the norm of their difference over that of the map. The layer has stride 1 and the edges of the image are
+joined. `_with_zeros` pads with zeros instead, `_with_stride` has stride 2, `_of_stride` moves by two pixels then.
 """
 
 import functools
@@ -62,9 +67,34 @@ class Network(nnx.Module):
 @functools.cache
 def costs(layer: str, width: int) -> tuple[int, int]:
     """Parameters and operations of a network, from the network itself."""
-    with jax.ensure_compile_time_eval():
-        model = nnx.eval_shape(lambda: Network(layer, width, rngs=nnx.Rngs(0)))
-        return count_parameters(model), sum(row.flops for row in describe(model, (10, 10, 1)))
+    model = nnx.eval_shape(lambda: Network(layer, width, rngs=nnx.Rngs(0)))
+    return count_parameters(model), sum(row.flops for row in describe(model, (10, 10, 1)))
+
+
+def keeps_moves(key: jax.Array, layer: str, x: jax.Array) -> dict[str, jax.Array]:
+    """How well a layer on images of 10 x 10 keeps a move down and right."""
+    pixels, places = (9, 1) if layer == "shared" else (9, 100) if layer == "local" else (100, 100)
+    kernel = jax.random.normal(key, (places, pixels)) / np.sqrt(pixels)
+
+    def maps(images: jax.Array, mode: str) -> jax.Array:
+        if layer == "full":
+            return (images.reshape(-1, 100) @ kernel.T).reshape(images.shape)
+        edged = jnp.pad(images, ((0, 0), (1, 1), (1, 1)), mode=mode)
+        near = jnp.stack([edged[:, i : i + 10, j : j + 10] for i in range(3) for j in range(3)], axis=-1)
+        return (near.reshape(-1, 100, 9) * kernel[None]).sum(-1).reshape(images.shape)
+
+    def kept(mode: str, stride: int, move: int) -> jax.Array:
+        moved = jnp.roll(x, (move, move), (1, 2))
+        first, second = (maps(images, mode)[:, ::stride, ::stride] for images in (x, moved))
+        wanted = jnp.roll(first, (1, 1), (1, 2))
+        return 1 - jnp.linalg.norm(second - wanted) / jnp.linalg.norm(wanted)
+
+    return {
+        "keeps_moves": kept("wrap", 1, 1),
+        "keeps_moves_with_zeros": kept("constant", 1, 1),
+        "keeps_moves_with_stride": kept("wrap", 2, 1),
+        "keeps_moves_of_stride": kept("wrap", 2, 2),
+    }
 
 
 def trial(
@@ -86,7 +116,7 @@ def trial(
     moves = jax.random.randint(shift_key, (rows + test_rows, 2), -shift, shift + 1)
     x = jax.vmap(lambda image, move: jnp.roll(image, move, (0, 1)))(jnp.asarray(IMAGES)[chosen], moves)
     x = jnp.where(task == 1, x.reshape(len(x), 100)[:, SHUFFLED].reshape(x.shape), x)[..., None]
-    y = jnp.asarray(DIGITS.y)[chosen]
+    y = jnp.where(task == 2, (3 * moves[:, 0] + moves[:, 1] + 4) % 10, jnp.asarray(DIGITS.y)[chosen])
     apply, params, state = functional(Network(layer, width, rngs=nnx.Rngs(weight_key)))
 
     def loss(key: jax.Array, params: Any, batch: tuple[jax.Array, jax.Array]) -> jax.Array:
@@ -97,7 +127,8 @@ def trial(
     )
     found = apply(run.params, state, x[rows:])[0].argmax(1)
     parameters, operations = costs(layer, width)
-    return {
+    raw = jnp.asarray(IMAGES)[chosen[:50]]
+    return keeps_moves(weight_key, layer, raw) | {
         "accuracy": (found == y[rows:]).mean(),
         "parameters": jnp.asarray(float(parameters)),
         "operations": jnp.asarray(float(operations)),
@@ -106,7 +137,7 @@ def trial(
 
 experiment = Experiment(
     trial=trial,
-    labels={"task": {0: "digits", 1: "shuffled digits"}},
+    labels={"task": {0: "digits", 1: "shuffled digits", 2: "places"}},
     figures=(
         Figure("Accuracy on fresh digits by learning rate", y="accuracy", x="rate", lines="layer", log_x=True),
         Figure("Parameters", y="parameters", x="rate", lines="layer", log_y=True),

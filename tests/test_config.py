@@ -55,6 +55,9 @@ def test_the_scaffold_is_a_good_config(project):
         ("claimed: {estimator: median}", "claimed: {outliers: 0.1}", r"both arms must pin the same axes"),
         ("where: {outliers: 0.0}", "where: {n: 5}", r"no axis of the grid is called 'n'"),
         ("looks: [16, 32, 64]", "looks: [32, 16]", r"looks must rise"),
+        ("seeds: 64", "seeds: 64\nsmoke: {m: 5}", r"smoke.m: the trial has no parameter 'm'"),
+        ("seeds: 64", "seeds: 64\nsmoke: {n: few}", r"smoke.n: expected int, got 'few'"),
+        ("seeds: 64", "seeds: 64\nsmoke: {outliers: 0.1}", r"smoke.outliers: 'outliers' is swept, and claims name"),
         ("experiment: demo", "experiment: dem", r"there is no experiments/dem.py. Did you mean 'demo'"),
         ("experiment: demo", "experiment: ../demo", r"'../demo' is not a name"),
         (
@@ -140,6 +143,16 @@ def test_an_override_that_changes_what_is_claimed_makes_the_run_exploratory(proj
     smoke = load_config(project / "configs/demo.yaml", smoke=True)
     assert smoke.changes_spec
     assert smoke.config.seeds == 2
+    assert smoke.cut == "seeds 64 -> 2"
+
+
+def test_smoke_sets_what_the_config_says_and_overrides_come_after(project):
+    path = edited(project, "seeds: 64", "smoke: {n: 5}\nseeds: 64")
+    full, smoke = load_config(path), load_config(path, smoke=True)
+    assert not full.changes_spec
+    assert (full.plan.fixed["n"], full.cut) == (101, "")
+    assert (smoke.plan.fixed["n"], smoke.cut) == (5, "seeds 64 -> 2, n 101 -> 5")
+    assert load_config(path, ["n=7"], smoke=True).plan.fixed["n"] == 7
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from jaxml.config.overrides import apply_overrides
 from jaxml.errors import ConfigError, nearest
 from jaxml.experiment import check_name, project_root, read_schema
 from jaxml.sweep.plan import Plan, make_plan
+from jaxml.sweep.signature import Schema
 
 SMOKE_SEEDS, SMOKE_CASES = 2, 100
 """Seeds of a smoke run, as many as an interval needs, tuning seeds likewise; and cases of an exact suite."""
@@ -32,6 +33,8 @@ class LoadedConfig:
     root: Path
     overrides: tuple[str, ...]
     changes_spec: bool
+    cut: str = ""
+    """What a smoke run leaves out, in words."""
 
 
 def load_config(
@@ -42,8 +45,8 @@ def load_config(
     Args:
         path: the YAML file.
         overrides: ``key=value`` as on the command line, see `jaxml.overrides`.
-        smoke: keep at most 2 seeds, 2 tuning seeds and 100 cases of a suite, and no map, to see that everything
-            works; such a run is exploratory.
+        smoke: keep at most 2 seeds, 2 tuning seeds and 100 cases of a suite, and no map, and set what the config's
+            `smoke` says, to see that everything works; such a run is exploratory.
         maps: keep the config's maps.
 
     Raises:
@@ -61,6 +64,11 @@ def load_config(
     with _placed(document):
         schema = read_schema(raw["experiment"], root)
     declared = _validate(raw, document)
+    with _placed(document):
+        declared.check_smoke(schema)
+    if smoke:
+        raw["data"] = {name: value for name, value in declared.data.items() if name not in declared.smoke}
+        raw["fixed"] = {**declared.fixed, **declared.smoke}
     changed = apply_overrides(raw, overrides, fields=list(RunConfig.model_fields), parameters=list(schema))
     if smoke:
         raw["seeds"] = min(raw.get("seeds", declared.seeds), SMOKE_SEEDS)
@@ -76,6 +84,7 @@ def load_config(
             f"{config.seeds}. Raise 'seeds' or drop the look."
         )
     plan = _plan(config, schema, document)
+    cut = _what_is_cut(declared, config, schema) if smoke else ""
     with _placed(document):
         for name, claim in config.claims.items():
             check_claim(claim, plan.axes, config.tuning_seeds, f"claims.{name}")
@@ -85,7 +94,16 @@ def load_config(
     if smoke:
         few = {name: suite.model_copy(update={"cases": SMOKE_CASES}) for name, suite in config.suites.items()}
         config = config.model_copy(update={"suites": few})
-    return LoadedConfig(config, plan, document, root, tuple(overrides), changes_spec)
+    return LoadedConfig(config, plan, document, root, tuple(overrides), changes_spec, cut)
+
+
+def _what_is_cut(declared: RunConfig, config: RunConfig, schema: Schema) -> str:
+    """What a smoke run changes, such as ``seeds 64 -> 2, steps 300 -> 10, no map``."""
+    before = {"seeds": declared.seeds, "tuning_seeds": declared.tuning_seeds}
+    before |= {name: {**declared.data, **declared.fixed}.get(name, schema[name].default) for name in declared.smoke}
+    after = {"seeds": config.seeds, "tuning_seeds": config.tuning_seeds, **config.fixed}
+    cuts = [f"{n} {value} -> {after[n]}" for n, value in before.items() if after.get(n, value) != value]
+    return ", ".join(cuts + ["no map"] * bool(declared.map))
 
 
 def check_beyond(config: RunConfig, plan: Plan) -> None:
@@ -127,7 +145,7 @@ def posed(config: RunConfig, plan: Plan, claim: str, names: Sequence[str], at: M
 
 
 def _spec_part(config: RunConfig) -> dict[str, Any]:
-    return config.model_dump(exclude={"lanes", "title", "about", "map", "domain"})
+    return config.model_dump(exclude={"lanes", "title", "about", "map", "domain", "smoke"})
 
 
 def _extended(document: Document, path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:

@@ -154,6 +154,7 @@ class RunConfig(Spec):
     suites: dict[str, SuiteSpec] = Field(default_factory=dict)
     map: dict[str, MapSpec] = Field(default_factory=dict)
     domain: dict[str, DomainSpec] = Field(default_factory=dict)
+    smoke: dict[str, Value] = Field(default_factory=dict)
     precision: Literal["float32", "float64"] = "float32"
     master_key: str = ""
     lanes: Annotated[int, Field(ge=1)] | None = None
@@ -175,6 +176,18 @@ class RunConfig(Spec):
             except ConfigError as error:
                 raise ConfigError(f"sweep.{name}: {error}") from None
         return {**self.data, **self.fixed, **axes}
+
+    def check_smoke(self, schema: Schema) -> None:
+        """Check what a smoke run sets otherwise.
+
+        Raises:
+            ConfigError: for a value that does not fit the trial, or a parameter of the grid, whose values claims name.
+        """
+        swept = {name for axis, spec in self.sweep.items() for name in spec.zip or (axis,)}
+        for name, value in self.smoke.items():
+            schema.find(name, f"smoke.{name}").accept(value, f"smoke.{name}")
+            if name in swept:
+                raise ConfigError(f"smoke.{name}: '{name}' is swept, and claims name its values. Leave it out.")
 
     @property
     def all_seeds(self) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 """Fitting: pure functions from data, hyperparameters and keys to parameters and a certificate."""
 
+from jaxml.learn.elimination import solve_positive
 from jaxml.learn.ensembles import (
     AdaboostFit,
     BaggingFit,
@@ -126,6 +127,7 @@ __all__ = [
     "proximal_gradient",
     "random_forest",
     "regularization_path",
+    "solve_positive",
     "staged_adaboost",
     "staged_boosted",
     "subgradient_descent",

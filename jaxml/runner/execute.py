@@ -83,7 +83,8 @@ def run(
         config: a YAML file in a project that has an ``experiments/`` folder.
         overrides: ``key=value``, as on the command line.
         runs: the folder that holds run directories.
-        smoke: a few seeds only, to see that everything works; exploratory, so without a verdict.
+        smoke: a few seeds only, and what the config's `smoke` sets, to see that everything works; exploratory, so
+            without a verdict.
         fresh: begin a new run even where the same one was cut short; without it, that one is continued.
         maps: fill the config's maps, once the verdicts are written.
         extend: a finished run whose cells are taken over, so that only new ones are computed. The new run is
@@ -178,6 +179,7 @@ def _run(
         attributes={"spec_sha256": digest},
         executor=pool,
         shared_store=shared_store,
+        hasty=bool(loaded.cut),
     )
     directory.write_json("cost.json", dict(results.attrs))
     directory.log(f"computed: {json.dumps(dict(results.attrs), default=str)}")
@@ -209,7 +211,8 @@ def _run(
 
 def _prepare_ahead() -> None:
     """Make ready what judging and reporting need while XLA compiles, which leaves Python idle."""
-    import scipy.stats  # noqa: F401
+    import scipy.special  # noqa: F401
+    import xarray  # noqa: F401
 
     import jaxml.claims.judge  # noqa: F401
     from jaxml.report.bundle import vega_scripts
@@ -218,6 +221,8 @@ def _prepare_ahead() -> None:
 
 
 def _why_exploratory(loaded: LoadedConfig) -> str:
+    if loaded.cut and not loaded.overrides:
+        return f"--smoke runs a small part of what the config file declares ({loaded.cut})"
     return "the command line changed what the config file declares" if loaded.changes_spec else ""
 
 

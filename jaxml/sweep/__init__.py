@@ -116,8 +116,12 @@ def run_plan(
     address: str | None = None,
     shared_store: bool = False,
     traced: "list[TracedProgram] | None" = None,
+    hasty: bool = False,
 ) -> "xarray.Dataset":
-    """Trace, compile and run a plan; see `sweep`. What a caller has traced already is not traced again."""
+    """Trace, compile and run a plan; see `sweep`. What a caller has traced already is not traced again.
+
+    `hasty` compiles sooner for programs that run slower.
+    """
     from jaxml.sweep.run import run
 
     return run(
@@ -130,6 +134,7 @@ def run_plan(
         executor=executor,
         address=address,
         shared_store=shared_store,
+        hasty=hasty,
         traced=traced,
     )
 

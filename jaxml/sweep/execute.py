@@ -84,6 +84,7 @@ class Execution:
     executor: Executor | None = None
     job: Job | None = None
     blocks: dict[Any, Any] | None = None
+    hasty: bool = False
     started: float = field(default_factory=time.perf_counter)
 
     def run(self, traced: Sequence[Traced]) -> None:
@@ -195,7 +196,7 @@ class Execution:
         if self.blocks is not None and known in self.blocks:
             return replace(self.blocks[known], plan=self.plan)
         begin = time.perf_counter()
-        block = compile_block(traced, self.plan, self.key)
+        block = compile_block(traced, self.plan, self.key, hasty=self.hasty)
         _LAST_PROGRAMS.append(block.compiled)
         if self.blocks is not None:
             self.blocks[known] = block

@@ -45,6 +45,7 @@ def run(
     shared_store: bool = False,
     blocks: dict[Any, Any] | None = None,
     traced: list[Traced] | None = None,
+    hasty: bool = False,
 ) -> "xarray.Dataset":
     """Compute a plan; see `jaxml.sweep.sweep`.
 
@@ -56,6 +57,7 @@ def run(
         shared_store: workers write to the store themselves.
         blocks: compiled programs to reuse and to add to, for callers that run one trial many times.
         traced: the plan's programs, where the caller has traced them.
+        hasty: compile sooner for programs that run slower: for runs of which compiling is the most.
     """
     if shared_store and (store is None or executor is None):
         raise ConfigError("shared_store: workers write to a store, so give both 'store' and 'executor'.")
@@ -74,7 +76,7 @@ def run(
                 shared = target.shared() if shared_store else {}
                 job = Job.here(trial, layout, master, **shared)
                 report = progress or (lambda _: None)
-                work = Execution(layout, key, target, report, timing, pool, job, blocks)
+                work = Execution(layout, key, target, report, timing, pool, job, blocks, hasty)
                 try:
                     work.run(with_chunks(traced, layout))
                     break

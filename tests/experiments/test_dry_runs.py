@@ -41,7 +41,7 @@ class Drawn:
         return np.full(shape.shape, FINITE if shape.dtype == np.uint8 else -1, shape.dtype)
 
 
-def uncompiled(traced, plan, key, devices=None):
+def uncompiled(traced, plan, key, devices=None, *, hasty=False):
     """A block of the right size around `Drawn`: a lane's outputs, behind the traced axes and the seeds."""
     inputs = (key, *block_inputs(plan, traced.program.chunks[0], plan.block))
     extents = [plan.block[i] for i, axis in enumerate(plan.axes) if plan.is_traced(axis)] + [plan.block[-1]]

@@ -27,6 +27,7 @@ FITS = {
     "LDA": lambda X, s: learn.fit_lda(X, CLASSES, classes=2, shrinkage=s),
     "tree": lambda X, s: learn.decision_tree(None, X, TARGETS, max_depth=2),
     "forest": lambda X, s: learn.random_forest(KEY, X, TARGETS, members=2, max_depth=2),
+    "elimination": lambda X, s: learn.solve_positive(X.T @ X + s * jnp.eye(3), X.T),
     "boosting": lambda X, s: learn.gradient_boosting(KEY, X, TARGETS, rounds=2, max_depth=2, learning_rate=s),
 }
 
