@@ -9,7 +9,7 @@ import numpy as np
 from jaxml.claims.card import CellResult, ClaimCard, ControlResult
 from jaxml.claims.cells import Indices, cells_of, control_claim, locate, matches
 from jaxml.claims.decide import decide_cells, decide_claim, with_controls
-from jaxml.claims.spec import Arms, Claim, DependentSplits, Tuning
+from jaxml.claims.spec import Claim, DependentSplits, Tuning
 from jaxml.errors import ConfigError, nearest
 from jaxml.sweep.grid import Axis
 
@@ -85,7 +85,7 @@ def judge(
                 estimand=claim.estimand,
                 direction=claim.direction,
                 scale=claim.scale,
-                arms=claim.arms.model_dump(),
+                arms=held.telling(claim, axes),
                 margin=claim.margin.value,
                 margin_reason=claim.margin.reason,
                 source=claim.source,
@@ -104,6 +104,13 @@ class Quantities:
         self.seeds = results.seed.values
         self._results = results
         self._held: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+
+    def telling(self, claim: Claim, axes: Sequence[Axis]) -> dict[str, Any]:
+        """What the arms of a claim pin, but for axes that its estimand has used up: there a pin plays no part."""
+        left = {axis.name: axis.name in self._results[claim.estimand].dims for axis in axes}
+        alive = {name: left[axis.name] for axis in axes for name in axis.parameters}
+        arms = claim.arms.model_dump()
+        return {side: pins and {n: v for n, v in pins.items() if alive[n]} for side, pins in arms.items()}
 
     def at(self, name: str, indices: Indices, where: str) -> tuple[tuple[str, ...], np.ndarray]:
         """A quantity at some positions: the axes that are left, the seeds last, and its values.
@@ -242,17 +249,15 @@ def _controls(
                     kind=kind,
                     passed=supported == (kind == "positive"),
                     margin=posed.margin.value,
-                    cell=_cell_result(axes, cell, effect, decision, arms=posed.arms),
+                    cell=_cell_result(axes, cell, effect, decision, arms=results.telling(posed, axes)),
                 )
             )
     return found
 
 
 def _cell_result(
-    axes: Sequence[Axis], cell: Indices, effect: Effect, decision: Any, arms: Arms | None = None
+    axes: Sequence[Axis], cell: Indices, effect: Effect, decision: Any, arms: Mapping[str, Any] | None = None
 ) -> CellResult:
     at = {name: value for axis in axes if axis.name in cell for name, value in axis.points[cell[axis.name]].items()}
-    pinned = {
-        f"{arm} {k}": v for arm, pins in (arms.model_dump() if arms else {}).items() for k, v in (pins or {}).items()
-    }
+    pinned = {f"{arm} {k}": v for arm, pins in (arms or {}).items() for k, v in (pins or {}).items()}
     return CellResult(at={**at, **pinned}, tuned=effect.tuned, theta=effect.theta.tolist(), decision=decision)

@@ -197,3 +197,17 @@ def test_splits_are_dependent_wherever_the_pinned_value_stands(results):
     alone = judge(results, {"x": claim()}, axes, looks=(32,), alpha=0.05)
     for wide, narrow in zip(card[0].cells, alone[0].cells, strict=True):
         assert wide.decision.high - wide.decision.low > 2 * (narrow.decision.high - narrow.decision.low)
+
+
+def test_a_card_leaves_out_what_is_pinned_on_an_axis_that_the_estimand_has_used_up(results):
+    best = results.assign(best=results.score.max("lam"))
+    control = {"name": "the other arm", "where": {"n": 50}, "arms": {"claimed": {"arm": "b", "lam": 1.0}}}
+    pinned = claim(
+        estimand="best",
+        tune=None,
+        arms={"claimed": {"arm": "a", "lam": 1.0}},
+        controls={"negative": [control], "positive": [control]},
+    )
+    (card,) = judge(best, {"x": pinned}, AXES, looks=(16,), alpha=0.05)
+    assert card.arms == {"claimed": {"arm": "a"}, "against": None}
+    assert card.controls[0].cell.at == {"n": 50, "d": 5, "claimed arm": "b"}
