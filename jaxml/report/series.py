@@ -178,6 +178,17 @@ def distinct(values: Sequence[Any]) -> list[str]:
     return short if len(set(short)) == len(set(values)) else [str(value) for value in values]
 
 
+def _coincident(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Lines that hide each other, being the same everywhere."""
+    drawn: dict[str, list[Any]] = {}
+    for row in rows:
+        drawn.setdefault(row["line"], []).append((row["panel"], row["x"], row["mean"]))
+    alike: dict[tuple[Any, ...], list[str]] = {}
+    for line, points in drawn.items():
+        alike.setdefault(tuple(points), []).append(line)
+    return [lines for lines in alike.values() if len(lines) > 1]
+
+
 def _notes(
     values: Any, figure: Mapping[str, Any], rows: Any, panels: Mapping[str, Any], dropped: Mapping[str, int]
 ) -> list[str]:
@@ -200,6 +211,7 @@ def _notes(
         notes.append(
             f"{fewer} {'point rests' if fewer == 1 else 'points rest'} on fewer seeds, the others being not finite."
         )
+    notes += [f"{' and '.join(lines)} coincide." for lines in _coincident(rows)]
     if figure.get("log_x") and any(row["x"] == 0 for row in rows):
         notes.append("0 has no place on a logarithmic axis and stands apart on the left.")
     return notes

@@ -94,6 +94,13 @@ def test_a_panel_without_values_is_named():
     assert "No finite values." in empty.notes
 
 
+def test_lines_that_hide_each_other_are_named():
+    values = np.stack([np.zeros((2, 4)), np.ones((2, 4)), np.zeros((2, 4))])
+    data = held(values, ("solver", "x", "seed"), solver=["a", "b", "c"], x=[1.0, 2.0])
+    assert "a and c coincide." in read_series(data, {"title": "", "y": "y", "x": "x", "lines": "solver"}).notes
+    assert not any("coincide" in note for note in read_series(results(), FIGURE).notes)
+
+
 def test_a_cell_marked_nonfinite_is_not_drawn():
     data = results()
     data["nonfinite"] = (data["error"].dims, np.zeros(data["error"].shape, bool))
