@@ -5,34 +5,22 @@ requirements-torch.txt; without it only our times are printed. Both sides return
 scale and bias, and the new running statistics. Torch is given its faster memory format (channels last, "CL") as well
 as its default. The limit is the time to move the bytes that any implementation must move (read x twice, write y;
 backward, read x and the cotangent twice, write a gradient) at the bandwidth of a copy, measured in the same run.
-Both sides run under glibc settings that keep freed memory: otherwise fresh pages for the results, which the kernel
-fills one by one, cost more than the computation, and whether they are asked for is chance.
+timing.py says under what settings.
 """
 
 import argparse
+import inspect
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
 import numpy as np
+from timing import keep_memory, milliseconds, synchronous_jax
 
 SHAPES = {"resnet stage 1": (32, 56, 56, 64), "resnet stage 3": (32, 14, 14, 256), "dense": (256, 128)}
-REPEATS = 25
-KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "2000000000", "MALLOC_TOP_PAD_": "268435456"}
-
-
-def milliseconds(run):
-    run()
-    times = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return 1e3 * statistics.median(times)
 
 
 def inputs(shape):
@@ -41,7 +29,7 @@ def inputs(shape):
 
 
 def ours():
-    import jax
+    jax = synchronous_jax()
     import jax.numpy as jnp
 
     from jaxml.ops import batch_norm, init_batch_norm
@@ -74,13 +62,7 @@ def ours():
 PEER = """
 import json, sys, time, statistics, numpy as np, torch
 torch.set_num_threads(int(sys.argv[2]))
-repeats = int(sys.argv[3])
-def milliseconds(run):
-    run()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter(); run(); times.append(time.perf_counter() - start)
-    return 1e3 * statistics.median(times)
+{milliseconds}
 table = {}
 for name, arrays in np.load(sys.argv[1], allow_pickle=False).items():
     x, cotangent = map(torch.from_numpy, arrays)
@@ -108,7 +90,8 @@ def theirs(python, threads):
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "inputs.npz")
         np.savez(path, **{name: np.stack(inputs(shape)) for name, shape in SHAPES.items()})
-        command = [python, "-c", PEER, path, str(threads), str(REPEATS)]
+        script = PEER.replace("{milliseconds}", inspect.getsource(milliseconds))
+        command = [python, "-c", script, path, str(threads)]
         return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -121,7 +104,7 @@ def main():
     peer = theirs(peer_python, threads) if peer_python else {}
     if not peer:
         print("no --peer-python: torch is skipped", file=sys.stderr)
-    print(f"{threads} threads, milliseconds, median of {REPEATS}; bar: ratio >= 1 forward + backward")
+    print(f"{threads} threads, milliseconds, medians; bar: ratio >= 1 forward + backward")
     heads = f"{'torch CL':>9} {'ratio':>6} {'torch NCHW':>11} {'ratio':>6} {'limit':>7}"
     print(f"{'work':<15} {'pass':<9} {'ours':>8} {heads}")
     for name, row in mine.items():
@@ -135,6 +118,5 @@ def main():
 
 
 if __name__ == "__main__":
-    if not KEEP_MEMORY.keys() <= os.environ.keys():  # glibc reads them when a process starts
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **KEEP_MEMORY})
+    keep_memory()
     main()

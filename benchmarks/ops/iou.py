@@ -4,19 +4,20 @@ Run as ``taskset -c 0,1 python benchmarks/ops/iou.py --peer-python PATH``, where
 with requirements-torchvision.txt; without it only our times are printed. Both sides read the same inputs in the same
 run, on the cores the process is pinned to. Times are medians in milliseconds, compilation apart. "write" is the time to
 fill the n x n result once, which no implementation can avoid; "gradient" adds the gradient with respect to both sets.
+timing.py says under what settings.
 """
 
 import argparse
 import inspect
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
 import numpy as np
+from timing import keep_memory, milliseconds, synchronous_jax
 
 SIZES = (100, 1_000)
 NAMES = ("box_iou", "generalized_box_iou", "distance_box_iou", "complete_box_iou", "rotated_box_iou")
@@ -38,18 +39,8 @@ def inputs():
     return pairs
 
 
-def milliseconds(run):
-    run()
-    times = []
-    while len(times) < 5 or (sum(times) < 0.3 and len(times) < 100):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return 1e3 * statistics.median(times)
-
-
 def ours():
-    import jax
+    jax = synchronous_jax()
     import jax.numpy as jnp
 
     from jaxml import ops
@@ -128,4 +119,5 @@ def main():
 
 
 if __name__ == "__main__":
+    keep_memory()
     main()

@@ -4,19 +4,20 @@ Run as ``taskset -c 0,1 python benchmarks/ops/nms.py --peer-python PATH``, where
 with requirements-torchvision.txt; without it only our times are printed. Both sides read the same inputs in the same
 run, on the cores the process is pinned to. Times are medians in milliseconds, compilation apart. The peer loops over
 the images of a batch; ours is vmapped. "dispatch" is one jitted addition to the same boxes: no call can be faster.
+timing.py says under what settings.
 """
 
 import argparse
 import inspect
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
 import numpy as np
+from timing import keep_memory, milliseconds, synchronous_jax
 
 SIZES = (100, 1_000, 5_000, 20_000)
 BATCHES = ((8, 100), (8, 1_000))
@@ -50,18 +51,8 @@ def inputs():
     return work
 
 
-def milliseconds(run):
-    run()
-    times = []
-    while len(times) < 5 or (sum(times) < 0.3 and len(times) < 100):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return 1e3 * statistics.median(times)
-
-
 def ours():
-    import jax
+    jax = synchronous_jax()
     import jax.numpy as jnp
 
     from jaxml.ops import nms
@@ -139,4 +130,5 @@ def main():
 
 
 if __name__ == "__main__":
+    keep_memory()
     main()

@@ -6,8 +6,7 @@ features; ONNX Runtime has none).
 PATH is an environment with benchmarks/requirements-torchvision.txt; without it the peer's columns stay empty. Both
 sides read identical inputs in the same run, each in the memory layout it works best in, on the cores the process is
 pinned to (`taskset -c 0,1`). Times are medians; "first" is the first call, compilation included; "floor" is the time to
-write the output once (and, with gradients, both gradients too). Both sides run under glibc settings that keep freed
-memory: otherwise the kernel fills fresh pages for every result, which costs more than some of the rows themselves.
+write the output once (and, with gradients, both gradients too). timing.py says under what settings.
 """
 
 import argparse
@@ -21,10 +20,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from timing import keep_memory, synchronous_jax
 
 # boxes, map side, channels
 SIZES = [(512, 25, 256), (1000, 50, 256), (512, 100, 64), (512, 100, 512), (1000, 200, 256)]
-KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "2000000000", "MALLOC_TOP_PAD_": "268435456"}
 BARS = {"forward": 10, "with gradients": 4}
 
 
@@ -95,7 +94,7 @@ def onnx_runtime(maps: np.ndarray, boxes: np.ndarray) -> Callable:
 
 
 def ours(inputs: dict[str, np.ndarray], repeats: int) -> dict[str, tuple[float, float, float]]:
-    import jax
+    jax = synchronous_jax()
     import jax.numpy as jnp
 
     from jaxml.ops import roi_align
@@ -169,6 +168,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if not KEEP_MEMORY.keys() <= os.environ.keys():  # glibc reads them when a process starts
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **KEEP_MEMORY})
+    keep_memory()
     sys.exit(main())

@@ -5,19 +5,19 @@
 PATH is an environment with benchmarks/requirements-torchvision.txt; without it the peer's columns stay empty. torch has
 no crop_and_resize: its peer is grid_sample on a grid of the same points. Identical inputs, same run, the layout each
 side works best in. Times are medians; "floor" is the time to write the output once.
+timing.py says under what settings.
 """
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from timing import keep_memory, milliseconds, synchronous_jax
 
 # op, image side, channels, output side (or boxes and crop side)
 CASES = {
@@ -43,18 +43,7 @@ def draw(case: str) -> dict[str, np.ndarray]:
     return {name: value.astype(np.float32) for name, value in inputs.items()}
 
 
-def clock(call: Callable, repeats: int) -> float:
-    """Median milliseconds after a first call."""
-    call()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(1e3 * (time.perf_counter() - start))
-    return statistics.median(times)
-
-
-def peer(case: str, path: str, repeats: int) -> None:
+def peer(case: str, path: str) -> None:
     """Time torch on the inputs in `path`; runs in the peer's environment."""
     import torch
     from torch.nn.functional import grid_sample
@@ -88,12 +77,12 @@ def peer(case: str, path: str, repeats: int) -> None:
         with torch.no_grad():
             run(*leaves)
 
-    print(clock(forward, repeats), clock(lambda: torch.autograd.grad(run(*leaves), leaves, cotangent), repeats))
+    print(milliseconds(forward), milliseconds(lambda: torch.autograd.grad(run(*leaves), leaves, cotangent)))
 
 
-def ours(case: str, inputs: dict[str, np.ndarray], repeats: int) -> list[float]:
+def ours(case: str, inputs: dict[str, np.ndarray]) -> list[float]:
     """Milliseconds of the forward pass, of it with all gradients, and of writing the output."""
-    import jax
+    jax = synchronous_jax()
     import jax.numpy as jnp
 
     from jaxml.ops import crop_and_resize, deform_conv2d, grid_sample
@@ -113,7 +102,7 @@ def ours(case: str, inputs: dict[str, np.ndarray], repeats: int) -> list[float]:
 
     def timed(fn: Callable, *args: jax.Array) -> float:
         compiled = jax.jit(fn)
-        return clock(lambda: jax.block_until_ready(compiled(*args)), repeats)
+        return milliseconds(lambda: jax.block_until_ready(compiled(*args)))
 
     floor = timed(lambda image: jnp.full(shape.shape, image[0, 0, 0]), leaves[0])
     return [timed(run, *leaves), timed(with_gradients, cotangent, *leaves), floor]
@@ -122,11 +111,10 @@ def ours(case: str, inputs: dict[str, np.ndarray], repeats: int) -> list[float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer-python", help="python of an environment with torch and torchvision")
-    parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--peer", nargs=2, metavar=("CASE", "PATH"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.peer:
-        return peer(*options.peer, options.repeats)
+        return peer(*options.peer)
     if not options.peer_python:
         print("no --peer-python: torch is not timed")
     print(f"{'work':>41} {'pass':>15} {'ours ms':>9} {'peer ms':>9} {'ratio':>7} {'bar':>9} {'floor ms':>9}")
@@ -137,9 +125,9 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 path = str(Path(folder) / "inputs.npz")
                 np.savez(path, **inputs)
-                command = [options.peer_python, __file__, "--peer", case, path, "--repeats", str(options.repeats)]
+                command = [options.peer_python, __file__, "--peer", case, path]
                 theirs = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-        *times, floor = ours(case, inputs, options.repeats)
+        *times, floor = ours(case, inputs)
         for name, mine, other in zip(("forward", "with gradients"), times, theirs, strict=True):
             bar = "1" if name == "forward" and not case.startswith("deform") else "reported"
             ratio = f"{float(other):>9.2f} {float(other) / mine:>7.1f}" if other else " " * 17
@@ -147,4 +135,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    keep_memory()
     sys.exit(main())
