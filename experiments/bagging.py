@@ -43,6 +43,7 @@ def trial(
     datasets: int = 16,
     members: int = 25,
     noise: float = 2.0,
+    levels: int = 6,
 ) -> dict[str, Any]:
     """Fit single learners and bags to several training sets, and split their errors."""
     point_key, *data_keys = jax.random.split(key, 1 + datasets)
@@ -59,7 +60,7 @@ def trial(
         binned = bin_features(X, bins=32, missing=False)
 
         def tree(key: jax.Array, weights: jax.Array) -> jax.Array:
-            rules: dict[str, Any] = {"max_depth": 6, "width": 32, "missing": False, "depth": depth}
+            rules: dict[str, Any] = {"max_depth": levels, "width": 32, "missing": False, "depth": depth}
             fit = decision_tree(key, binned, y, sample_weight=weights, features_per_split=features, **rules)
             return predict_tree(fit.params, fresh)
 

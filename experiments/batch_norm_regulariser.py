@@ -39,10 +39,10 @@ def trial(
     rows: int = 200,
     test_rows: int = 200,
     width: int = 32,
-    rounds: int = 20,
+    rounds: int = 16,
     steps: int = 20,
     level: float = 0.1,
-    networks: int = 2,
+    networks: int = 3,
 ) -> dict[str, Any]:
     """Train in rounds, and return the gap between losses at equal training loss, a mean over networks."""
     order_key, network_key = jax.random.split(key)

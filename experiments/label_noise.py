@@ -37,6 +37,7 @@ def trial(
     test_rows: int = 400,
     members: int = 50,
     rounds: int = 100,
+    levels: int = 6,
 ) -> dict[str, Any]:
     """Fit every model to the same flipped labels; return the error of one of them."""
     data_key, flip_key, bag_key, boost_key = jax.random.split(key, 4)
@@ -47,17 +48,17 @@ def trial(
     binned = bin_features(X[:n], bins=32, missing=False)
 
     def fit(
-        key: jax.Array, X: Any, y: jax.Array, sample_weight: jax.Array, *, levels: int = 3, depth: Any = None
+        key: jax.Array, X: Any, y: jax.Array, sample_weight: jax.Array, *, most: int = min(levels, 3), depth: Any = None
     ) -> Any:
         """A tree on the bins of the training rows, which need not be cut again for every member."""
-        options: dict[str, Any] = {"n_classes": 2, "missing": False, "max_depth": levels, "width": 32, "depth": depth}
+        options: dict[str, Any] = {"n_classes": 2, "missing": False, "max_depth": most, "width": 32, "depth": depth}
         return decision_tree(key, binned, y, sample_weight=sample_weight, **options)
 
     # All deep trees at once: one on the rows as they are, a stump, and the members of the bag.
     drawn = jax.vmap(bootstrap_weights, (0, None))(jax.random.split(bag_key, members), n)
     weights = jnp.concatenate([jnp.ones((2, n)), drawn])
-    depths = jnp.where(jnp.arange(2 + members) == 1, 1, 6)
-    trees = jax.vmap(lambda w, depth: fit(bag_key, None, y, w, levels=6, depth=depth).params)(weights, depths)
+    depths = jnp.where(jnp.arange(2 + members) == 1, 1, levels)
+    trees = jax.vmap(lambda w, depth: fit(bag_key, None, y, w, most=levels, depth=depth).params)(weights, depths)
     shares = jax.vmap(predict_tree, (0, None))(trees, X[n:])[..., 1]
     ada = adaboost(boost_key, fit, predict_tree, X[:n], y, n_classes=2, rounds=rounds).params
     positive = jnp.stack([

@@ -20,9 +20,9 @@ from jaxml.nn.layers import he_conv
 from jaxml.ops import softmax_cross_entropy
 
 DIGITS = load_problem("digits")
-WIDTH, DEEPEST, GROWTH, LAYERS = 8, 4, 4, 5
+WIDTH, DEEPEST, GROWTH = 8, 4, 4
 STEMS = {"dense": 8, "wide_dense": 13}
-"""Channels of the stem for which parameters, and operations, are those of a stack of `DEEPEST` blocks."""
+"""Channels of the stem for which five layers have the parameters, or the operations, of a stack of `DEEPEST` blocks."""
 
 
 class SkipBlock(PlainBlock):
@@ -60,10 +60,10 @@ class Stack(nnx.Module):
 class Dense(nnx.Module):
     """A stem, a dense block, a norm, the mean over the map, ten logits."""
 
-    def __init__(self, width: int, *, rngs: nnx.Rngs):
+    def __init__(self, width: int, layers: int, *, rngs: nnx.Rngs):
         self.stem, self.norm = he_conv(1, width, 3, stride=2, rngs=rngs), BatchNorm(width)
-        self.block = DenseBlock(width, GROWTH, layers=LAYERS, rngs=rngs)
-        features = width + GROWTH * LAYERS
+        self.block = DenseBlock(width, GROWTH, layers=layers, rngs=rngs)
+        features = width + GROWTH * layers
         self.last, self.head = BatchNorm(features), nnx.Linear(features, 10, rngs=rngs)
 
     def __call__(self, x: jax.Array, *, training: bool = False, skip: Any = 0.0, depth: Any = 0) -> jax.Array:
@@ -73,9 +73,9 @@ class Dense(nnx.Module):
         return self.head(x.mean((1, 2)))
 
 
-def network(kind: str, rngs: nnx.Rngs) -> nnx.Module:
-    """One of the three kinds."""
-    return Stack(rngs=rngs) if kind == "stack" else Dense(STEMS[kind], rngs=rngs)
+def network(kind: str, rngs: nnx.Rngs, layers: int = 5) -> nnx.Module:
+    """One of the three kinds; `layers` are those of a dense block."""
+    return Stack(rngs=rngs) if kind == "stack" else Dense(STEMS[kind], layers, rngs=rngs)
 
 
 def trial(
@@ -89,13 +89,14 @@ def trial(
     test_rows: int = 500,
     steps: int = 100,
     batch: int = 16,
+    layers: int = 5,
 ) -> dict[str, Any]:
     """Draw digits, train, and count the test rows that are named rightly."""
     order_key, weight_key, train_key = jax.random.split(key, 3)
     chosen = jax.random.permutation(order_key, len(DIGITS.y))[: rows + test_rows]
     x = jnp.asarray(DIGITS.X / 16, jnp.float32).reshape(-1, 8, 8, 1)[chosen]
     y = jnp.asarray(DIGITS.y)[chosen]
-    apply, params, state = functional(network(kind, nnx.Rngs(weight_key)))
+    apply, params, state = functional(network(kind, nnx.Rngs(weight_key), layers))
     options: dict[str, Any] = {"skip": jnp.asarray(skip, jnp.float32), "depth": depth}
 
     def loss(key: jax.Array, params: Any, state: Any, batch: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, Any]:
