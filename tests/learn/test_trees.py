@@ -176,9 +176,29 @@ def test_random_thresholds_spread_over_the_allowed_ones():
     assert counts.min() > 65  # 100 each on average; 65 is 4.3 standard deviations below
 
 
+def test_drawing_features_goes_on_until_one_can_split():
+    X = np.array([[7.0, 7.0, 7.0, 0.0], [7.0, 7.0, 7.0, 1.0]], np.float32)
+    fit = lambda key: decision_tree(key, X, X[:, 3], max_depth=1, bins=4, features_per_split=1)  # noqa: E731
+    roots = jax.vmap(fit)(jax.random.split(jax.random.key(0), 20)).params.feature[:, 0]
+    np.testing.assert_array_equal(roots, 3)
+
+
+def test_a_threshold_lies_midway_between_the_rows_that_it_parts():
+    X = np.array([0, 1, 2, 4, 9, 10], np.float32)[:, None]
+    weight = np.array([1, 1, 0, 0, 1, 1], np.float32)
+    fit = partial(decision_tree, None, max_depth=1, bins=8, sample_weight=weight)
+    high = (X[:, 0] > 4).astype(np.float32)
+    for missing in (True, False):
+        assert fit(X, high, missing=missing).params.threshold[0] == 3.0  # of 1.5, 3 and 6.5
+    # Missing against present, whatever the present entries are.
+    assert fit(np.where(X > 4, np.nan, X), high).params.threshold[0] == np.inf
+
+
 def test_degenerate_data_give_one_finite_leaf():
     fit = jax.jit(lambda X, y, w: decision_tree(None, X, y, sample_weight=w, max_depth=2, bins=4))
     X, y = np.ones((5, 2), np.float32), np.arange(5, dtype=np.float32)
+    alone = decision_tree(None, X[:1], y[1:2], max_depth=1)
+    np.testing.assert_array_equal(predict_tree(alone.params, X), 1.0)
     for X_, w in ((X, np.ones(5)), (X * np.nan, np.ones(5)), (X, np.zeros(5)), (X * np.inf, np.ones(5))):
         tree, diagnostics = fit(X_, y, w)
         assert np.isfinite(tree.value).all()
@@ -196,17 +216,17 @@ def test_infinite_entries_and_missing_against_present_split():
 def test_bins_are_quantiles_and_route_as_prediction_does():
     X = np.random.default_rng(0).exponential(size=(500, 1)).astype(np.float32)
     binned = bin_features(X, bins=10, missing=False)
-    counts = np.bincount(np.asarray(binned.codes)[:, 0], minlength=10)
+    counts = np.bincount(np.asarray(binned.codes)[0], minlength=10)
     np.testing.assert_array_equal(counts, 50)
     left = X[:, 0, None] <= np.asarray(binned.edges)[0]
-    np.testing.assert_array_equal(left, np.asarray(binned.codes) <= np.arange(9))
+    np.testing.assert_array_equal(left, np.arange(9) >= np.asarray(binned.codes).T)
     np.testing.assert_array_equal(left, binned.below)
 
 
 def test_neighbouring_floats_are_parted():
     x = np.float32(1.0)
     X = np.array([[x], [np.nextafter(x, np.float32(2))]])
-    np.testing.assert_array_equal(bin_features(X, bins=4).codes[:, 0], [0, 1])
+    np.testing.assert_array_equal(bin_features(X, bins=4).codes[0], [0, 1])
 
 
 def test_text_and_picture_name_every_node():

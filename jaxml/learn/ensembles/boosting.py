@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, Num
 
 from jaxml.learn.ensembles.objectives import LOSSES, Loss, objective
 from jaxml.learn.trees import Binned, Rules, Tree, bin_features, grow_tree, predict_tree
-from jaxml.learn.trees.growth import Method
+from jaxml.learn.trees.sums import Method
 from jaxml.ops.checks import Scalar, check_choice, check_floating, check_shapes
 
 
@@ -147,11 +147,11 @@ def gradient_boosting(
         raise ValueError("gradient_boosting: 'validation' must mark rows for early stopping, got None.")
     binned = X if isinstance(X, Binned) else bin_features(X, bins=bins, missing=missing)
     codes, dtype = binned.codes, binned.edges.dtype
-    n, d = codes.shape
+    d, n = codes.shape
     weights = jnp.ones(n, dtype) if sample_weight is None else sample_weight.astype(dtype)
     held_out = jnp.zeros(n, bool) if validation is None else validation
     hint = "Use y.reshape(n)."
-    check_shapes("gradient_boosting", X=(codes, "n d"), y=(y, "n"), sample_weight=(weights, "n"), hint=hint)
+    check_shapes("gradient_boosting", X=(codes, "d n"), y=(y, "n"), sample_weight=(weights, "n"), hint=hint)
     check_shapes("gradient_boosting", y=(y, "n"), validation=(held_out, "n"))
     if loss == "softmax":
         if not jnp.issubdtype(y.dtype, jnp.integer):

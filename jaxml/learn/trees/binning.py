@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float, Int, Num
 
 from jaxml.ops.checks import check_shapes
@@ -21,7 +22,7 @@ class Binned(NamedTuple):
     """Features as bin numbers. `cuts` candidate splits a feature: bins - 1, and one more if entries may be missing.
 
     Attributes:
-        codes: number of thresholds below each entry, (n, d), 0 to cuts; a missing entry has `cuts`.
+        codes: number of thresholds below each entry, feature by feature, (d, n), 0 to cuts; a missing entry has `cuts`.
         edges: ascending thresholds, (d, cuts): an entry goes left of cut b where it is <= edges[b]. Thresholds
             that are not needed are infinite, and so is the last one if entries may be missing: it parts the
             present ones from the missing.
@@ -29,30 +30,41 @@ class Binned(NamedTuple):
             would be too large to keep.
     """
 
-    codes: Int[Array, "n d"]
+    codes: Int[Array, "d n"]
     edges: Float[Array, "d cuts"]
     below: Float[Array, "n candidates"] | None
 
 
+def _ascending(column: Float[Array, " n"]) -> Float[Array, " n"]:
+    """Sorted, NaN last. XLA sorts integers four times as fast on a CPU as floats, so these are sorted as integers."""
+    whole = jnp.dtype(f"int{8 * column.dtype.itemsize}")
+
+    def turn(bits: Array) -> Array:
+        # Floats are a sign and a magnitude: with the magnitude of negative ones turned round, they rank as integers.
+        return jnp.where(bits < 0, bits ^ jnp.iinfo(whole).max, bits)
+
+    present = jnp.where(jnp.isnan(column), jnp.nan, column)  # a NaN may carry a minus sign
+    return lax.bitcast_convert_type(turn(jnp.sort(turn(lax.bitcast_convert_type(present, whole)))), column.dtype)
+
+
 def _column_edges(column: Float[Array, " n"], bins: int) -> Float[Array, " cuts"]:
     """The bins - 1 thresholds of one feature, ascending, padded with infinity."""
-    n = column.shape[0]
-    ordered = jnp.sort(column)  # NaN sorts last
+    n, wanted = column.shape[0], jnp.arange(1, bins)
+    if n == 1:
+        return jnp.full(bins - 1, jnp.inf, column.dtype)
+    ordered = _ascending(column)
     count = jnp.sum(~jnp.isnan(column))
     lower, upper = ordered[:-1], ordered[1:]
-    middle = 0.5 * lower + 0.5 * upper
+    gap = (upper > lower).astype(jnp.int32)  # 0 for NaN as well
+    number = jnp.cumsum(gap)  # gaps up to and with this place
+    # Few distinct values: a threshold in every gap. Many: the first gap at or after each of the inner quantiles.
+    rank = jnp.clip(wanted * count // bins - 1, 0, n - 2)
+    wanted = jnp.where(number[-1] < bins, wanted, (number - gap)[rank] + 1)
+    place = jnp.searchsorted(number, wanted)
+    low, high = (jnp.take(side, place, mode="fill", fill_value=jnp.inf) for side in (lower, upper))
+    middle = 0.5 * low + 0.5 * high
     # Halfway between neighbouring floats rounds to one of them: then the lower one is the threshold.
-    middle = jnp.where(middle < upper, middle, lower)
-    middle = jnp.where(upper > lower, middle, jnp.inf)  # false for NaN as well
-    wanted = bins - 1
-    # Few distinct values: a threshold in every gap.
-    every_gap = jnp.sort(middle)
-    every_gap = jnp.pad(every_gap, (0, max(0, wanted - n + 1)), constant_values=jnp.inf)[:wanted]
-    # Many: the first gap at or after each of the bins - 1 inner quantiles.
-    next_gap = jax.lax.cummin(middle, reverse=True) if n > 1 else middle
-    rank = (jnp.arange(1, bins) * count) // bins - 1
-    at_quantile = jnp.take(next_gap, jnp.clip(rank, 0, max(0, n - 2)), mode="fill", fill_value=jnp.inf)
-    return jnp.where(jnp.sum(jnp.isfinite(middle)) <= wanted, every_gap, at_quantile)
+    return jnp.where(middle < high, middle, low)
 
 
 @partial(jax.jit, static_argnames=("bins", "missing"))
@@ -79,7 +91,7 @@ def bin_features(X: Num[Array, "n d"], *, bins: int = 64, missing: bool = True) 
     References:
         Ke et al. (2017), LightGBM, algorithm 1; Chen and Guestrin (2016), XGBoost, section 3.2.
 
-    >>> bin_features(jnp.array([[1.0], [4.0], [2.0], [jnp.nan]]), bins=4).codes.T
+    >>> bin_features(jnp.array([[1.0], [4.0], [2.0], [jnp.nan]]), bins=4).codes
     Array([[0, 2, 1, 4]], dtype=int32)
     """
     check_shapes("bin_features", X=(X, "n d"), hint="Use X.reshape(n, -1).")
@@ -91,9 +103,9 @@ def bin_features(X: Num[Array, "n d"], *, bins: int = 64, missing: bool = True) 
     if missing:
         edges = jnp.pad(edges, ((0, 0), (0, 1)), constant_values=jnp.inf)
     (n, d), cuts = X.shape, edges.shape[1]
-    codes = jax.vmap(partial(jnp.searchsorted, side="left"), out_axes=1)(edges, X.T)
-    codes = jnp.where(jnp.isnan(X), cuts, codes).astype(jnp.int32)
+    codes = jax.vmap(partial(jnp.searchsorted, side="left"))(edges, X.T)
+    codes = jnp.where(jnp.isnan(X.T), cuts, codes).astype(jnp.int32)
     if n * d * cuts * X.dtype.itemsize > MAX_BELOW_BYTES:
         return Binned(codes, edges, None)
-    below = (codes[:, :, None] <= jnp.arange(cuts)[None, None]).reshape(n, d * cuts)
+    below = (codes.T[:, :, None] <= jnp.arange(cuts)[None, None]).reshape(n, d * cuts)
     return Binned(codes, edges, below.astype(X.dtype))

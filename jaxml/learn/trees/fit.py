@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Num
 
 from jaxml.learn.trees.binning import Binned, bin_features
-from jaxml.learn.trees.growth import Method, Rules, Tree, grow_tree
+from jaxml.learn.trees.growth import Rules, Tree, grow_tree
+from jaxml.learn.trees.sums import Method
 from jaxml.ops.checks import Scalar, check_choice, check_floating, check_shapes
 
 Criterion = Literal["squared", "gini", "entropy"]
@@ -104,7 +105,7 @@ def decision_tree(
     """
     binned = X if isinstance(X, Binned) else bin_features(X, bins=bins, missing=missing)
     dtype = binned.edges.dtype
-    n = check_shapes("decision_tree", X=(binned.codes, "n d"), y=(y, "n"), hint="Use y.reshape(n).")["n"]
+    n = check_shapes("decision_tree", X=(binned.codes, "d n"), y=(y, "n"), hint="Use y.reshape(n).")["n"]
     weights = jnp.ones(n, dtype) if sample_weight is None else sample_weight.astype(dtype)
     check_shapes("decision_tree", y=(y, "n"), sample_weight=(weights, "n"))
     total = jnp.sum(weights)

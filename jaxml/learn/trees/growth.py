@@ -1,14 +1,7 @@
 """Growth of histogram trees, level by level, with shapes that depend on static arguments only.
 
-A split search needs, for every node and every candidate split, the sums of the targets and of the weights on the
-left. Candidate splits are the same for every node, tree and lane: `below[i, c]` says whether row i goes left at
-candidate c. All left sums of a level are then one matrix product,
-
-    sums[(node, target), c] = sum_i  [i in node] target_i  below[i, c],
-
-whose right factor is shared by all lanes of a `vmap` over weights, keys and hyperparameters: a thousand trees are
-one product of matrices. For many nodes or many bins the product wastes work, because a row lies in one node only;
-then the sums are scattered into (node, feature, bin) cells and accumulated over the bins.
+A split search needs, for every node and every candidate split, the sums of the targets and of the weights on the left,
+see `left_sums`. They are formed for left children only: the right child's are what those leave of their parent's.
 """
 
 from functools import partial
@@ -20,14 +13,10 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxml.learn.trees.binning import Binned
+from jaxml.learn.trees.sums import Method, left_sums
 from jaxml.ops.checks import Scalar, check_choice, check_shapes
 
 Score = Literal["quadratic", "entropy"]
-Method = Literal["auto", "matmul", "segment"]
-
-# The product spends nodes x candidates multiply-adds on each row and feature, the scatter one addition, which costs
-# as much as some 100 of them on a CPU; benchmarks/learn/forest.py times both.
-_MATMUL_LIMIT = 100
 
 
 class Tree(NamedTuple):
@@ -60,7 +49,8 @@ class Rules(NamedTuple):
         min_leaf_weight: least weight on either side.
         min_gain: a split must gain more than this.
         l2: penalty on squared leaf values.
-        features_per_split: features drawn afresh for each node, or None for all.
+        features_per_split: features drawn afresh for each node, or None for all. Where none of them can split it, more
+            are drawn until one can.
         feature_mask: features that this tree may use, (d,), or None for all.
     """
 
@@ -107,25 +97,6 @@ class _Grower(NamedTuple):
     missing: bool
     method: Method
 
-    def left_sums(self, left_slot: Array, width: int) -> Array:
-        """Sums over the rows that went to each left child, at every candidate, (width, s, d * cuts)."""
-        codes, below = self.binned.codes, self.binned.below
-        (n, d), cuts, s = codes.shape, self.binned.edges.shape[1], self.stats.shape[0]
-        cheap = width * cuts <= _MATMUL_LIMIT
-        if below is not None and (self.method == "matmul" or (self.method == "auto" and cheap)):
-            member = left_slot[None] == jnp.arange(width)[:, None]
-            rows = jnp.where(member[:, None], self.stats[None], 0.0).reshape(width * s, n)
-            return jnp.matmul(rows, below, precision=lax.Precision.HIGHEST).reshape(width, s, d * cuts)
-        cell = (left_slot[:, None] * d + jnp.arange(d)[None]) * (cuts + 1) + codes
-        cells = width * d * (cuts + 1)
-        cell = jnp.where(left_slot[:, None] < 0, cells, cell).reshape(n * d)  # beyond the last one: dropped
-        updates = jnp.broadcast_to(self.stats[:, :, None], (s, n, d)).reshape(s, n * d)
-        histogram = jax.vmap(lambda update: jnp.zeros(cells, update.dtype).at[cell].add(update, mode="drop"))
-        upto = (jnp.arange(cuts + 1)[:, None] <= jnp.arange(cuts)[None]).astype(updates.dtype)
-        by_bin = histogram(updates).reshape(s, width, d, cuts + 1)
-        sums = jnp.matmul(by_bin, upto, precision=lax.Precision.HIGHEST)
-        return jnp.moveaxis(sums, 0, 1).reshape(width, s, d * cuts)
-
     def quality(self, sums: Array) -> Array:
         """Score of a group of rows, up if purer: (w, s, ...) to (w, ...).
 
@@ -141,7 +112,10 @@ class _Grower(NamedTuple):
         return jnp.sum(jnp.maximum(targets, 0.0) * log_share, axis=1)
 
     def best_split(self, draws: _Draws, level: _Level, root_weight: Array, may_split: Array) -> _Split:
-        """The candidate of greatest gain in each node; ties go to missing-right, low features, low thresholds."""
+        """The candidate of greatest gain in each node; ties go to missing-right, low features, low thresholds.
+
+        Of thresholds that part the node's rows alike, which no gain can tell apart, the middle one.
+        """
         (d, cuts), rules = self.binned.edges.shape, self.rules
         w, s, _ = level.sums.shape
         totals = level.totals[:, :, None, None]
@@ -153,41 +127,58 @@ class _Grower(NamedTuple):
         least = jnp.maximum(jnp.asarray(rules.min_leaf_weight, left.dtype), nothing)
         parent = self.quality(level.totals)
 
-        def gains(left: Array) -> Array:
+        def gains(left: Array, spot: Array | None) -> Array:
+            """Gain of every candidate of some features: (w, s, features, cuts) to (w, features, cuts)."""
             right = totals - left
             allowed = (left[:, -1] >= least) & (right[:, -1] >= least)
-            if draws.threshold is not None:
+            if spot is not None:
                 # Left weights grow with the threshold, so the allowed candidates are consecutive.
                 low = jnp.sum(left[:, -1] < least, axis=2)
                 count = jnp.sum(allowed, axis=2)
-                pick = low + jnp.floor(draws.threshold * count.astype(left.dtype)).astype(low.dtype)
+                pick = low + jnp.floor(spot * count.astype(left.dtype)).astype(low.dtype)
                 allowed &= jnp.arange(cuts)[None, None] == pick[:, :, None]
-            if rules.feature_mask is not None:
-                allowed &= rules.feature_mask[None, :, None]
-            if rules.features_per_split is not None and draws.feature is not None:
-                rank = jnp.sum(draws.feature[:, None, :] < draws.feature[:, :, None], axis=2)
-                wanted = jnp.asarray(rules.features_per_split).astype(left.dtype)
-                allowed &= (rank.astype(left.dtype) < wanted)[:, :, None]
             gain = self.quality(left) + self.quality(right) - parent[:, None, None]
             return jnp.where(allowed, gain, -jnp.inf)
 
-        gain = gains(left)
+        # First the best feature, then the best of its cuts: one pass over all candidates.
+        by_feature = jnp.max(gains(left, draws.threshold), axis=2)[:, None]
         if self.missing:
-            with_absent = jnp.where(absent[:, -1] >= nothing, gains(left + absent), -jnp.inf)
-            gain = jnp.stack([gain, with_absent], axis=1)
-        gain = gain.reshape(w, -1)
-        best = jnp.max(gain, axis=1)
-        # The first maximum; XLA's own argmax is several times slower on a CPU than these two reductions.
-        index = jnp.arange(gain.shape[1])
-        first = jnp.min(jnp.where(gain == best[:, None], index[None], gain.shape[1] - 1), axis=1)
-        missing_left, candidate = first >= d * cuts, first % (d * cuts)
-        left_totals = jnp.take_along_axis(level.sums, candidate[:, None, None], axis=2)[:, :, 0]
+            with_absent = jnp.max(gains(left + absent, draws.threshold), axis=2)
+            with_absent = jnp.where(absent[:, -1, :, 0] >= nothing, with_absent, -jnp.inf)
+            by_feature = jnp.concatenate([by_feature, with_absent[:, None]], axis=1)
+        if rules.feature_mask is not None:
+            by_feature = jnp.where(rules.feature_mask[None, None], by_feature, -jnp.inf)
+        if rules.features_per_split is not None and draws.feature is not None:
+            rank = jnp.sum(draws.feature[:, None, :] < draws.feature[:, :, None], axis=2)
+            wanted = jnp.asarray(rules.features_per_split).astype(left.dtype)
+            # Where none of the features drawn can split the node, drawing goes on until one can.
+            able = jnp.any(by_feature > -jnp.inf, axis=1)
+            first_able = jnp.min(jnp.where(able, rank, d), axis=1, keepdims=True)
+            drawn = (rank.astype(left.dtype) < wanted) | (rank <= first_able)
+            by_feature = jnp.where(drawn[:, None], by_feature, -jnp.inf)
+        by_feature = by_feature.reshape(w, -1)
+        best, which = jnp.max(by_feature, axis=1), jnp.argmax(by_feature, axis=1)
+        missing_left, feature = which >= d, which % d
+
+        def of_feature(sums: Array) -> Array:
+            return jnp.take_along_axis(sums, feature[:, None, None, None], axis=2)
+
+        left = of_feature(left)
         if self.missing:
-            lost = jnp.take_along_axis(absent[..., 0], (candidate // cuts)[:, None, None], axis=2)[:, :, 0]
-            left_totals = left_totals + jnp.where(missing_left[:, None], lost, 0.0)
+            left = left + jnp.where(missing_left[:, None, None, None], of_feature(absent), 0.0)
+        spot = None if draws.threshold is None else jnp.take_along_axis(draws.threshold, feature[:, None], axis=1)
+        cut = jnp.argmax(gains(left, spot)[:, 0], axis=1)
+        left = left[:, :, 0]
+        left_totals = jnp.take_along_axis(left, cut[:, None, None], axis=2)[:, :, 0]
+        if spot is None:
+            # Cuts between the same two of the node's entries part its rows alike, but not rows yet unseen: the middle
+            # one leaves as much room on either side. The last one of all parts present entries from missing ones.
+            start = jnp.sum(left[:, -1] < left_totals[:, -1:] - nothing, axis=1)
+            end = jnp.sum(left[:, -1] <= left_totals[:, -1:] + nothing, axis=1) - 1
+            cut = jnp.where(self.missing & (end == cuts - 1), end, (start + end) // 2)
         # Gains below the rounding of the scores they are the difference of are no gains.
         splits = may_split & (best > rules.min_gain + 8 * eps * jnp.abs(parent))
-        return _Split(candidate // cuts, candidate % cuts, missing_left, best, left_totals, splits)
+        return _Split(feature, cut, missing_left, best, left_totals, splits)
 
     def advance(
         self, draws: _Draws, level: _Level, depth: Array, first: Array, width: int, search: bool = True
@@ -205,7 +196,7 @@ class _Grower(NamedTuple):
         # Send each row to its child.
         slot = jnp.maximum(level.slot, 0)
         feature, row = split.feature[slot], jnp.arange(level.slot.shape[0])
-        code = self.binned.codes[row, feature]
+        code = self.binned.codes.at[feature, row].get(mode="promise_in_bounds")
         goes_left = code <= split.bin[slot]
         if self.missing:
             goes_left |= (code == self.binned.edges.shape[1]) & split.missing_left[slot]
@@ -219,7 +210,7 @@ class _Grower(NamedTuple):
         totals = jnp.stack([left_totals, right_totals], axis=1).reshape(width, -1)
         if not search:
             return _Level(child, node, level.sums[:0], totals), nodes
-        left = self.left_sums(jnp.where(moves & goes_left, rank[slot], -1), half)
+        left = left_sums(self.binned, self.stats, jnp.where(moves & goes_left, rank[slot], -1), half, self.method)
         parents = level.sums if half == w else level.sums[order]
         sums = jnp.stack([left, parents - left], axis=1).reshape(width, *left.shape[1:])
         return _Level(child, node, sums, totals), nodes
@@ -300,7 +291,7 @@ def grow_tree(
     >>> tree.threshold[0], tree.value[leaf, 0]
     (Array(1.5, dtype=float32), Array([1., 1., 5., 5.], dtype=float32))
     """
-    sizes = check_shapes("grow_tree", codes=(binned.codes, "n d"), targets=(targets, "n k"), weights=(weights, "n"))
+    sizes = check_shapes("grow_tree", codes=(binned.codes, "d n"), targets=(targets, "n k"), weights=(weights, "n"))
     check_choice("grow_tree", "score", score, ("quadratic", "entropy"))
     check_choice("grow_tree", "splitter", splitter, ("best", "random"))
     check_choice("grow_tree", "method", method, ("auto", "matmul", "segment"))
@@ -329,7 +320,7 @@ def grow_tree(
         return jax.tree.map(lambda u: u[firsts[depth] : firsts[depth + 1]], draws)
 
     root = jnp.zeros(sizes["n"], jnp.int32)
-    state = _Level(root, root, grower.left_sums(root, 1), jnp.sum(stats, axis=1)[None])
+    state = _Level(root, root, left_sums(binned, stats, root, 1, method), jnp.sum(stats, axis=1)[None])
     nodes = []
     # Levels that double are unrolled; levels at full width share one body.
     full = next((level for level in range(max_depth) if widths[level] == widths[level + 1]), max_depth)
