@@ -11,7 +11,6 @@ write the output once (and, with gradients, both gradients too). timing.py says 
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from timing import keep_memory, synchronous_jax
+from timing import keep_memory, milliseconds, synchronous_jax
 
 # boxes, map side, channels
 SIZES = [(512, 25, 256), (1000, 50, 256), (512, 100, 64), (512, 100, 512), (1000, 200, 256)]
@@ -37,17 +36,14 @@ def draw(k: int, side: int, channels: int) -> dict[str, np.ndarray]:
     }
 
 
-def clock(call: Callable, repeats: int) -> tuple[float, float]:
+def clock(call: Callable) -> tuple[float, float]:
     """Milliseconds of the first call and the median of the later ones."""
-    times = []
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
-        call()
-        times.append(1e3 * (time.perf_counter() - start))
-    return times[0], statistics.median(times[1:])
+    start = time.perf_counter()
+    call()
+    return 1e3 * (time.perf_counter() - start), milliseconds(call)
 
 
-def peer(path: str, repeats: int) -> None:
+def peer(path: str) -> None:
     """Time torchvision and ONNX Runtime on the inputs in `path`; runs in the peers' environment."""
     import torch
     from torchvision.ops import roi_align
@@ -69,7 +65,7 @@ def peer(path: str, repeats: int) -> None:
     runtime = onnx_runtime(maps.detach().numpy(), inputs["boxes"])
     gap = np.abs(roi_align(maps, rois, 7, 1.0, 2, True).detach().numpy() - runtime()[0]).max()
     assert gap < 1e-3, gap
-    print(clock(forward, repeats)[1], clock(both, max(2, repeats // 2))[1], clock(runtime, repeats)[1])
+    print(milliseconds(forward), milliseconds(both), milliseconds(runtime))
 
 
 def onnx_runtime(maps: np.ndarray, boxes: np.ndarray) -> Callable:
@@ -93,7 +89,7 @@ def onnx_runtime(maps: np.ndarray, boxes: np.ndarray) -> Callable:
     return lambda: session.run(None, names)
 
 
-def ours(inputs: dict[str, np.ndarray], repeats: int) -> dict[str, tuple[float, float, float]]:
+def ours(inputs: dict[str, np.ndarray]) -> dict[str, tuple[float, float, float]]:
     jax = synchronous_jax()
     import jax.numpy as jnp
 
@@ -113,7 +109,7 @@ def ours(inputs: dict[str, np.ndarray], repeats: int) -> dict[str, tuple[float, 
 
     def timed(fn: Callable, *args: jax.Array) -> tuple[float, float]:
         compiled = jax.jit(fn)
-        return clock(lambda: jax.block_until_ready(compiled(*args)), repeats)
+        return clock(lambda: jax.block_until_ready(compiled(*args)))
 
     work = {
         "forward": (timed(pool, features, boxes), timed(fill, cotangent)),
@@ -128,11 +124,10 @@ def ours(inputs: dict[str, np.ndarray], repeats: int) -> dict[str, tuple[float, 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer-python", help="python of an environment with torchvision")
-    parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--peer", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.peer:
-        return peer(options.peer, options.repeats)
+        return peer(options.peer)
     if not options.peer_python:
         print("no --peer-python: torchvision is not timed")
     head = (
@@ -158,9 +153,9 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 path = str(Path(folder) / "inputs.npz")
                 np.savez(path, **inputs)
-                command = [options.peer_python, __file__, "--peer", path, "--repeats", str(options.repeats)]
+                command = [options.peer_python, __file__, "--peer", path]
                 *theirs, runtime = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-        for (name, (first, median, floor)), other in zip(ours(inputs, options.repeats).items(), theirs, strict=True):
+        for (name, (first, median, floor)), other in zip(ours(inputs).items(), theirs, strict=True):
             row = f"{k:>6} {f'{side}x{side}':>8} {channels:>4} {name:>15} {first:>9.0f} {median:>9.1f} {floor:>9.1f}"
             ratio = f"{float(other):>9.1f} {float(other) / median:>9.1f}" if other else " " * 19
             other = f" {float(runtime):>9.1f} {float(runtime) / median:>9.1f}" if runtime and name == "forward" else ""
