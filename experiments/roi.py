@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 POOLINGS = ("RoIPool", "RoIPool, rounded down", "RoIAlign", "RoIAlign, maximum", "RoIAlign, rounded", "displaced")
 DIGITS = load_problem("digits")
-BINS = 4
 
 
 def shrunk(photograph: str) -> np.ndarray:
@@ -93,16 +92,16 @@ def feature_map(stride: Any, scene: str, image: tuple[Any, ...], canvas: int, ce
     return jnp.stack([blur @ c @ blur.T for c in channels], axis=-1)
 
 
-def pooled(features: jax.Array, box: jax.Array, drift: jax.Array) -> jax.Array:
+def pooled(features: jax.Array, box: jax.Array, drift: jax.Array, bins: int = 4) -> jax.Array:
     """One box pooled in all ways, (ways, values); the box in cells, `drift` a displacement in cells."""
     start, end = box[:2], box[2:]
     low = jnp.floor(start)
-    whole = jnp.maximum(jnp.floor((jnp.floor(end - start)) / BINS), 1)  # a bin's side, rounded down
-    last = low + BINS * whole - 1  # RoIPool includes the last cell
+    whole = jnp.maximum(jnp.floor((jnp.floor(end - start)) / bins), 1)  # a bin's side, rounded down
+    last = low + bins * whole - 1  # RoIPool includes the last cell
     drifts = jnp.concatenate([drift, drift])
-    quantised = roi_pool(features, jnp.stack([box, jnp.concatenate([low, last])]), output_size=BINS)
-    averaged = roi_align(features, jnp.stack([box, jnp.round(box), box + drifts]), output_size=BINS)
-    largest = roi_align(features, box[None], output_size=BINS, mode="max")
+    quantised = roi_pool(features, jnp.stack([box, jnp.concatenate([low, last])]), output_size=bins)
+    averaged = roi_align(features, jnp.stack([box, jnp.round(box), box + drifts]), output_size=bins)
+    largest = roi_align(features, box[None], output_size=bins, mode="max")
     ways = [quantised[0], quantised[1], averaged[0], largest[0], averaged[1], averaged[2]]
     return jnp.stack(ways).reshape(len(ways), -1)
 
@@ -118,11 +117,12 @@ def trial(
     n: int = 240,
     test_rows: int = 120,
     canvas: int = 160,
+    side_bins: int = 4,
 ) -> dict[str, Any]:
     """Draw, pool, fit the head on `n` images and measure it on others.
 
     `snapped` 1 moves proposals to multiples of 16 pixels with a side of 64, so that strides 8 and 16 cut them into
-    whole cells.
+    whole cells. A box is pooled into `side_bins` bins each way.
     """
     rows = n + test_rows
     scene_key, place_key, jitter_key, drift_key = jax.random.split(key, 4)
@@ -141,7 +141,7 @@ def trial(
 
     def bins(image: tuple[Any, ...]) -> jax.Array:
         *drawn, box, drift = image
-        return pooled(feature_map(stride, scene, tuple(drawn), canvas, canvas // 8), box / stride, drift)
+        return pooled(feature_map(stride, scene, tuple(drawn), canvas, canvas // 8), box / stride, drift, side_bins)
 
     drifts = jax.random.uniform(drift_key, (rows, 2), minval=-1.0)
     X = jax.lax.map(bins, (objects, backgrounds, boxes, proposals, drifts))[:, pooling]
