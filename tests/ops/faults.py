@@ -1,7 +1,8 @@
-"""Deliberate faults in RoI pooling, sampling and boxes, and whether their tests notice.
+"""Deliberate faults in ops and learners, and whether their tests notice.
 
-``python tests/ops/faults.py [FOLDER]`` tries all of them, or those of one folder of jaxml/ops. Each fault is put into a
-copy of the repository, where the tests named beside it must then fail. All of them take some ten minutes.
+``python tests/ops/faults.py [FOLDER]`` tries all of them, or those of one folder of jaxml, as ``ops/roi`` or ``learn``.
+Each fault is put into a copy of the repository, where the tests that belong to its file must then fail. All of them
+take some twenty minutes.
 """
 
 import os
@@ -12,9 +13,14 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-POINTS, DEFORM, REGIONS = (f"sampling/{name}.py" for name in ("points", "deform", "regions"))
-POOL, PRECISE, LEVELS, ALIGN = (f"roi/{name}.py" for name in ("pool", "precise", "levels", "align"))
-CODING, CONVERT = "boxes/coding.py", "boxes/convert.py"
+POINTS, DEFORM, REGIONS = (f"ops/sampling/{name}.py" for name in ("points", "deform", "regions"))
+POOL, PRECISE, LEVELS, ALIGN = (f"ops/roi/{name}.py" for name in ("pool", "precise", "levels", "align"))
+CODING, CONVERT = "ops/boxes/coding.py", "ops/boxes/convert.py"
+REGRESSION, CLASSIFICATION = (f"ops/losses/{name}.py" for name in ("regression", "classification"))
+CLASSES, PROBABILITY = (f"ops/metrics/{name}.py" for name in ("classes", "probability"))
+AREA, CURVES, PAIRS, RANKS = (f"ops/metrics/ranking/{name}.py" for name in ("area", "curves", "pairs", "sums"))
+BINNING, GROWTH, SUMS = (f"learn/trees/{name}.py" for name in ("binning", "growth", "sums"))
+BOOSTING, BAGGING, LINEAR = "learn/ensembles/boosting.py", "learn/ensembles/bagging.py", "learn/linear.py"
 FAULTS = (
     (POINTS, "((grid + 1) * size - 1) / 2", "((grid + 1) * size) / 2"),
     (POINTS, "(size - 1) if align_corners", "size if align_corners"),
@@ -46,14 +52,56 @@ FAULTS = (
     (CODING, "(x - x_a) / w_a, (y - y_a) / h_a", "(x - x_a) / h_a, (y - y_a) / w_a"),
     (CONVERT, "x, y = x - w / 2, y - h / 2", "x, y = x - w / 2, y - w / 2"),
     (ALIGN, "jnp.max(jnp.where(taken, values, -jnp.inf), axis=3)", "jnp.max(values, axis=3)"),
+    (REGRESSION, "clipped * (r - clipped / 2)", "clipped * (r - clipped / 3)"),
+    (REGRESSION, "_absolute(r) - beta / 2)", "_absolute(r))"),
+    (REGRESSION, "jnp.maximum(q * u, (q - 1) * u)", "jnp.maximum((1 - q) * u, -q * u)"),
+    (REGRESSION, "jnp.log1p(jnp.exp(-2 * far))", "jnp.log1p(jnp.exp(-far))"),
+    (REGRESSION, "u * (3 - 3 * u + jnp.square(u))", "u * (3 - 2 * u + jnp.square(u))"),
+    (CLASSIFICATION, "jnp.where(barred, 0, log_probabilities)", "log_probabilities"),
+    (CLASSIFICATION, "- labels.astype(scores.dtype) * scores", "+ labels.astype(scores.dtype) * scores"),
+    (
+        CLASSIFICATION,
+        "_binary_slope(logits, labels) * logits_dot - logits * labels_dot",
+        "_binary_slope(logits, labels) * logits_dot",
+    ),
+    (CLASSES, "jnp.sum(f1 * actual) / jnp.sum(actual)", "jnp.mean(f1 * actual) / jnp.mean(f1)"),
+    (CLASSES, "(encode(labels) * weights[:, None])", "encode(labels)"),
+    (PROBABILITY, "else squares / 2", "else squares"),
+    (PROBABILITY, "jnp.where(weights > 0, weights * values, 0)", "weights * values"),
+    (AREA, "jnp.square(limit) / 2", "jnp.square(limit)"),
+    (AREA, "(before + seen) / 2))", "seen))"),
+    (AREA, "(by_a + by_b) / 2", "by_a"),
+    (AREA, "+ (weight - own) * running", "+ (weight - own) * above"),
+    (CURVES, "jnp.where(predicted > 0, predicted, 1), 1)", "jnp.where(predicted > 0, predicted, 1), 0)"),
+    (PAIRS, "jnp.where(paired, losses, 0)", "losses"),
+    (RANKS, "jnp.where(ends, rising, jnp.inf)", "rising"),
+    (BINNING, "bits ^ jnp.iinfo(whole).max", "bits"),
+    (BINNING, "(number - gap)[rank] + 1", "number[rank] + 1"),
+    (GROWTH, "| (rank <= first_able)", ""),
+    (GROWTH, "(start + end) // 2)", "start)"),
+    (GROWTH, "self.missing & (end == cuts - 1)", "end < 0"),
+    (
+        GROWTH,
+        "(code == self.binned.edges.shape[1]) & split.missing_left[slot]",
+        "split.missing_left[slot] & (code < 0)",
+    ),
+    (SUMS, "jnp.where(slot < 0, width, slot)", "jnp.maximum(slot, 0)"),
+    (SUMS, "cells, cell).reshape(n * d)", "0, cell).reshape(n * d)"),
+    (BOOSTING, "jnp.arange(rounds)[:, None, None] < kept", "jnp.arange(rounds)[:, None, None] <= kept"),
+    (BOOSTING, "goal.descent(raw, y) * drawn[:, None]", "goal.descent(raw, y) * train[:, None]"),
+    (BAGGING, "base * weights(weight_key)", "weights(weight_key)"),
+    (BAGGING, "jax.random.split(key)[0]) == 0", "jax.random.split(key)[1]) == 0"),
+    (LINEAR, "weight = omega * delta /", "weight = delta /"),
 )
-"""The file in jaxml/ops, what it says, and what it says instead."""
+"""The file in jaxml, what it says, and what it says instead."""
 
 
 def tests_of(file: str) -> str:
     """The tests that must notice a fault in a file."""
-    folder = file.partition("/")[0]
-    return "roi_align" if file == ALIGN else {"roi": "roi_pools"}.get(folder, folder)
+    part, folder, *_ = file.removesuffix(".py").split("/")
+    if part == "ops":
+        return f"ops/test_{'roi_align' if file == ALIGN else {'roi': 'roi_pools'}.get(folder, folder)}.py"
+    return f"learn/test_{folder}.py"
 
 
 def main() -> int:
@@ -63,17 +111,17 @@ def main() -> int:
         copy = Path(folder, "copy")
         shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".venv", ".git", "runs"))
         for file, right, wrong in chosen:
-            path = copy / "jaxml" / "ops" / file
+            path = copy / "jaxml" / file
             text = path.read_text()
             path.write_text(text.replace(right, wrong, 1))
-            command = [sys.executable, "-m", "pytest", "-qx", "-n0", f"tests/ops/test_{tests_of(file)}.py"]
+            command = [sys.executable, "-m", "pytest", "-qx", "-n0", f"tests/{tests_of(file)}"]
             environment = {**os.environ, "PYTHONPATH": str(copy)}
             failed = (
                 subprocess.run(command, cwd=copy, env=environment, capture_output=True, check=False).returncode == 1
             )
             path.write_text(text)
             unnoticed += not failed
-            print(f"{'noticed' if failed else 'UNNOTICED':<10} {file:<20} {right}  ->  {wrong}", flush=True)
+            print(f"{'noticed' if failed else 'UNNOTICED':<10} {file:<28} {right}  ->  {wrong}", flush=True)
     print(f"{len(chosen) - unnoticed} of {len(chosen)} faults noticed")
     return unnoticed
 
