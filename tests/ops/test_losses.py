@@ -310,3 +310,11 @@ def test_classification_laws(x64):
 def test_errors_say_what_to_change(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_cross_entropy_with_a_logit_falls_with_its_label_by_the_logit():
+    """-y log p - (1 - y) log (1 - p) is linear in y, with slope -logit: what trains on soft labels relies on."""
+    logits = jnp.array([-50.0, -1.0, 0.0, 3.0, 200.0])
+    labels = jnp.array([0.0, 0.3, 0.5, 1.0, 0.9])
+    slope = jax.grad(lambda y: jnp.sum(ops.sigmoid_cross_entropy(logits, y)))(labels)
+    np.testing.assert_allclose(slope, -logits, rtol=1e-6)
