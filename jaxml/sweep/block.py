@@ -16,17 +16,13 @@ import numpy as np
 from jax.extend.core import jaxpr_as_fun
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxml.sweep.fingerprint import code_hash
 from jaxml.sweep.jaxprs import equations
-from jaxml.sweep.kept import Kept
 from jaxml.sweep.plan import ChunkId, Plan
 from jaxml.sweep.trace import Traced, dtype_of
 
-_CALLS_OUT = {"cholesky", "eig", "eigh", "fft", "geqrf", "hessenberg", "householder_product", "lu", "ormqr", "qr"}
-_CALLS_OUT |= {"schur", "svd", "triangular_solve", "tridiagonal", "tridiagonal_solve", "pure_callback", "io_callback"}
-_CALLS_OUT |= {"debug_callback", "ffi_call"}
-"""Primitives that call a function of this process by its address, so that their programs cannot be kept for another."""
-_WAITS_IN_POOL = {*_CALLS_OUT, "conv_general_dilated", "approx_top_k"}
+_WAITS_IN_POOL = {"cholesky", "eig", "eigh", "fft", "geqrf", "hessenberg", "householder_product", "lu", "ormqr", "qr"}
+_WAITS_IN_POOL |= {"schur", "svd", "triangular_solve", "tridiagonal", "tridiagonal_solve", "conv_general_dilated"}
+_WAITS_IN_POOL |= {"pure_callback", "io_callback", "debug_callback", "ffi_call", "approx_top_k"}
 """Primitives whose CPU code splits its work over XLA's one thread pool and waits there. Two programs that hold one can
 wait for each other for ever, so they run one at a time; all others run on every core at once, one thread each."""
 
@@ -72,25 +68,14 @@ def compile_block(
     elif devices[0] != jax.local_devices()[0]:
         inputs = jax.device_put(inputs, devices[0])
     on_cpu = devices[0].platform == "cpu"
-    primitives = {e.primitive.name for e in equations(traced.jaxpr.jaxpr)}
-    alone = not on_cpu or parts > 1 or bool(primitives & _WAITS_IN_POOL)
+    alone = not on_cpu or parts > 1 or any(e.primitive.name in _WAITS_IN_POOL for e in equations(traced.jaxpr.jaxpr))
     options: dict[str, Any] = {}
     if on_cpu:  # level 1 compiles sooner than 2 and, on the experiments, runs as fast
         options = {"xla_backend_optimization_level": 0 if hasty else 1, "xla_cpu_multi_thread_eigen": alone}
         if hasty and importlib.metadata.version("jaxlib") < "0.11":  # later versions have no other emitters
             options["xla_cpu_use_fusion_emitters"] = False
-
-    def compiled() -> Any:
-        return jax.jit(function).lower(*inputs).compile(compiler_options=options)
-
-    if not on_cpu or parts > 1 or devices[0] != jax.local_devices()[0] or primitives & _CALLS_OUT:
-        return Block(plan, key, tuple(extents), compiled(), alone)
-    kept = Kept(code_hash(traced), inputs, jax.tree.structure(traced.stage.out_info), options)
-    program = kept.load()
-    if program is None:
-        program = compiled()
-        kept.save(program)
-    return Block(plan, key, tuple(extents), program, alone)
+    compiled = jax.jit(function).lower(*inputs).compile(compiler_options=options)
+    return Block(plan, key, tuple(extents), compiled, alone)
 
 
 def block_function(traced: Traced, axes: int) -> Callable[..., Any]:

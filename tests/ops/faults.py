@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 POINTS, DEFORM, REGIONS = (f"ops/sampling/{name}.py" for name in ("points", "deform", "regions"))
 POOL, PRECISE, LEVELS, ALIGN = (f"ops/roi/{name}.py" for name in ("pool", "precise", "levels", "align"))
 CODING, CONVERT = "ops/boxes/coding.py", "ops/boxes/convert.py"
+BLOCKS, HARD, SOFT = (f"ops/nms/{name}.py" for name in ("blocks", "hard", "soft"))
+MOMENTS, BATCH = "ops/norm/moments.py", "ops/norm/batch.py"
 REGRESSION, CLASSIFICATION = (f"ops/losses/{name}.py" for name in ("regression", "classification"))
 CLASSES, PROBABILITY = (f"ops/metrics/{name}.py" for name in ("classes", "probability"))
 AREA, CURVES, PAIRS, RANKS = (f"ops/metrics/ranking/{name}.py" for name in ("area", "curves", "pairs", "sums"))
@@ -52,6 +54,18 @@ FAULTS = (
     (CODING, "(x - x_a) / w_a, (y - y_a) / h_a", "(x - x_a) / h_a, (y - y_a) / w_a"),
     (CONVERT, "x, y = x - w / 2, y - h / 2", "x, y = x - w / 2, y - w / 2"),
     (ALIGN, "jnp.max(jnp.where(taken, values, -jnp.inf), axis=3)", "jnp.max(values, axis=3)"),
+    (BLOCKS, "(a[4] + b[4] - inner)", "(a[4] + b[4])"),
+    (BLOCKS, "inner) > threshold", "inner) >= threshold"),
+    (BLOCKS, "overlap &= better.classes", "overlap |= better.classes"),
+    (BLOCKS, "jnp.where(a[0] > b[0], a[0], b[0]) + pixel_offset", "jnp.where(a[0] > b[0], a[0], b[0])"),
+    (HARD, "candidate &= scores > ", "candidate &= scores >= "),
+    (SOFT, "jnp.exp(-iou * iou / width)", "jnp.exp(-iou / width)"),
+    (SOFT, "current >= least", "current > least"),
+    (SOFT, "1 - iou, 1)", "iou, 1)"),
+    (MOMENTS, "/ n - offset * offset, 0)", "/ n, 0)"),
+    (MOMENTS, "(half_var_dot + eps_dot / 2)", "half_var_dot"),
+    (BATCH, "var * (count / jnp.maximum(count - 1, 1))", "var * (count / jnp.maximum(count, 1))"),
+    (BATCH, "weight if rule.momentum_weighs_new else 1 - weight", "weight"),
     (REGRESSION, "clipped * (r - clipped / 2)", "clipped * (r - clipped / 3)"),
     (REGRESSION, "_absolute(r) - beta / 2)", "_absolute(r))"),
     (REGRESSION, "jnp.maximum(q * u, (q - 1) * u)", "jnp.maximum((1 - q) * u, -q * u)"),
