@@ -16,7 +16,9 @@ import numpy as np
 from jax.extend.core import jaxpr_as_fun
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jaxml.sweep.fingerprint import code_hash
 from jaxml.sweep.jaxprs import equations
+from jaxml.sweep.lowered import keep_lowered
 from jaxml.sweep.plan import ChunkId, Plan
 from jaxml.sweep.trace import Traced, dtype_of
 
@@ -67,6 +69,8 @@ def compile_block(
         function = _over_devices(function, inputs, devices[:parts], split, len(dims))
     elif devices[0] != jax.local_devices()[0]:
         inputs = jax.device_put(inputs, devices[0])
+    else:
+        function = keep_lowered(function, inputs, jax.tree.structure(traced.stage.out_info), code_hash(traced))
     on_cpu = devices[0].platform == "cpu"
     alone = not on_cpu or parts > 1 or any(e.primitive.name in _WAITS_IN_POOL for e in equations(traced.jaxpr.jaxpr))
     options: dict[str, Any] = {}
