@@ -64,6 +64,8 @@ def store(runs: Path) -> list[str]:
                 held = {"spec_sha256": verdicts.spec_sha256, **certificate.to_json()}
                 text = json.dumps(held, indent=1, ensure_ascii=False)
                 (STORED / "certificates" / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+            elif certificate_of(name, verdicts) is None:  # it vouches for what is no longer stored
+                (STORED / "certificates" / f"{name}.json").unlink(missing_ok=True)
             done.append(name)
     return sorted(done)
 

@@ -87,6 +87,9 @@ def test_a_certificate_is_stored_and_told_while_its_spec_is_the_stored_one(score
     text = (tmp_path / "stored" / f"{NAME}.json").read_text()
     (tmp_path / "stored" / f"{NAME}.json").write_text(text.replace(held.spec_sha256, "d" * 64))
     assert "Decided again" not in scoreboard.page()
+    finished(tmp_path / "later", dataclasses.replace(held, spec_sha256="d" * 64), 2)
+    scoreboard.store(tmp_path / "later")
+    assert list((tmp_path / "stored" / "certificates").iterdir()) == []
     stands = Certificate(checks=checks[1:2])
     assert scoreboard.outcome(stands).endswith(" (chunk size): every verdict stands.")
 
