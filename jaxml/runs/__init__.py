@@ -1,0 +1,1 @@
+"""Run directories: what one holds, finding and comparing them, handing them to other tools."""
