@@ -36,7 +36,11 @@ def keep_lowered(function: Callable[..., Any], inputs: Any, output: Any, code: s
     held = _read(path) or _write(path, function, inputs)
     if held is None:
         return function
-    return lambda *inputs: jax.tree.unflatten(output, held.call(*jax.tree.leaves(inputs)))
+
+    def block(*inputs: Any) -> Any:
+        return jax.tree.unflatten(output, held.call(*jax.tree.leaves(inputs)))
+
+    return block
 
 
 def _read(path: Path) -> export.Exported | None:
