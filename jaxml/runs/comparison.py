@@ -9,8 +9,8 @@ import numpy as np
 
 from jaxml.claims.card import Verdicts
 from jaxml.errors import ConfigError, StoreError
-from jaxml.runs.mlflow_store import write_mlflow
 from jaxml.runs.directory import RunDirectory
+from jaxml.runs.mlflow_store import write_mlflow
 
 FORMATS = {"csv": "results.csv", "netcdf": "results.nc", "mlflow": "mlruns"}
 """What results are written as, and under which name beside them."""
