@@ -36,7 +36,7 @@ class Binned(NamedTuple):
 
 
 def _ascending(column: Float[Array, " n"]) -> Float[Array, " n"]:
-    """Sorted, NaN last. XLA sorts integers four times as fast on a CPU as floats, so these are sorted as integers."""
+    """Sorted, NaN last. XLA sorts integers faster than floats on a CPU, so these are sorted as integers."""
     whole = jnp.dtype(f"int{8 * column.dtype.itemsize}")
 
     def turn(bits: Array) -> Array:

@@ -105,7 +105,7 @@ def _suppressed(
 ) -> Bool[Array, "better worse"]:
     """Whether a box of `better` overlaps one of `worse` by more than the threshold; no NaN does."""
     a, b = better.sides[:, :, None], worse.sides[:, None, :]
-    # Not jnp.minimum, which spends half of the time on handing NaN on: the area, being NaN, does that.
+    # Not jnp.minimum, which takes pains to hand NaN on: the area, being NaN, does that.
     width = jnp.where(a[2] < b[2], a[2], b[2]) - jnp.where(a[0] > b[0], a[0], b[0]) + pixel_offset
     height = jnp.where(a[3] < b[3], a[3], b[3]) - jnp.where(a[1] > b[1], a[1], b[1]) + pixel_offset
     inner = jnp.where(width > 0, width, 0) * jnp.where(height > 0, height, 0)
