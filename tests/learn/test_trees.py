@@ -21,6 +21,7 @@ from jaxml.learn import (
     tree_svg,
     tree_text,
 )
+from jaxml.learn.trees import sums
 from tests.learn import tree_reference as reference
 from tests.ops import contract
 
@@ -191,7 +192,8 @@ def test_a_threshold_lies_midway_between_the_rows_that_it_parts():
     for missing in (True, False):
         assert fit(X, high, missing=missing).params.threshold[0] == 3.0  # of 1.5, 3 and 6.5
     # Missing against present, whatever the present entries are.
-    assert fit(np.where(X > 4, np.nan, X), high).params.threshold[0] == np.inf
+    for bins in (8, 4):  # with four no threshold is spare: the middle one of those that part alike is 3
+        assert fit(np.where(X > 4, np.nan, X), high, bins=bins).params.threshold[0] == np.inf
 
 
 def test_degenerate_data_give_one_finite_leaf():
@@ -272,3 +274,13 @@ def test_errors_say_what_to_mend(call, message):
     X = jnp.ones((4, 2))
     with pytest.raises(ValueError, match=message):
         call(X, jnp.arange(4.0))
+
+
+def test_sums_scattered_feature_after_feature_equal_the_product():
+    random = np.random.default_rng(0)
+    binned = bin_features(jnp.asarray(random.normal(size=(sums.ROWS_PER_PASS + 200, 3)), jnp.float32), bins=8)
+    n = binned.codes.shape[1]
+    stats = jnp.asarray(random.normal(size=(2, n)), jnp.float32)
+    slot = jnp.asarray(random.integers(-1, 2, n), jnp.int32)  # -1: the row went elsewhere
+    product, scattered = (sums.left_sums(binned, stats, slot, 2, method) for method in ("matmul", "segment"))
+    contract.assert_close(scattered, product, atol=1e-4)

@@ -284,6 +284,8 @@ def test_soft_outputs_padding_and_nan_rows():
     assert survivors(first) == survivors(whole)[:4]
     assert soft(boxes, scores, max_outputs=20).scores.shape == (20,)
     assert survivors(soft_nms(boxes[:0], scores[:0])) == []
+    apart = jnp.array([[0.0, 0.0, 1.0, 1.0], [5.0, 0.0, 6.0, 1.0]])
+    assert survivors(soft(apart, jnp.array([0.5, 0.25]), min_score=0.25)) == [0, 1]  # not below it
     assert survivors(soft(boxes, scores, mask=jnp.arange(12) < 0)) == []
 
     def total(boxes, scores, mask):
