@@ -26,7 +26,8 @@ from jaxml.ops import roc_auc
 
 def ranks(values: jax.Array) -> jax.Array:
     """Ranks from 0, without ties."""
-    return values.argsort().argsort().astype(float)
+    place = jnp.arange(len(values))
+    return jnp.zeros_like(place).at[values.argsort()].set(place, unique_indices=True).astype(float)
 
 
 def trial(
@@ -106,7 +107,10 @@ def inverted_gain(key: jax.Array, separation: Any, few: int, tried: int, *, fres
     def auc(z: jax.Array) -> jax.Array:
         """The share of pairs, one of each class, in which the positive scores higher: half of the cases each."""
         half = z.shape[1] // 2
-        return ((z[:, :half] + shift)[:, :, None] > z[:, None, half:]).mean((1, 2))
+        positive, negative = z[:, :half] + shift, z[:, half:]
+        wins = jnp.zeros(positive.shape, int)
+        wins = jax.lax.fori_loop(0, half, lambda i, wins: wins + (positive > negative[:, i, None]), wins)
+        return wins.mean(1) / half
 
     below = auc(noise[:, :few]) < 0.5
     return jnp.where(below, 0.5 - auc(noise[:, few:]), 0.0).sum() / jnp.maximum(below.sum(), 1).astype(float)

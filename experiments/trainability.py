@@ -19,7 +19,7 @@ from jaxml import Experiment, Figure, Traced
 from jaxml.data import load_problem
 from jaxml.learn import train
 from jaxml.nn.padded import gated_scan
-from jaxml.ops import softmax_cross_entropy
+from jaxml.ops import batch_norm, init_batch_norm, softmax_cross_entropy
 
 if TYPE_CHECKING:
     import xarray
@@ -45,7 +45,7 @@ def trial(
     activation: Literal["sigmoid", "tanh", "relu", "erf"] = "sigmoid",
     width: int = 16,
     batch: int = 32,
-    steps: int = 300,
+    steps: int = 200,
     deepest: int = 10,
     rows: int = 200,
     test_rows: int = 150,
@@ -64,7 +64,7 @@ def trial(
 
     def layer(h: jax.Array, parameters: tuple[jax.Array, jax.Array]) -> jax.Array:
         z = h @ parameters[0]
-        level = (z - z.mean(0, keepdims=True)) / jnp.sqrt(z.var(0, keepdims=True) + 1e-5)
+        level, _ = batch_norm(z, None, init_batch_norm(z.shape)[1], training=True)
         z = jnp.where(block >= 2, level, z) + parameters[1]
         return jnp.where(block % 2 == 1, h, 0.0) + PHI[activation](z)
 

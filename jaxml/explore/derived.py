@@ -42,9 +42,10 @@ def asked(experiment: Experiment, plan: Plan, posed: Posed, where: str, **option
         ConfigError: when a derived estimand cannot be asked at single points.
     """
     claim = posed.claim
-    derived = {claim.estimand, claim.tune.goal if claim.tune else claim.estimand} & set(experiment.estimands)
+    wanted = {claim.estimand, claim.tune.goal if claim.tune else claim.estimand}
+    derived = wanted & set(experiment.estimands)
     if not derived:
-        return Points(experiment.trial, plan.schema, posed.entries, posed.names, **options)
+        return Points(experiment.trial, plan.schema, posed.entries, posed.names, outputs=wanted, **options)
     if claim.tune:
         raise ConfigError(
             f"{where}: '{min(derived)}' is derived, and a claim that tunes asks only for what trials return."

@@ -192,7 +192,7 @@ class Execution:
         )
 
     def _compile(self, traced: Traced) -> Any:
-        known = None if self.blocks is None else (code_hash(traced), self.plan.block)
+        known = None if self.blocks is None else (code_hash(traced), tuple(traced.outputs), self.plan.block)
         if self.blocks is not None and known in self.blocks:
             return replace(self.blocks[known], plan=self.plan)
         begin = time.perf_counter()

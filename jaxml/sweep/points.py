@@ -1,8 +1,11 @@
 """A trial at points that are not known beforehand: traced and compiled once, computed wherever it is asked."""
 
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
 
 from jaxml.sweep.execute import Execution, OutOfMemory, Progress, Timing
 from jaxml.sweep.grid import Zip
@@ -30,6 +33,7 @@ class Points:
         master: name or number that all keys derive from.
         lanes: the most trials computed side by side.
         compiled: programs to reuse and to add to, where several of these share some.
+        outputs: those that are asked for; XLA leaves out what the others alone need. None for all.
 
     The same point and seed give what a sweep with the same master key gives there.
 
@@ -51,8 +55,10 @@ class Points:
         master: str | int = "jaxml",
         lanes: int | None = None,
         compiled: dict[Any, Any] | None = None,
+        outputs: Collection[str] | None = None,
     ):
-        self.trial, self.names, self.timing = trial, tuple(names), Timing()
+        self.trial = trial if outputs is None else _returning(trial, outputs)
+        self.names, self.timing = tuple(names), Timing()
         self._schema, self._entries, self._master, self._lanes = schema, dict(entries), master, lanes
         self._key = master_key(master)
         self._traced: list[Traced] = []
@@ -104,3 +110,14 @@ class Points:
         work.run(with_chunks(self._traced, layout))
         if self.timing.first_error is not None:
             raise self.timing.first_error
+
+
+def _returning(trial: Callable[..., Any], outputs: Collection[str]) -> Callable[..., Any]:
+    """The trial, with only some of what it returns; NaN where it returns none of them."""
+
+    @functools.wraps(trial)
+    def some(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        found = {name: value for name, value in trial(*args, **kwargs).items() if name in outputs}
+        return found or dict.fromkeys(outputs, jnp.nan)
+
+    return some
