@@ -1,7 +1,6 @@
 """A trial at points found on the way: equal to a sweep, and computing no more than is asked."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxml.sweep import sweep
