@@ -17,7 +17,7 @@ POINTS, DEFORM, REGIONS = (f"ops/sampling/{name}.py" for name in ("points", "def
 POOL, PRECISE, LEVELS, ALIGN = (f"ops/roi/{name}.py" for name in ("pool", "precise", "levels", "align"))
 CODING, CONVERT = "ops/boxes/coding.py", "ops/boxes/convert.py"
 BLOCKS, HARD, SOFT = (f"ops/nms/{name}.py" for name in ("blocks", "hard", "soft"))
-MOMENTS, BATCH = "ops/norm/moments.py", "ops/norm/batch.py"
+MOMENTS, BATCH, ONE_PASS = (f"ops/norm/{name}.py" for name in ("moments", "batch", "sums"))
 REGRESSION, CLASSIFICATION = (f"ops/losses/{name}.py" for name in ("regression", "classification"))
 CLASSES, PROBABILITY = (f"ops/metrics/{name}.py" for name in ("classes", "probability"))
 AREA, CURVES, PAIRS, RANKS = (f"ops/metrics/ranking/{name}.py" for name in ("area", "curves", "pairs", "sums"))
@@ -64,6 +64,10 @@ FAULTS = (
     (SOFT, "1 - iou, 1)", "iou, 1)"),
     (MOMENTS, "/ n - offset * offset, 0)", "/ n, 0)"),
     (MOMENTS, "(half_var_dot + eps_dot / 2)", "half_var_dot"),
+    (ONE_PASS, "+ _plain_moments(_rest(x), pivot)", ""),
+    (ONE_PASS, "[[1.0], [2.0]]", "[[1.0], [1.0]]"),
+    (ONE_PASS, "line[1:] * d_dot", "line[:1] * d_dot"),
+    (ONE_PASS, "jnp.zeros_like(second), second", "second, second"),
     (BATCH, "var * (count / jnp.maximum(count - 1, 1))", "var * (count / jnp.maximum(count, 1))"),
     (BATCH, "weight if rule.momentum_weighs_new else 1 - weight", "weight"),
     (REGRESSION, "clipped * (r - clipped / 2)", "clipped * (r - clipped / 3)"),

@@ -1,6 +1,8 @@
 """Batch normalisation, by the statistics of the batch, by tracked ones, or by constants."""
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -91,7 +93,12 @@ def batch_norm(
         y = (clean - state.mean.astype(wide)) * jax.lax.rsqrt(state.var.astype(wide) + eps) * scale + bias
     else:
         names = axis_name if axis_name is None or isinstance(axis_name, str) else tuple(axis_name)
+        if channel == x.ndim - 1:  # rows of channels, whatever the axes before them
+            clean, mask, scale, bias = (_rows(a) for a in (clean, mask, scale, bias))
+            reduced = (0,)
         y, mean, var, count = normalize(reduced, names, clean, scale, bias, eps, mask)
+        y, mean, var = y.reshape(x.shape), mean.reshape(state.mean.shape), var.reshape(state.var.shape)
+        mask = None if mask is None else mask.reshape(*x.shape[:channel], 1, *x.shape[channel + 1 :])
         rule = RULES[convention]
         weight = jnp.asarray(rule.momentum if momentum is None else momentum, wide)
         weight = jnp.where(count > 0, weight if rule.momentum_weighs_new else 1 - weight, 0)
@@ -138,6 +145,10 @@ def frozen_batch_norm(
     mean, var = (jax.lax.stop_gradient(s.astype(wide)) for s in state)
     inverse = jax.lax.rsqrt(var + jnp.asarray(eps, wide))
     return ((x.astype(wide) - mean) * inverse * scale + bias).astype(x.dtype)
+
+
+def _rows(a: Array | None) -> Any:
+    return a if a is None else a.reshape(math.prod(a.shape[:-1]), a.shape[-1])
 
 
 def _moved(old: Array, new: Array, weight: Array) -> Array:

@@ -1,4 +1,4 @@
-"""The moments of a batch and the normalisation by them, with a derivative of its own that reduces only twice."""
+"""The moments of a batch and the normalisation by them, with a derivative of its own that reads the batch twice."""
 
 import functools
 import math
@@ -8,9 +8,17 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from jaxml.ops.norm.sums import kept, moment_sums, straight_line, weighted_sums
+
+_SHARE = 32
+"""The pivot is the mean of one part in so many of the batch."""
+
 
 def _total(axes: tuple[int, ...], names: str | tuple[str, ...] | None, x: Array) -> Array:
-    total = jnp.sum(x, axis=axes, keepdims=True)
+    return _shared(names, jnp.sum(x, axis=axes, keepdims=True))
+
+
+def _shared(names: str | tuple[str, ...] | None, total: Array) -> Array:
     return total if names is None else jax.lax.psum(total, names)
 
 
@@ -20,8 +28,8 @@ def _moments(
     """``(mean, rest, variance, count)``: the mean is known better than a number can hold, as ``mean + rest``.
 
     Moments about a pivot, in one pass, are as good as those of two passes while the pivot lies within a few
-    standard deviations of the mean. The mean of the first of B examples lies within ``sqrt(B)`` of them, so the
-    variance loses a factor B in rounding at the very worst.
+    standard deviations of the mean. The mean of one 32nd of the batch lies within ``sqrt(32)`` of them, so the
+    variance loses a factor 32 in rounding at the very worst.
     """
     count = jnp.asarray(math.prod(x.shape[a] for a in axes), x.dtype)
     count = count if mask is None else jnp.sum(mask, dtype=x.dtype)
@@ -30,22 +38,15 @@ def _moments(
     if mask is not None:
         pivot = _total(axes, names, x) / n
     else:
-        first = jax.lax.slice_in_dim(x, 0, min(1, x.shape[axes[0]]), axis=axes[0]) if axes else x
+        first = jax.lax.slice_in_dim(x, 0, -(-x.shape[axes[0]] // _SHARE), axis=axes[0]) if axes else x
         pivot = jnp.sum(first, axis=axes, keepdims=True) / max(math.prod(first.shape[a] for a in axes), 1)
         pivot = pivot if names is None else jax.lax.pmean(pivot, names)
     # The moments do not depend on the pivot, so neither do their derivatives.
     pivot = jax.lax.stop_gradient(pivot)
-    # XLA writes deviations to memory, as much traffic as the result, when several sums read them, and subtracts on the
-    # fly when one does. So each sum over the batch has deviations of its own: x - pivot, x + (-pivot) and, for the
-    # derivative, x + (-mean).
-    offset = _total(axes, names, _kept(x - pivot, mask)) / n
-    var = jnp.maximum(_total(axes, names, jnp.square(_kept(x + (-pivot), mask))) / n - offset * offset, 0)
+    first, second = (_shared(names, total) for total in moment_sums(x, pivot, axes, mask))
+    offset = first / n
     mean = pivot + offset
-    return mean, offset - (mean - pivot), var, count
-
-
-def _kept(x: Array, mask: Array | None) -> Array:
-    return x if mask is None else jnp.where(mask, x, 0)
+    return mean, offset - (mean - pivot), jnp.maximum(second / n - offset * offset, 0), count
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
@@ -61,7 +62,7 @@ def normalize(
     """``(y, mean, variance, count)`` of a batch that is 0 where masked out."""
     mean, rest, var, count = _moments(axes, names, x, mask)
     slope = jax.lax.rsqrt(var + eps) * scale
-    return _kept(x - mean, mask) * slope + (bias - rest * slope), mean, var, count
+    return straight_line(x, mean, bias - rest * slope, slope, mask), mean, var, count
 
 
 @normalize.defjvp
@@ -76,16 +77,12 @@ def _normalize_jvp(
     n = jnp.maximum(count, 1)
     inverse = jax.lax.rsqrt(var + eps)
     slope = inverse * scale
-    d = _kept(x - mean, mask)
-    x_dot = _kept(x_dot, mask)
-    mean_dot = _total(axes, names, x_dot) / n
-    half_var_dot = _total(axes, names, d * x_dot) / n - rest * mean_dot
+    x_dot = kept(x_dot, mask)
+    first, second = (_shared(names, total) for total in weighted_sums(x_dot, x, mean, axes, mask))
+    mean_dot = first / n
+    half_var_dot = second / n - rest * mean_dot
     b = inverse * scale_dot - slope * inverse * inverse * (half_var_dot + eps_dot / 2)
     a = bias_dot - slope * mean_dot - rest * b
-    primal = d * slope + (bias - rest * slope), mean, var, count
-    return primal, (
-        slope * x_dot + a + b * _kept(x + (-mean), mask),
-        mean_dot,
-        2 * half_var_dot,
-        jnp.zeros_like(count),
-    )
+    primal = straight_line(x, mean, bias - rest * slope, slope, mask), mean, var, count
+    y_dot = slope * x_dot + straight_line(x, mean, a, b, mask)
+    return primal, (y_dot, mean_dot, 2 * half_var_dot, jnp.zeros_like(count))

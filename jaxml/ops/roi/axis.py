@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from jaxml.ops.once import once
 from jaxml.ops.sampling.product import Samples
-from jaxml.ops.sampling.windows import accumulator, once
+from jaxml.ops.sampling.windows import accumulator
 
 __all__ = ["Axis", "box_axis", "dense_samples", "fixed_samples", "separable_sum", "weight_matrix"]
 

@@ -11,8 +11,9 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from jaxml.ops.checks import check_choice, check_floating, check_shapes
+from jaxml.ops.once import once
 from jaxml.ops.sampling.product import at_least
-from jaxml.ops.sampling.windows import accumulator, once, window_sum
+from jaxml.ops.sampling.windows import accumulator, window_sum
 
 __all__ = ["bilinear_sample", "grid_sample"]
 

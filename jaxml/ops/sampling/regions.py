@@ -7,8 +7,9 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from jaxml.ops.checks import Scalar, check_choice, check_floating, check_shapes
+from jaxml.ops.once import once
 from jaxml.ops.sampling.product import Samples, gather_samples
-from jaxml.ops.sampling.windows import accumulator, once
+from jaxml.ops.sampling.windows import accumulator
 
 __all__ = ["crop_and_resize"]
 

@@ -26,7 +26,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float, Int
 
-__all__ = ["accumulator", "once", "window_sum"]
+__all__ = ["accumulator", "window_sum"]
 
 # Taps summed in one fused loop: more makes compilation slow, fewer writes the output more often.
 _TAPS_PER_LOOP = 16
@@ -37,27 +37,6 @@ _GATHERED_FLOATS = 1 << 18
 def accumulator(dtype: Any) -> Any:
     """The dtype in which sums of `dtype` are taken: at least float32."""
     return jnp.dtype(jnp.float32 if jnp.finfo(dtype).bits < 32 else dtype)
-
-
-@jax.custom_jvp
-def once(y: Any) -> Any:
-    """The identity, computed once.
-
-    A compiler may compute a coordinate twice, for its floor and for its fraction, and round it differently each time;
-    beside an integer the two then disagree by a whole pixel. XLA's CPU compiler drops optimization barriers before it
-    fuses, but it does not look into a loop whose length it cannot know (here it is 0: nothing exceeds infinity).
-    """
-
-    def loop(y: Any) -> Any:
-        longer = jnp.any(y > jnp.inf)
-        return lax.while_loop(lambda state: state[0], lambda state: (~state[0], state[1] + 1), (longer, y))[1]
-
-    return lax.platform_dependent(y, cpu=loop, default=lax.optimization_barrier)
-
-
-@once.defjvp
-def _once_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
-    return once(*primals), tangents[0]
 
 
 def window_sum(
