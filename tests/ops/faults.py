@@ -118,7 +118,8 @@ def tests_of(file: str) -> str:
     """The tests that must notice a fault in a file."""
     part, folder, *_ = file.removesuffix(".py").split("/")
     if part == "ops":
-        return f"ops/test_{'roi_align' if file == ALIGN else {'roi': 'roi_pools'}.get(folder, folder)}.py"
+        own = {ALIGN: "roi_align", ONE_PASS: "norm_sums"}.get(file)
+        return f"ops/test_{own or {'roi': 'roi_pools'}.get(folder, folder)}.py"
     return f"learn/test_{folder}.py"
 
 
