@@ -26,10 +26,10 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float, Int
 
-__all__ = ["accumulator", "window_sum"]
+__all__ = ["TAPS_PER_LOOP", "accumulator", "window_sum"]
 
-# Taps summed in one fused loop: more makes compilation slow, fewer writes the output more often.
-_TAPS_PER_LOOP = 16
+TAPS_PER_LOOP = 16
+"""Taps summed in one fused loop: more makes compilation slow, fewer writes the output more often."""
 # Floats of gathered pixels held at once by the inner products: 1 MiB, which stays in a core's cache.
 _GATHERED_FLOATS = 1 << 18
 
@@ -81,15 +81,15 @@ def _gather_rows(start: Any, image: Any, weight: Any) -> Any:
         return total
 
     total = jnp.zeros((n, image.shape[-1]), weight.dtype)
-    blocks = s * a * b // _TAPS_PER_LOOP
+    blocks = s * a * b // TAPS_PER_LOOP
     if blocks > 1:
 
         def block(i: Any, total: Any) -> Any:
-            cut = partial(lax.dynamic_slice_in_dim, start_index=i * _TAPS_PER_LOOP, slice_size=_TAPS_PER_LOOP, axis=1)
+            cut = partial(lax.dynamic_slice_in_dim, start_index=i * TAPS_PER_LOOP, slice_size=TAPS_PER_LOOP, axis=1)
             return add(total, cut(taps), cut(weight))
 
         total = lax.fori_loop(0, blocks, block, total)
-        taps, weight = taps[:, blocks * _TAPS_PER_LOOP :], weight[:, blocks * _TAPS_PER_LOOP :]
+        taps, weight = taps[:, blocks * TAPS_PER_LOOP :], weight[:, blocks * TAPS_PER_LOOP :]
     return add(total, taps, weight).astype(image.dtype)
 
 
