@@ -109,7 +109,7 @@ def inverted_gain(key: jax.Array, separation: Any, few: int, tried: int, *, fres
         half = z.shape[1] // 2
         positive, negative = z[:, :half] + shift, z[:, half:]
         wins = jnp.zeros(positive.shape, int)
-        wins = jax.lax.fori_loop(0, half, lambda i, wins: wins + (positive > negative[:, i, None]), wins)
+        wins = jax.lax.fori_loop(0, half, lambda i, w: w + (positive > negative[:, i, None]).astype(int), wins)
         return wins.mean(1) / half
 
     below = auc(noise[:, :few]) < 0.5
