@@ -10,7 +10,10 @@ import pytest
 
 from jaxml.claims.card import SuiteCard, Verdicts
 from jaxml.claims.certificate import MASTER_KEY, Certificate, Check
+from jaxml.claims.spec import spec_hash
 from jaxml.claims.verdict import ClaimVerdict, Decision, SuiteReport
+from jaxml.config import load_config
+from jaxml.runner.spec import spec_of
 from jaxml.runs.directory import RunDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,6 +38,12 @@ def test_stored_verdicts_are_small_and_belong_to_configs(scoreboard):
         assert path.stem in names
         assert path.stat().st_size < 300_000
         assert scoreboard.stored(path.stem).status == "confirmatory"
+
+
+@pytest.mark.parametrize("config", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_stored_verdicts_are_those_of_the_config_and_the_trial_as_they_stand(scoreboard, config):
+    stored, now = scoreboard.stored(config.stem).spec_sha256, spec_hash(spec_of(load_config(config)))
+    assert stored == now, f"run {config.name} again, then docs/make_scoreboard.py"
 
 
 def finished(parent, verdicts, second, status="finished"):
