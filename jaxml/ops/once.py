@@ -15,8 +15,8 @@ def once(y: Any) -> Any:
 
     A compiler may compute a coordinate twice, for its floor and for its fraction, and round it differently each time;
     beside an integer the two then disagree by a whole pixel. Or it computes what all pixels of a channel share anew for
-    every pixel. XLA's CPU compiler drops optimization barriers before it
-    fuses, but it does not look into a loop whose length it cannot know (here it is 0: nothing exceeds infinity).
+    every pixel. XLA's CPU compiler drops optimization barriers before it fuses, but it does not look into a loop whose
+    length it cannot know (here it is 0: nothing exceeds infinity).
     """
 
     def loop(y: Any) -> Any:

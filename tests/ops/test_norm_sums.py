@@ -92,3 +92,13 @@ def test_four_axes_are_rows(batch):
     x = jnp.asarray(batch[0], jnp.float32)[:30].reshape(5, 3, 2, CHANNELS)
     flat = batch_norm(x.reshape(30, CHANNELS), *init_batch_norm((30, CHANNELS)), training=True)
     contract.assert_close(batch_norm(x, *init_batch_norm(x.shape), training=True)[0].reshape(30, CHANNELS), flat[0])
+
+
+def test_channels_first_of_two_axes_are_not_rows(batch):
+    x = jnp.asarray(batch[0], jnp.float32)
+    call = lambda x, axis: batch_norm(x, *init_batch_norm(x.shape, axis=axis), training=True, axis=axis)  # noqa: E731
+    slopes = (
+        jax.grad(lambda x: jnp.tanh(call(x, 0)[0]).sum())(x.T),
+        jax.grad(lambda x: jnp.tanh(call(x, 1)[0]).sum())(x),
+    )
+    contract.assert_close((call(x.T, 0)[0].T, slopes[0].T), (call(x, 1)[0], slopes[1]))

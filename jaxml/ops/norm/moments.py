@@ -62,7 +62,7 @@ def normalize(
     """``(y, mean, variance, count)`` of a batch that is 0 where masked out."""
     mean, rest, var, count = _moments(axes, names, x, mask)
     slope = jax.lax.rsqrt(var + eps) * scale
-    return straight_line(x, mean, bias - rest * slope, slope, mask), mean, var, count
+    return straight_line(x, mean, bias - rest * slope, slope, axes, mask), mean, var, count
 
 
 @normalize.defjvp
@@ -83,6 +83,6 @@ def _normalize_jvp(
     half_var_dot = second / n - rest * mean_dot
     b = inverse * scale_dot - slope * inverse * inverse * (half_var_dot + eps_dot / 2)
     a = bias_dot - slope * mean_dot - rest * b
-    primal = straight_line(x, mean, bias - rest * slope, slope, mask), mean, var, count
-    y_dot = slope * x_dot + straight_line(x, mean, a, b, mask)
+    primal = straight_line(x, mean, bias - rest * slope, slope, axes, mask), mean, var, count
+    y_dot = slope * x_dot + straight_line(x, mean, a, b, axes, mask)
     return primal, (y_dot, mean_dot, 2 * half_var_dot, jnp.zeros_like(count))

@@ -1,8 +1,8 @@
 """Two sums over a batch in one pass, and the straight lines that are their transposes.
 
 XLA's CPU compiler gives every sum over rows a pass of its own, and writes to memory what two of them share. Here both
-are the parts of one complex number, which it adds up in a single loop: about as fast as memory is read. Other
-platforms, small batches, masks and lanes of `vmap` take the sums as they are written.
+are the parts of one complex number, which it adds up in a single loop. Other platforms, small batches, masks and lanes
+of `vmap` take the sums as they are written.
 
 The primitives have one another as derivatives, so what differentiates a normalisation takes single passes too.
 """
@@ -48,9 +48,11 @@ def weighted_sums(
     return _sum(weight, axes), _sum(kept(x - pivot, mask) * weight, axes)
 
 
-def straight_line(x: Array, pivot: Array, level: Array, slope: Array, mask: Array | None) -> Array:
+def straight_line(
+    x: Array, pivot: Array, level: Array, slope: Array, axes: tuple[int, ...], mask: Array | None
+) -> Array:
     """``level + slope * (x - pivot)``, the transpose of `weighted_sums` in `level` and `slope`."""
-    if _in_one_pass(x, (0,), mask):
+    if _in_one_pass(x, axes, mask):
         return _line.bind(jnp.concatenate(jnp.broadcast_arrays(level, slope)), x, pivot)
     return level + slope * kept(x + (-pivot), mask)
 
