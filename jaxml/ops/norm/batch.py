@@ -93,12 +93,12 @@ def batch_norm(
         y = (clean - state.mean.astype(wide)) * jax.lax.rsqrt(state.var.astype(wide) + eps) * scale + bias
     else:
         names = axis_name if axis_name is None or isinstance(axis_name, str) else tuple(axis_name)
+        whole = clean, scale, bias, mask
         if channel == x.ndim - 1:  # rows of channels, whatever the axes before them
-            clean, mask, scale, bias = (_rows(a) for a in (clean, mask, scale, bias))
-            reduced = (0,)
-        y, mean, var, count = normalize(reduced, names, clean, scale, bias, eps, mask)
+            reduced, whole = (0,), tuple(_rows(a) for a in whole)
+        clean, scale, bias, counted = whole
+        y, mean, var, count = normalize(reduced, names, clean, scale, bias, eps, counted)
         y, mean, var = y.reshape(x.shape), mean.reshape(state.mean.shape), var.reshape(state.var.shape)
-        mask = None if mask is None else mask.reshape(*x.shape[:channel], 1, *x.shape[channel + 1 :])
         rule = RULES[convention]
         weight = jnp.asarray(rule.momentum if momentum is None else momentum, wide)
         weight = jnp.where(count > 0, weight if rule.momentum_weighs_new else 1 - weight, 0)

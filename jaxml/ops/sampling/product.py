@@ -100,8 +100,7 @@ def _product_batch(args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any
     """Boxes of all lanes one after another, images under one another: one call, no loop over lanes."""
     lanes = next(arg.shape[dim] for arg, dim in zip(args, dims, strict=True) if dim is not None)
     low_y, weight_y, low_x, weight_x = (
-        jnp.broadcast_to(arg, (lanes, *arg.shape)) if dim is None else jnp.moveaxis(arg, dim, 0)
-        for arg, dim in zip(args[:4], dims[:4], strict=True)
+        batching.bdim_at_front(arg, dim, lanes) for arg, dim in zip(args[:4], dims[:4], strict=True)
     )
     image, boxes = args[4], low_y.shape[1]
     if dims[4] is not None:

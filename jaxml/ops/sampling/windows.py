@@ -183,21 +183,19 @@ def _batch(primitive: Primitive, args: Any, dims: Any, **params: Any) -> tuple[A
     """Lay the images of a batch under one another and the outputs one after another: one call, no loop over lanes."""
     lanes = next(arg.shape[dim] for arg, dim in zip(args, dims, strict=True) if dim is not None)
 
-    def front(arg: Any, dim: Any) -> Any:
-        if dim is None:
-            return jnp.broadcast_to(arg, (lanes, *arg.shape))
-        return jnp.moveaxis(arg, dim, 0)
-
     def fold(arg: Any) -> Any:
         return arg.reshape(-1, *arg.shape[2:])
 
     reads_image = "size" not in params
-    start, right = front(args[0], dims[0]), fold(front(args[2], dims[2]))
+    start, right = (
+        batching.bdim_at_front(args[0], dims[0], lanes),
+        fold(batching.bdim_at_front(args[2], dims[2], lanes)),
+    )
     outputs = start.shape[1]
     if reads_image and dims[1] is None:
         left, height = args[1], 0  # one image, read by every lane
     else:
-        left = fold(front(args[1], dims[1]))
+        left = fold(batching.bdim_at_front(args[1], dims[1], lanes))
         height = left.shape[0] // lanes if reads_image else params["size"][0]
     start = start.at[..., 0].add(jnp.arange(lanes, dtype=start.dtype)[:, None, None] * height)
     if not reads_image:
