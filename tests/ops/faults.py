@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-POINTS, DEFORM, REGIONS = (f"ops/sampling/{name}.py" for name in ("points", "deform", "regions"))
+POINTS, DEFORM, REGIONS, PRODUCT = (f"ops/sampling/{name}.py" for name in ("points", "deform", "regions", "product"))
 POOL, PRECISE, LEVELS, ALIGN = (f"ops/roi/{name}.py" for name in ("pool", "precise", "levels", "align"))
 CODING, CONVERT = "ops/boxes/coding.py", "ops/boxes/convert.py"
 BLOCKS, HARD, SOFT = (f"ops/nms/{name}.py" for name in ("blocks", "hard", "soft"))
@@ -24,6 +24,10 @@ AREA, CURVES, PAIRS, RANKS = (f"ops/metrics/ranking/{name}.py" for name in ("are
 BINNING, GROWTH, SUMS = (f"learn/trees/{name}.py" for name in ("binning", "growth", "sums"))
 BOOSTING, BAGGING, LINEAR = "learn/ensembles/boosting.py", "learn/ensembles/bagging.py", "learn/linear.py"
 FAULTS = (
+    (PRODUCT, "weight_y[:, :, None, i] * weight_x", "weight_x"),
+    (PRODUCT, "jnp.arange(2, dtype=low.dtype)", "jnp.zeros(2, low.dtype)"),
+    (PRODUCT, "type(tangents[i]) is not ad.Zero]", "type(tangents[i]) is not ad.Zero][-1:]"),
+    (PRODUCT, "low_y + offset.reshape(lanes, 1, 1, 1)", "low_y"),
     (POINTS, "((grid + 1) * size - 1) / 2", "((grid + 1) * size) / 2"),
     (POINTS, "(size - 1) if align_corners", "size if align_corners"),
     (POINTS, "_axis_taps(flat[:, 1], h, mode", "_axis_taps(flat[:, 0], h, mode"),

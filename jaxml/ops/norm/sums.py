@@ -26,8 +26,8 @@ __all__ = ["kept", "moment_sums", "straight_line", "weighted_sums"]
 
 # Numbers in a batch from which on a single pass gains more than it takes to get ready.
 _MANY = 1 << 16
-# Rows added up in the loop: more are more streams to read than a core follows, fewer leave more to the second round.
-_TOGETHER, _SECOND_ROUND = 8, 4
+# Rows added up together: more take longer to compile, fewer leave more for the sum over what the loop writes.
+_TOGETHER = 32
 
 
 def moment_sums(x: Array, pivot: Array, axes: tuple[int, ...], mask: Array | None) -> tuple[Array, Array]:
@@ -107,20 +107,18 @@ def _line_on_cpu(line: Any, x: Any, pivot: Any) -> Any:
     return _plain_line(once(line), x, once(pivot))
 
 
-def _slabs(x: Any, number: int = _TOGETHER) -> list[Any]:
-    """Equal pieces of the rows that can be divided into pieces twice."""
-    size = len(x) // (_TOGETHER * _SECOND_ROUND) * _SECOND_ROUND
-    return [x[i * size : (i + 1) * size] for i in range(number)]
+def _slabs(x: Any) -> list[Any]:
+    """Equal pieces of the rows, as far as these can be divided."""
+    size = len(x) // _TOGETHER
+    return [x[i * size : (i + 1) * size] for i in range(_TOGETHER)]
 
 
 def _rest(x: Any) -> Any:
-    return x[len(x) // (_TOGETHER * _SECOND_ROUND) * _TOGETHER * _SECOND_ROUND :]
+    return x[len(x) // _TOGETHER * _TOGETHER :]
 
 
 def _added_up(weights: Sequence[Any], d: Sequence[Any]) -> Any:
-    both = lax.complex(_total(weights), _total([w * e for w, e in zip(weights, d, strict=True)]))
-    size = len(both) // _SECOND_ROUND
-    both = _sum(_total([both[i * size : (i + 1) * size] for i in range(_SECOND_ROUND)]), (0,))
+    both = _sum(lax.complex(_total(weights), _total([w * e for w, e in zip(weights, d, strict=True)])), (0,))
     return jnp.concatenate([both.real, both.imag])
 
 
