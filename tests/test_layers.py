@@ -15,7 +15,7 @@ ALLOWED = {
     "nn": {"ops", "learn"},
     "data": {"ops", "cache"},
     "sweep": {"errors"},
-    "claims": {"errors", "sweep"},
+    "claims": {"errors", "records", "sweep"},
     "config": {"errors", "sweep", "claims", "experiment"},
     "runs": {"errors", "sweep", "claims"},
     "report": {"cache", "errors", "sweep", "claims", "runs", "experiment"},

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxml.claims.decide import decide_runs
 from jaxml.claims.power import pocock_level, power_at
-from jaxml.claims.verdict import Record
+from jaxml.records import Record
 
 SIGMA = {"lognormal": 0.4, "strong lognormal": 1.0}  # skewness 1.3 and 6.2
 NOISES = {"normal": 1, "t3": 1, "lognormal": 2, "strong lognormal": 4}

@@ -4,9 +4,10 @@ Standard library only, so that showing a run costs a few milliseconds. `verdicts
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from jaxml.claims.verdict import ClaimVerdict, Decision, Record, SuiteReport
+from jaxml.claims.verdict import ClaimVerdict, Decision, SuiteReport
+from jaxml.records import Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,11 +19,6 @@ class CellResult(Record):
     theta: list[float]
     decision: Decision
 
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """The record that `to_json` wrote."""
-        return super().from_json(data | {"decision": Decision.from_json(data["decision"])})
-
 
 @dataclass(frozen=True, kw_only=True)
 class ControlResult(Record):
@@ -33,11 +29,6 @@ class ControlResult(Record):
     passed: bool
     margin: float
     cell: CellResult
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """The record that `to_json` wrote."""
-        return super().from_json(data | {"cell": CellResult.from_json(data["cell"])})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,16 +52,6 @@ class ClaimCard(Record):
     controls: list[ControlResult]
     fragile: str | None = None
 
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """The record that `to_json` wrote."""
-        inner = {
-            "verdict": ClaimVerdict.from_json(data["verdict"]),
-            "cells": [CellResult.from_json(cell) for cell in data["cells"]],
-            "controls": [ControlResult.from_json(control) for control in data["controls"]],
-        }
-        return super().from_json(data | inner)
-
     @property
     def headline(self) -> CellResult:
         """The cell to show first: one that carries the verdict, else the first."""
@@ -93,11 +74,6 @@ class SuiteCard(Record):
     def verdict(self) -> ClaimVerdict:
         return self.report.verdict
 
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """The record that `to_json` wrote."""
-        return super().from_json(data | {"report": SuiteReport.from_json(data["report"])})
-
 
 @dataclass(frozen=True, kw_only=True)
 class Verdicts(Record):
@@ -116,15 +92,6 @@ class Verdicts(Record):
     spec_sha256: str
     claims: list[ClaimCard]
     suites: list[SuiteCard] = field(default_factory=list)
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """The record that `to_json` wrote."""
-        inner = {
-            "claims": [ClaimCard.from_json(card) for card in data["claims"]],
-            "suites": [SuiteCard.from_json(card) for card in data.get("suites", [])],
-        }
-        return super().from_json(data | inner)
 
     def verdict_of(self, card: "ClaimCard | SuiteCard") -> str:
         """What may be said of a claim: its verdict, or that the run was exploratory."""

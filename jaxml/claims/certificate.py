@@ -7,11 +7,10 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
 
 from jaxml.claims.card import Verdicts
-from jaxml.claims.verdict import Record
 from jaxml.errors import RunError
+from jaxml.records import Record
 
 FILE = "certificate.json"
 MASTER_KEY = "master key"
@@ -67,11 +66,6 @@ class Certificate(Record):
             if check.name == MASTER_KEY
             for claim, (_, new) in check.flips.items()
         }
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """The record that `to_json` wrote."""
-        return super().from_json(data | {"checks": [Check.from_json(check) for check in data["checks"]]})
 
 
 def read_certificate(run: Path) -> Certificate | None:

@@ -6,10 +6,11 @@ Standard library only, so that mentioning a map costs a few milliseconds.
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from jaxml.claims.verdict import VERDICTS, Record, Verdict
+from jaxml.claims.verdict import VERDICTS, Verdict
 from jaxml.errors import RunError
+from jaxml.records import Record
 
 FILE = "map.json"
 Polyline = list[list[float]]
@@ -105,17 +106,6 @@ class Mapped(Record):
         """What `jaxml show --json` says of it."""
         axes = [self.x.name, self.y.name]
         return {"claim": self.claim, "at": self.at, "axes": axes, "shares": self.shares, "computed": len(self.cells)}
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """The record that `to_json` wrote."""
-        inner = {
-            "x": MapAxis.from_json(data["x"]),
-            "y": MapAxis.from_json(data["y"]),
-            "tiles": [Tile.from_json(tile) for tile in data["tiles"]],
-            "cells": [MapCell.from_json(cell) for cell in data["cells"]],
-        }
-        return super().from_json(data | inner)
 
 
 def read_maps(run: Path) -> list[Mapped]:

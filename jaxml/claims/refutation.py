@@ -4,9 +4,10 @@ Standard library only.
 """
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
-from jaxml.claims.verdict import Decision, Record
+from jaxml.claims.verdict import Decision
+from jaxml.records import Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +25,6 @@ class CounterExample(Record):
     distance: float
     theta: list[float]
     decision: Decision
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """The record that `to_json` wrote."""
-        return super().from_json(data | {"decision": Decision.from_json(data["decision"])})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +62,3 @@ class Refutation(Record):
     seeds: int
     tested: int
     found: CounterExample | None
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """The record that `to_json` wrote."""
-        found = data["found"]
-        return super().from_json(data | {"found": None if found is None else CounterExample.from_json(found)})

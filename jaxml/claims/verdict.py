@@ -3,43 +3,16 @@
 Standard library only, so that showing a verdict costs a few milliseconds.
 """
 
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal, Self
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from jaxml.records import Record
 
 Verdict = Literal["supported", "refuted", "inconclusive", "invalid"]
 Label = Literal["reversed", "null", "negligible"]
 Quantifier = Literal["exact", "at_reference", "universal", "generic", "existential"]
 
 VERDICTS: tuple[Verdict, ...] = ("supported", "refuted", "inconclusive", "invalid")
-
-
-class Record:
-    """To plain JSON and back; a field that is not known is an error, never dropped."""
-
-    __slots__ = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """A dict of plain values, ready for `json.dumps(..., allow_nan=False)`."""
-        return asdict(self)  # pyright: ignore[reportArgumentType]
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """The record that `to_json` wrote.
-
-        Raises:
-            ValueError: when a field is unknown or missing.
-        """
-        known = [f.name for f in fields(cls)]  # pyright: ignore[reportArgumentType]
-        unknown = sorted(set(data) - set(known))
-        if unknown:
-            raise ValueError(
-                f"{cls.__name__}: unknown field {unknown[0]!r}, expected only {', '.join(known)}. "
-                "Read the file with the version of jaxml that wrote it."
-            )
-        try:
-            return cls(**data)
-        except TypeError as error:
-            raise ValueError(f"{cls.__name__}: {error}. The file is incomplete: judge the run again.") from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,12 +114,3 @@ class SuiteReport(Record):
     mutants: dict[str, str | None] = field(default_factory=dict)
     counterexample: Any = None
     violated: str | None = None
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """The report that `to_json` wrote."""
-        inner = {
-            "verdict": ClaimVerdict.from_json(data["verdict"]),
-            "properties": {name: Decision.from_json(d) for name, d in data.get("properties", {}).items()},
-        }
-        return super().from_json(data | inner)
