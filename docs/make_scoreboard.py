@@ -84,7 +84,7 @@ def outcome(certificate: Certificate) -> str:
     told += [
         f"{check.name}: {check.outcome.removeprefix('every verdict stands; ')}"
         for check in done
-        if check.flips or check.cells or check.failed
+        if check.flips or check.cells or check.properties or check.failed
     ]
     return f"Decided again with one setting changed at a time ({', '.join(c.name for c in done)}): {'; '.join(told)}."
 
@@ -143,7 +143,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _marks(card: ClaimCard | SuiteCard, verdicts: Verdicts) -> str:
     word = verdicts.verdict_of(card)
     label = f" ({card.verdict.label})" if card.verdict.label else ""
-    badges = [card.verdict.badge or "", "FRAGILE" if isinstance(card, ClaimCard) and card.fragile else ""]
+    badges = [card.verdict.badge or "", "FRAGILE" if card.fragile else ""]
     return f"{MARKS[word]} {WORDS[word].lower()}{label}" + "".join(f" **{badge}**" for badge in badges if badge)
 
 

@@ -144,6 +144,8 @@ def test_an_override_that_changes_what_is_claimed_makes_the_run_exploratory(proj
     assert smoke.changes_spec
     assert smoke.config.seeds == 2
     assert smoke.cut == "seeds 64 -> 2"
+    small = load_config(edited(project, "seeds: 64\nlooks: [16, 32, 64]", "seeds: 2\nlooks: [2]"), smoke=True)
+    assert (small.changes_spec, small.cut) == (False, "it is small already"), "it is a smoke run all the same"
 
 
 def test_smoke_sets_what_the_config_says_and_overrides_come_after(project):

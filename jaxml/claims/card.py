@@ -61,7 +61,10 @@ class ClaimCard(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteCard(Record):
-    """An exact claim: what its suite found, with the same verdict as any other claim."""
+    """An exact claim: what its suite found, with the same verdict as any other claim.
+
+    `fragile` says what other random cases made of it, None where they changed nothing or were not tried.
+    """
 
     id: str
     statement: str
@@ -69,6 +72,7 @@ class SuiteCard(Record):
     cases: int
     source: str | None
     report: SuiteReport
+    fragile: str | None = None
 
     @property
     def verdict(self) -> ClaimVerdict:

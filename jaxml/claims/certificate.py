@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jaxml.claims.card import Verdicts
+from jaxml.claims.card import ClaimCard, SuiteCard, Verdicts
 from jaxml.errors import RunError
 from jaxml.records import Record
 
@@ -25,6 +25,7 @@ class Check(Record):
         setting: to what.
         flips: claim -> the verdict of the run and the one under this setting, wherever they differ.
         cells: how many primary cells came out otherwise; a claim may stand though some of its cells do not.
+        properties: how many properties and mutants of suites came out otherwise.
         skipped: why there was nothing to change; empty when it was.
         failed: why it could not be computed; empty when it was.
     """
@@ -33,6 +34,7 @@ class Check(Record):
     setting: str
     flips: dict[str, list[str]] = field(default_factory=dict)
     cells: int = 0
+    properties: int = 0
     skipped: str = ""
     failed: str = ""
 
@@ -42,8 +44,10 @@ class Check(Record):
         if self.skipped or self.failed:
             return self.skipped or f"not computed: {self.failed}"
         flips = "; ".join(f"{claim} was {old}, is {new}" for claim, (old, new) in self.flips.items())
-        cells = f"{self.cells} {'cell' if self.cells == 1 else 'cells'} came out otherwise" if self.cells else ""
-        return "; ".join(part for part in (flips or "every verdict stands", cells) if part)
+        counts = {"cell": self.cells, "property or mutant": self.properties}
+        plural = {"cell": "cells", "property or mutant": "properties or mutants"}
+        others = [f"{n} {name if n == 1 else plural[name]} came out otherwise" for name, n in counts.items() if n]
+        return "; ".join([flips or "every verdict stands", *others])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,18 +90,26 @@ def read_certificate(run: Path) -> Certificate | None:
 def marked(verdicts: Verdicts, certificate: Certificate | None) -> Verdicts:
     """The verdicts with the flag *fragile* on every claim that another master key decides otherwise."""
     fragile = certificate.fragile if certificate else {}
-    cards = [dataclasses.replace(card, fragile=fragile.get(card.id)) for card in verdicts.claims]
-    return dataclasses.replace(verdicts, claims=cards)
+    claims = [dataclasses.replace(card, fragile=fragile.get(card.id)) for card in verdicts.claims]
+    suites = [dataclasses.replace(card, fragile=fragile.get(card.id)) for card in verdicts.suites]
+    return dataclasses.replace(verdicts, claims=claims, suites=suites)
 
 
-def flips(before: Verdicts, now: Verdicts) -> tuple[dict[str, list[str]], int]:
-    """Claims whose verdict differs, and the number of primary cells whose decision does."""
-    new = {card.id: card for card in now.claims}
-    found, cells = {}, 0
-    for card in before.claims:
+def compared(name: str, setting: str, before: Verdicts, now: Verdicts) -> Check:
+    """What another setting made of a run's claims, exact ones included."""
+    new = {card.id: card for card in (*now.claims, *now.suites)}
+    flips, differing = {}, {ClaimCard: 0, SuiteCard: 0}
+    for card in (*before.claims, *before.suites):
         other = new[card.id]
         if card.verdict.verdict != other.verdict.verdict:
-            found[card.id] = [card.verdict.verdict, other.verdict.verdict]
-        pairs = zip(card.cells, other.cells, strict=True)
-        cells += sum(a.decision.verdict != b.decision.verdict for a, b in pairs)
-    return found, cells
+            flips[card.id] = [card.verdict.verdict, other.verdict.verdict]
+        differing[type(card)] += sum(a != b for a, b in zip(_parts(card), _parts(other), strict=True))
+    return Check(name=name, setting=setting, flips=flips, cells=differing[ClaimCard], properties=differing[SuiteCard])
+
+
+def _parts(card: ClaimCard | SuiteCard) -> list[str]:
+    """What came of every cell of a claim, or of every property and mutant of a suite."""
+    if isinstance(card, ClaimCard):
+        return [cell.decision.verdict for cell in card.cells]
+    properties = [decision.verdict for decision in card.report.properties.values()]
+    return properties + ["caught" if killer else "survived" for killer in card.report.mutants.values()]

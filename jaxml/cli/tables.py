@@ -38,7 +38,8 @@ def print_verdicts(verdicts: Verdicts) -> None:
     for card in verdicts.suites:
         word = verdicts.verdict_of(card)
         console.print()
-        console.print(Text.assemble((word.upper(), STYLES[word]), f"  {card.id}: {card.statement}"))
+        badge = f"  FRAGILE: {card.fragile}" if card.fragile and word != "exploratory" else ""
+        console.print(Text.assemble((word.upper(), STYLES[word]), badge, f"  {card.id}: {card.statement}"))
         console.print(Text(f"  {card.verdict.reason}", style="dim"))
         console.print(_properties(card))
 
@@ -64,7 +65,7 @@ def print_certificate(certificate: Certificate | None) -> None:
         return
     table = _table("decided again under", "set to", "outcome")
     for check in certificate.checks:
-        style = "bold red" if check.flips else "yellow" if check.failed or check.cells else ""
+        style = "bold red" if check.flips else "yellow" if check.failed or check.cells or check.properties else ""
         table.add_row(check.name, check.setting, Text(check.outcome, style=style))
     Console(highlight=False).print(table)
 

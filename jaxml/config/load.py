@@ -34,7 +34,7 @@ class LoadedConfig:
     overrides: tuple[str, ...]
     changes_spec: bool
     cut: str = ""
-    """What a smoke run leaves out, in words."""
+    """What a smoke run leaves out, in words; empty for any other run, and only then."""
 
 
 def load_config(
@@ -74,6 +74,9 @@ def load_config(
         raw["seeds"] = min(raw.get("seeds", declared.seeds), SMOKE_SEEDS)
         raw["tuning_seeds"] = min(raw.get("tuning_seeds", declared.tuning_seeds), SMOKE_SEEDS)
     config = _validate(raw, document) if changed or smoke else declared
+    if smoke:
+        few = {name: suite.model_copy(update={"cases": SMOKE_CASES}) for name, suite in config.suites.items()}
+        config = config.model_copy(update={"suites": few})
     changes_spec = _spec_part(config) != _spec_part(declared)
     if changes_spec:
         looks = tuple(n for n in config.looks if n <= config.seeds) or (max(config.seeds, 2),)
@@ -91,19 +94,21 @@ def load_config(
         check_beyond(config, plan)
     if smoke or not maps:
         config = config.model_copy(update={"map": {}})
-    if smoke:
-        few = {name: suite.model_copy(update={"cases": SMOKE_CASES}) for name, suite in config.suites.items()}
-        config = config.model_copy(update={"suites": few})
     return LoadedConfig(config, plan, document, root, tuple(overrides), changes_spec, cut)
 
 
 def _what_is_cut(declared: RunConfig, config: RunConfig, schema: Schema) -> str:
-    """What a smoke run changes, such as ``seeds 64 -> 2, steps 300 -> 10, no map``."""
+    """What a smoke run changes, such as ``seeds 64 -> 2, steps 300 -> 10, cases of a suite 1000 -> 100``.
+
+    Never empty: it is this text that marks a smoke run, and none may decide anything.
+    """
     before = {"seeds": declared.seeds, "tuning_seeds": declared.tuning_seeds}
     before |= {name: {**declared.data, **declared.fixed}.get(name, schema[name].default) for name in declared.smoke}
     after = {"seeds": config.seeds, "tuning_seeds": config.tuning_seeds, **config.fixed}
+    for values, held in ((before, declared), (after, config)):
+        values["cases of a suite"] = max((suite.cases for suite in held.suites.values()), default=0)
     cuts = [f"{n} {value} -> {after[n]}" for n, value in before.items() if after.get(n, value) != value]
-    return ", ".join(cuts + ["no map"] * bool(declared.map))
+    return ", ".join(cuts + ["no map"] * bool(declared.map)) or "it is small already"
 
 
 def check_beyond(config: RunConfig, plan: Plan) -> None:

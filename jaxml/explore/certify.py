@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jaxml.claims.card import Verdicts
-from jaxml.claims.certificate import FILE, MASTER_KEY, Certificate, Check, flips, marked
+from jaxml.claims.certificate import FILE, MASTER_KEY, Certificate, Check, compared, marked
 from jaxml.errors import ConfigError
 from jaxml.runs.directory import RunDirectory
 
@@ -108,5 +108,4 @@ def _check(config: Path, overrides: Sequence[str], change: Change, before: Verdi
         return Check(name=change.name, setting=change.setting, failed=last.removeprefix("error: "))
     found = json.loads(done.stdout)
     found.pop("run")
-    flipped, cells = flips(before, Verdicts.from_json(found))
-    return Check(name=change.name, setting=change.setting, flips=flipped, cells=cells)
+    return compared(change.name, change.setting, before, Verdicts.from_json(found))

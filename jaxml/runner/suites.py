@@ -1,5 +1,6 @@
 """Exact claims of a config: its suites are run in float64, and their reports kept in the run directory."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,13 +50,18 @@ def run_suites(
             if not isinstance(suite, Suite):
                 raise TrialError(f"suite '{spec.suite}' must be a function that returns a jaxml.Suite, got {suite!r}.")
             try:
-                report = run_suite(suite, cases=spec.cases)
+                report = run_suite(suite, cases=spec.cases, seed=_seed(loaded.config.master_key))
             except ValueError as error:
                 raise TrialError(f"suite '{spec.suite}': {error}") from None
         fields = {"suite": spec.suite, "cases": spec.cases, "source": spec.source}
         cards.append(SuiteCard(id=name, statement=spec.statement, report=report, **fields))
     directory.write_json(FILE, {"suites": [card.to_json() for card in cards]})
     return cards
+
+
+def _seed(master_key: str) -> int:
+    """Of the random cases: another master key draws others, as it does for seeds."""
+    return int.from_bytes(hashlib.sha256(master_key.encode()).digest()[:8])
 
 
 def read_suites(directory: RunDirectory) -> list[SuiteCard]:

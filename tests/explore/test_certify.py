@@ -1,5 +1,6 @@
 """The certificate: a verdict on the margin is found fragile, and each check changes what it says."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -8,8 +9,11 @@ import numpy as np
 import pytest
 
 import jaxml
-from jaxml.claims.certificate import Certificate, Check, flips, marked, read_certificate
+from jaxml.claims.card import SuiteCard, Verdicts
+from jaxml.claims.certificate import MASTER_KEY, Certificate, Check, compared, marked, read_certificate
+from jaxml.claims.decide import decide_claim
 from jaxml.claims.intervals import union_interval
+from jaxml.claims.verdict import Decision, SuiteReport
 from jaxml.errors import ConfigError
 from jaxml.experiment import load_experiment
 from jaxml.explore import certify
@@ -103,8 +107,8 @@ def test_only_what_was_decided_can_be_certified(marginal, tmp_path):
 
 
 def test_a_certificate_goes_to_json_and_back_and_marks_nothing_when_all_stands(marginal):
-    same, cells = flips(marginal.verdicts, marginal.verdicts)
-    assert (same, cells) == ({}, 0)
+    same = compared("float64", "precision=float64", marginal.verdicts, marginal.verdicts)
+    assert same == Check(name="float64", setting="precision=float64")
     held = Certificate(
         checks=[Check(name="float64", setting="precision=float64", flips={"high": ["supported", "refuted"]})]
     )
@@ -112,3 +116,25 @@ def test_a_certificate_goes_to_json_and_back_and_marks_nothing_when_all_stands(m
     assert held.fragile == {}  # a flip by rounding is named, and is not the draw of seeds
     assert marked(marginal.verdicts, held).claims[0].fragile is None
     assert np.all([check.outcome == "high was supported, is refuted" for check in held.checks])
+
+
+def exact(fails, mutants=("caught", "caught")):
+    """The card of a suite of two properties and two mutants."""
+    properties = {
+        name: Decision(verdict="refuted" if name in fails else "supported", reason="") for name in ("adds up", "sorts")
+    }
+    verdict = decide_claim(list(properties.values()), quantifier="exact")
+    killers = {f"mutant {i}": "sorts" if outcome == "caught" else None for i, outcome in enumerate(mutants)}
+    report = SuiteReport(verdict=verdict, properties=properties, mutants=killers)
+    return SuiteCard(id="M1", statement="Exactly so.", suite="exact", cases=1000, source=None, report=report)
+
+
+def test_exact_claims_are_compared_too_and_other_cases_make_one_fragile():
+    run = Verdicts(status="confirmatory", why="", spec_sha256="", claims=[], suites=[exact(fails=())])
+    other = dataclasses.replace(run, suites=[exact(fails=("sorts",), mutants=("caught", "survived"))])
+    check = compared(MASTER_KEY, "again", run, other)
+    assert check.outcome == "M1 was supported, is refuted; 2 properties or mutants came out otherwise"
+    (card,) = marked(run, Certificate(checks=[check])).suites
+    assert card.fragile == "refuted under the master key 'again'"
+    part = compared("float64", "", other, dataclasses.replace(run, suites=[exact(fails=("sorts", "adds up"))]))
+    assert (part.flips, part.properties) == ({}, 2), "it stays refuted, by other properties"

@@ -12,6 +12,7 @@ from jaxml.experiment import load_experiment
 from jaxml.runner import judge_again
 from jaxml.runner.suites import read_suites, run_suites
 from jaxml.runs.comparison import changed_verdicts
+from jaxml.runs.directory import RunDirectory
 from tests.explore.planted import CONFIG, project
 
 SUITES = """suites:
@@ -52,6 +53,21 @@ def test_they_are_frozen_written_and_read_back(finished):
     assert Verdicts.from_json({k: v for k, v in held.items() if k != "suites"}).suites == []  # an older file
 
 
+def test_another_master_key_draws_other_cases(tmp_path, finished, monkeypatch):
+    from jaxml.claims import exact
+
+    drawn = []
+    monkeypatch.setattr(
+        exact, "run_suite", lambda suite, *, cases, seed: drawn.append(seed) or finished.verdicts.suites[0].report
+    )
+    monkeypatch.setattr("jaxml.runner.suites.SuiteCard.to_json", lambda card: {})
+    for key in ("planted", "planted", "planted, again"):
+        loaded = load_config(project(tmp_path, SUITES + f"master_key: {key}\n"))
+        run_suites(loaded, load_experiment("planted", tmp_path), RunDirectory(tmp_path))
+    assert drawn[:2] == drawn[2:4]
+    assert len(set(drawn)) == 2
+
+
 def test_the_page_shows_the_counter_example_and_the_mutants(finished):
     page = (finished.path / "report.html").read_text()
     for words in (
@@ -69,6 +85,17 @@ def test_the_page_shows_the_counter_example_and_the_mutants(finished):
 def test_a_smoke_run_draws_fewer_cases(tmp_path):
     loaded = load_config(project(tmp_path, SUITES), smoke=True)
     assert {suite.cases for suite in loaded.config.suites.values()} == {100}
+    assert (loaded.changes_spec, loaded.cut) == (True, "seeds 8 -> 2, cases of a suite 1000 -> 100")
+
+
+@pytest.mark.parametrize("overrides", [(), ("lanes=4",)])
+def test_no_smoke_run_decides_anything_however_small_its_config_is(tmp_path, overrides):
+    config = CONFIG.replace("seeds: 8\nlooks: [8]", "seeds: 2\nlooks: [2]")
+    for more in ("", SUITES):
+        path = project(tmp_path, more, config)
+        smoke = jaxml.run(path, overrides, smoke=True, runs=tmp_path / "runs")
+        assert smoke.verdicts.status == "exploratory"
+        assert set(smoke.verdicts.words.values()) == {"exploratory"}
 
 
 @pytest.mark.parametrize(
