@@ -47,6 +47,11 @@ def test_the_scaffold_is_a_good_config(project):
         ("{linspace: [0.0, 0.4, 9]}", "{linspace: [0.0, 0.4, 0]}", r"outliers"),
         ("{linspace: [0.0, 0.4, 9]}", "[0.1, 0.1]", r"0.1 is given twice"),
         ("{linspace: [0.0, 0.4, 9]}", "[a]", r"sweep.outliers: expected float, got 'a'"),
+        ("{linspace: [0.0, 0.4, 9]}", "[0.0, .inf]", r"sweep.outliers: expected a finite number, got inf"),
+        ("{linspace: [0.0, 0.4, 9]}", "[0.0, 1e39]", r"sweep.outliers: 1e\+39 does not fit into float32"),
+        ("{linspace: [0.0, 0.4, 9]}", "{range: [0, 4, 0]}", r"sweep.outliers: range: the step must not be 0"),
+        ("{linspace: [0.0, 0.4, 9]}", "{linspace: [0, .nan, 3]}", r"ends must be finite numbers, got nan"),
+        ("seeds: 64", "seeds: 64\nfixed: {n: 1e400}", r"fixed.n: expected a finite number, got inf"),
         ("[mean, median]", "[mean, mode]", r"'mode' is not allowed"),
         ("  outliers:", "  outlier:", r"the trial has no parameter 'outlier'. Did you mean 'outliers'"),
         ("reference: {outliers: 0.1}", "reference: {outliers: 0.11}", r"0.11 is not on the grid. The nearest .* 0.1"),
@@ -93,6 +98,23 @@ def test_yaml_numbers_are_those_of_yaml_1_2(project):
 def test_generators_are_joined(project):
     path = edited(project, "{linspace: [0.0, 0.4, 9]}", "{values: [0.0, 0.1], geomspace: [0.2, 0.4, 2]}")
     assert load_config(path).plan.axes[1].values("outliers") == [0.0, 0.1, 0.2, 0.4]
+
+
+def test_a_parameter_of_a_zip_has_no_other_value(project):
+    edited(project, "  outliers:", "  size: {zip: {n: [11, 101], outliers: [0.1, 0.2]}}\n  unused:")
+    path = edited(project, "seeds: 64", "seeds: 64\nfixed: {n: 7}")
+    with pytest.raises(ConfigError, match=r"line \d+: sweep.size.zip.n: 'n' is given twice"):
+        load_config(path)
+    edited(project, "\nfixed: {n: 7}", "")
+    for override in ("n=7", "fixed.n=7", "n=7,8", "sweep.n=7,8"):
+        with pytest.raises(ConfigError, match=r"'n' moves together with outliers along the axis 'size'"):
+            load_config(path, [override])
+
+
+@pytest.mark.parametrize("values", ["range(0,1,0.1)", "linspace(0,1,1e1)", "range(0,4,0)", "linspace(0,1,0)"])
+def test_generators_that_cannot_be_end_in_a_message(project, values):
+    with pytest.raises(ConfigError, match=r"sweep.outliers"):
+        load_config(project / "configs/demo.yaml", [f"outliers={values}"])
 
 
 def test_a_zipped_axis_moves_parameters_together(project):

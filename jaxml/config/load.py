@@ -16,7 +16,7 @@ from jaxml.config.models import RunConfig
 from jaxml.config.overrides import apply_overrides
 from jaxml.errors import ConfigError, nearest
 from jaxml.experiment import check_name, project_root, read_schema
-from jaxml.sweep.plan import Plan, make_plan
+from jaxml.sweep.plan import Plan, check_precision, make_plan
 from jaxml.sweep.signature import Schema
 
 SMOKE_SEEDS, SMOKE_CASES = 2, 100
@@ -178,16 +178,21 @@ def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plan(config: RunConfig, schema: Any, document: Document) -> Plan:
-    twice = [n for n in config.sweep if n in config.fixed or n in config.data] + [
-        n for n in config.fixed if n in config.data
-    ]
+    swept = {name: axis for axis, spec in config.sweep.items() for name in spec.zip or (axis,)}
+    twice = [n for n in swept if n in config.fixed or n in config.data] + [n for n in config.fixed if n in config.data]
     if twice:
-        raise ConfigError(f"{document.name}: '{twice[0]}' is given twice among data, fixed and sweep. Keep one.")
+        name, place = twice[0], document.name
+        if name in swept:
+            place = document.place(["sweep", swept[name], *(["zip", name] if config.sweep[swept[name]].zip else [])])
+        raise ConfigError(f"{place}: '{name}' is given twice among data, fixed and sweep. Keep one.")
     with _placed(document):
         for section in ("data", "fixed"):
             for name, value in getattr(config, section).items():
-                schema.find(name, f"{section}.{name}").accept(value, f"{section}.{name}")
-        return make_plan(schema, config.entries, config.all_seeds, lanes=config.lanes)
+                where, parameter = f"{section}.{name}", schema.find(name, f"{section}.{name}")
+                parameter.check_precision(parameter.accept(value, where), config.precision, where)
+        plan = make_plan(schema, config.entries, config.all_seeds, lanes=config.lanes)
+        check_precision(plan, config.precision)
+    return plan
 
 
 @contextlib.contextmanager
@@ -221,7 +226,8 @@ def _explain(item: Any, document: Document) -> str:
     value: Any = document.value
     path: list[str | int] = []
     for part in item["loc"]:
-        if part in value if isinstance(value, dict) else isinstance(value, list) and isinstance(part, int):
+        known = range(len(value)) if isinstance(value, list) else value if isinstance(value, dict) else ()
+        if part in known:  # an override may have put there what the file does not hold
             path.append(part)
             value = value[part]
     where = document.place(path)

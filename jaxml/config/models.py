@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from jaxml.claims.spec import Claim, DependentSplits, Spec, Value
 from jaxml.errors import ConfigError, nearest
-from jaxml.sweep.grid import Axis, Zip, build_axes, geomspace, linspace, logspace, zipped
+from jaxml.sweep.grid import Axis, Zip, build_axes, geomspace, linspace, logspace, whole_range, zipped
 from jaxml.sweep.signature import Schema
 
 Values = Annotated[tuple[Value, ...], Field(min_length=1, strict=False)]
@@ -45,7 +45,7 @@ class AxisSpec(Spec):
         generated: list[Value] = list(self.values)
         for make, ends in ((linspace, self.linspace), (logspace, self.logspace), (geomspace, self.geomspace)):
             generated += make(*ends) if ends else ()
-        generated += list(range(*self.range)) if self.range else []
+        generated += whole_range(*self.range) if self.range else ()
         return tuple(generated)
 
 

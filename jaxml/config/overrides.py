@@ -46,7 +46,7 @@ def apply_overrides(raw: dict[str, Any], overrides: Sequence[str], *, fields: li
                 raise ConfigError(f"{where}: write {path[0]}.NAME=value.")
             if path[1] not in parameters and path[1] not in (raw.get(path[0]) or {}):
                 raise ConfigError(f"{where}: the trial has no parameter '{path[1]}'. {nearest(path[1], parameters)}")
-            _place(raw, path[1], path[0], value)
+            _place(raw, path[1], path[0], value, where)
         elif len(path) > 1:
             raise ConfigError(f"{where}: '{path[0]}' is a single value; write {path[0]}=value.")
         else:
@@ -74,10 +74,19 @@ def _set_parameter(
 ) -> None:
     if len(path) > 1 or path[0] not in parameters:
         raise ConfigError(f"{where}: '{path[0]}' names nothing here. {nearest(path[0], [*parameters, *fields])}")
-    _place(raw, path[0], "sweep" if isinstance(value, (list, dict)) else "fixed", value)
+    _place(raw, path[0], "sweep" if isinstance(value, (list, dict)) else "fixed", value, where)
 
 
-def _place(raw: dict[str, Any], name: str, section: str, value: Any) -> None:
+def _place(raw: dict[str, Any], name: str, section: str, value: Any, where: str) -> None:
+    """Give a parameter its value in one section and take it out of the others."""
+    sweep = raw.get("sweep")
+    for axis, entry in (sweep if isinstance(sweep, dict) else {}).items():
+        columns = entry.get("zip") if isinstance(entry, dict) else None
+        if isinstance(columns, dict) and name in columns and len(columns) > 1:
+            raise ConfigError(
+                f"{where}: '{name}' moves together with {', '.join(n for n in columns if n != name)} along the axis "
+                f"'{axis}'. Change 'sweep.{axis}' in the YAML file instead."
+            )
     for other in ("data", "fixed", "sweep"):
         if isinstance(raw.get(other), dict):
             raw[other].pop(name, None)

@@ -7,22 +7,25 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from jaxml.errors import ConfigError
-from jaxml.sweep.signature import Schema, Value
+from jaxml.sweep.names import trouble_with
+from jaxml.sweep.signature import Schema, Value, plain
 
 
 def linspace(start: float, stop: float, num: int) -> tuple[float, ...]:
-    """`num` evenly spaced numbers from `start` to `stop`, both included.
+    """`num` evenly spaced numbers from `start` to `stop`, both included, each rounded once.
 
-    >>> linspace(0.0, 1.0, 5)
-    (0.0, 0.25, 0.5, 0.75, 1.0)
+    >>> linspace(0.0, 0.6, 7)
+    (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
     """
-    _check_count("linspace", num)
-    if num == 1:
+    steps = count("linspace", num) - 1
+    (a, b), scale = _whole(start, stop)
+    if steps == 0:
         return (float(start),)
-    return (*(start + (stop - start) * i / (num - 1) for i in range(num - 1)), float(stop))
+    return tuple((a * (steps - i) + b * i) / (scale * steps) for i in range(num))
 
 
 def logspace(start: float, stop: float, num: int) -> tuple[float, ...]:
@@ -31,27 +34,68 @@ def logspace(start: float, stop: float, num: int) -> tuple[float, ...]:
     >>> logspace(-2, 0, 3)
     (0.01, 0.1, 1.0)
     """
-    return tuple(10.0**exponent for exponent in linspace(start, stop, num))
+    exponents = linspace(start, stop, num)
+    if max(map(abs, exponents)) > 300:
+        raise ConfigError(f"logspace: the ends are exponents of 10, from -300 to 300, got {start} and {stop}.")
+    return tuple(float(f"1e{int(e)}") if e == int(e) else 10.0**e for e in exponents)
 
 
 def geomspace(start: float, stop: float, num: int) -> tuple[float, ...]:
     """`num` numbers in geometric progression from `start` to `stop`, both included.
 
-    >>> geomspace(1, 16, 5)
-    (1.0, 2.0, 4.0, 8.0, 16.0)
+    A number within rounding of one of ten digits is that one: 0.1 rather than 0.09999999999999998.
+
+    >>> geomspace(0.001, 1, 4)
+    (0.001, 0.01, 0.1, 1.0)
     """
-    _check_count("geomspace", num)
-    if start * stop <= 0:
+    steps = count("geomspace", num) - 1
+    _whole(start, stop)
+    if start == 0 or stop == 0 or (start < 0) != (stop < 0):
         raise ConfigError(f"geomspace: the ends must have the same sign and not be 0, got {start} and {stop}.")
-    if num == 1:
+    if steps == 0:
         return (float(start),)
-    ratio = stop / start
-    return (*(start * ratio ** (i / (num - 1)) for i in range(num - 1)), float(stop))
+    low, high = math.log(abs(start)), math.log(abs(stop))
+    inner = (math.copysign(math.exp(low + (high - low) * i / steps), start) for i in range(1, steps))
+    return (float(start), *map(_typed, inner), float(stop))
 
 
-def _check_count(name: str, num: int) -> None:
+def whole_range(*ends: float) -> tuple[int, ...]:
+    """The whole numbers of Python's ``range(stop)``, ``range(start, stop)`` or ``range(start, stop, step)``.
+
+    >>> whole_range(0, 10, 4)
+    (0, 4, 8)
+    """
+    if not 1 <= len(ends) <= 3 or any(end != int(end) for end in ends):
+        raise ConfigError(
+            f"range: expected one to three whole numbers, got {', '.join(map(str, ends))}. For fractions, give the "
+            "first and the last value and how many: linspace(0, 0.9, 10)."
+        )
+    if len(ends) == 3 and ends[2] == 0:
+        raise ConfigError(f"range: the step must not be 0, got {', '.join(map(str, ends))}.")
+    return tuple(range(*map(int, ends)))
+
+
+def _typed(value: float) -> float:
+    short = float(f"{value:.10g}")
+    return short if abs(short - value) <= 1e-13 * abs(value) else value
+
+
+def _whole(*ends: float) -> tuple[list[int], int]:
+    """Numbers as a person typed them, as whole numbers over a common denominator: 0.1 is 1 / 10."""
+    for end in ends:
+        if not math.isfinite(end):
+            raise ConfigError(f"a grid's ends must be finite numbers, got {end}.")
+    exact = [Fraction(repr(plain(end))) for end in ends]
+    scale = math.lcm(*(end.denominator for end in exact))
+    return [int(end * scale) for end in exact], scale
+
+
+def count(name: str, num: Any) -> int:
+    """A number of points, which must be whole and at least 1."""
+    num = plain(num)
     if isinstance(num, bool) or not isinstance(num, int) or num < 1:
         raise ConfigError(f"{name}: the number of points must be a whole number of at least 1, got {num!r}.")
+    return num
 
 
 DEFAULT: Any = object()
@@ -75,10 +119,28 @@ def zipped(**columns: Sequence[Value]) -> Zip:
     Raises:
         ConfigError: when the columns differ in length.
     """
-    lengths = {name: len(column) for name, column in columns.items()}
+    lists = {name: listed(column, f"zip.{name}") for name, column in columns.items()}
+    lengths = {name: len(column) for name, column in lists.items()}
     if len(set(lengths.values())) != 1:
         raise ConfigError(f"zip: the columns must be equally long, got {lengths}.")
-    return Zip(columns)
+    return Zip(lists)
+
+
+def listed(values: Any, where: str) -> Sequence[Any]:
+    """A sequence or a NumPy, JAX or pandas array of rank 1, as a sequence of its values.
+
+    Raises:
+        ConfigError: when it is neither.
+    """
+    if hasattr(values, "dtype") and hasattr(values, "shape"):
+        import numpy as np
+
+        if len(values.shape) == 1:
+            return list(np.asarray(values))
+        raise ConfigError(f"{where}: expected one list of values, got an array of shape {tuple(values.shape)}.")
+    if isinstance(values, Sequence) and not isinstance(values, (str, bytes)):
+        return values
+    raise ConfigError(f"{where}: expected a value or a list of values, got {values!r}.")
 
 
 @dataclass(frozen=True)
@@ -130,7 +192,8 @@ def build_axes(schema: Schema, entries: Mapping[str, Any], where: str = "sweep")
             place = f"{where}.{name}" if parameter == name else f"{where}.{name}.{parameter}"
             declared = schema.find(parameter, place)
             checked[parameter] = [
-                declared.given_default(place) if value is DEFAULT else declared.accept(value, place) for value in values
+                declared.given_default(place) if value is DEFAULT else declared.accept(value, place)
+                for value in listed(values, place)
             ]
             if parameter in owner:
                 raise ConfigError(f"{place}: '{parameter}' is already swept by axis '{owner[parameter]}'.")
@@ -147,5 +210,10 @@ def build_axes(schema: Schema, entries: Mapping[str, Any], where: str = "sweep")
                 raise ConfigError(f"{where}.{name}: {', '.join(map(repr, first))} is given twice.")
         if name == "seed" or (isinstance(entry, Zip) and name in schema and name not in entry.columns):
             raise ConfigError(f"{where}.{name}: this name is taken; call the axis something else.")
+        for label in (name, *checked):
+            if label in ("seed", "status", "nonfinite") or label.startswith("nonfinite_"):
+                raise ConfigError(f"{where}.{name}: the results have a '{label}' of their own. Rename it.")
+            if trouble := trouble_with(label):
+                raise ConfigError(f"{where}.{name}: the name {label!r} {trouble}.")
         axes.append(Axis(name, points))
     return tuple(axes)

@@ -12,8 +12,8 @@ from functools import cached_property
 from typing import Any
 
 from jaxml.errors import ConfigError
-from jaxml.sweep.grid import Axis, Zip, build_axes
-from jaxml.sweep.signature import Schema, Value
+from jaxml.sweep.grid import Axis, Zip, build_axes, listed
+from jaxml.sweep.signature import Precision, Schema, Value, plain
 
 ChunkId = tuple[int, ...]
 StaticPoint = tuple[tuple[str, Value], ...]
@@ -167,17 +167,19 @@ def make_plan(
     Raises:
         ConfigError: when the grid does not fit the trial.
     """
-    plain = {n: v.tolist() if hasattr(v, "tolist") else v for n, v in entries.items()}
-    single = {n: v for n, v in plain.items() if isinstance(v, (str, int, float, bool))}
-    several = {n: v for n, v in plain.items() if n not in single}
-    for name, value in several.items():
-        if not isinstance(value, (Zip, Sequence)):
-            raise ConfigError(f"{where}.{name}: expected a value or a list of values, got {value!r}.")
-    if lanes is not None and lanes < 1:
+    given = {n: plain(v) for n, v in entries.items()}
+    single = {n: v for n, v in given.items() if isinstance(v, (str, int, float, bool))}
+    several = {n: v if isinstance(v, Zip) else listed(v, f"{where}.{n}") for n, v in given.items() if n not in single}
+    if lanes is not None and (lanes := _whole("lanes", lanes)) < 1:
         raise ConfigError(f"lanes: at least one lane is needed, got {lanes}.")
     axes = build_axes(schema, several, where)
     fixed = {n: schema.find(n, f"{where}.{n}").accept(v, f"{where}.{n}") for n, v in single.items()}
-    swept = {name for axis in axes for name in axis.parameters}
+    swept = {name: axis.name for axis in axes for name in axis.parameters}
+    for name, value in fixed.items():
+        if name in swept:
+            raise ConfigError(
+                f"{where}.{swept[name]}: '{name}' moves along this axis and is fixed at {value!r} as well. Keep one."
+            )
     for name, parameter in schema.items():
         if name in swept or name in fixed:
             continue
@@ -186,8 +188,26 @@ def make_plan(
     return plan.with_lanes_at_most(plan.cells if lanes is None else lanes)
 
 
+def check_precision(plan: Plan, precision: Precision, where: str = "sweep") -> None:
+    """Check that every traced number of a plan is still itself in the precision that its trial computes in.
+
+    Raises:
+        ConfigError: when one would overflow, or be flushed to 0.
+    """
+    for axis in plan.axes:
+        for name in axis.parameters:
+            for value in axis.values(name):
+                plan.schema[name].check_precision(value, precision, f"{where}.{axis.name}")
+    for name, value in plan.fixed.items():
+        plan.schema[name].check_precision(value, precision, f"{where}.{name}")
+
+
 def _seed_numbers(seeds: int | Sequence[int]) -> tuple[int, ...]:
-    numbers = tuple(range(seeds)) if isinstance(seeds, int) else tuple(int(seed) for seed in seeds)
+    seeds = plain(seeds)
+    if isinstance(seeds, (int, float, str)):
+        numbers = tuple(range(_whole("seeds", seeds)))
+    else:
+        numbers = tuple(_whole("seeds", seed) for seed in listed(seeds, "seeds"))
     if not numbers:
         raise ConfigError("seeds: at least one seed is needed.")
     if len(set(numbers)) != len(numbers):
@@ -195,3 +215,10 @@ def _seed_numbers(seeds: int | Sequence[int]) -> tuple[int, ...]:
     if min(numbers) < -(2**31) or max(numbers) >= 2**31:  # negative seeds are a run's tuning seeds
         raise ConfigError("seeds: every seed must lie in -2**31 .. 2**31 - 1.")
     return numbers
+
+
+def _whole(name: str, value: Any) -> int:
+    value = plain(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigError(f"{name}: expected a whole number, got {value!r} ({type(value).__name__}).")
+    return value

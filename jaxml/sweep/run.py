@@ -16,7 +16,7 @@ from jaxml.sweep.execute import Execution, OutOfMemory, Progress, Timing
 from jaxml.sweep.executors import Job, cores, in_flight, opened
 from jaxml.sweep.fingerprint import fingerprint
 from jaxml.sweep.jaxprs import peak_bytes
-from jaxml.sweep.plan import Plan
+from jaxml.sweep.plan import Plan, check_precision
 from jaxml.sweep.store import MemoryStore, ZarrStore
 from jaxml.sweep.together import SharedStore
 from jaxml.sweep.trace import Traced, all_outputs, master_key, trace
@@ -110,6 +110,7 @@ def trace_all(trial: Callable[..., Any], plan: Plan, key: jax.Array, timing: Tim
         TrialError: when the trial breaks its contract.
     """
     begin = time.perf_counter()
+    check_precision(plan, "float64" if jax.config.read("jax_enable_x64") else "float32")
     traced = []
     for program in plan.programs():
         try:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from jaxml.errors import ConfigError
-from jaxml.sweep.grid import DEFAULT, Zip
-from jaxml.sweep.signature import Value
+from jaxml.sweep.grid import DEFAULT, Zip, count, listed
+from jaxml.sweep.signature import Value, plain
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,13 @@ def random_search(num: int, *, seed: int = 0, **space: Range | Sequence[Value]) 
     >>> [round(lam, 3) for lam in draws.columns["lam"]]
     [0.341, 0.018, 0.034]
     """
-    rng = random.Random(seed)
+    rng, num = random.Random(seed), count("random_search", num)
+    choices = {n: s if isinstance(s, Range) else _listed(s) for n, s in space.items()}
     points: dict[tuple[Value, ...], None] = {}
     for _ in range(100 * num):
         if len(points) == num:
             break
-        point = (s.draw(rng) if isinstance(s, Range) else s[int(rng.random() * len(s))] for s in space.values())
+        point = (s.draw(rng) if isinstance(s, Range) else s[int(rng.random() * len(s))] for s in choices.values())
         points.setdefault(tuple(point))
     if len(points) < num:
         raise ConfigError(f"random_search: the space holds only about {len(points)} points, {num} were asked for.")
@@ -117,7 +118,8 @@ def product(exclude: Callable[..., bool], **columns: Any) -> Zip:
 
 
 def _listed(values: Any) -> Sequence[Value]:
-    return [values] if isinstance(values, (str, int, float, bool)) else values
+    value = plain(values)
+    return [value] if isinstance(value, (str, int, float, bool)) else [plain(v) for v in listed(values, "grid")]
 
 
 def points_axis(names: tuple[str, ...], points: Sequence[tuple[Any, ...]], *, ordered: bool = True) -> Zip:

@@ -8,6 +8,7 @@ or importing anything, from the source text of a module.
 import ast
 import inspect
 import math
+import sys
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -26,6 +27,9 @@ _NAMES = {"float": float, "int": int, "bool": bool, "str": str, "Literal": Liter
 _NAMES |= {"Traced": Traced, "Static": Static}
 
 Value = float | int | bool | str
+Precision = Literal["float32", "float64"]
+_FLOATS = {"float32": (2.0**-126, float(2**128 - 2**104)), "float64": (sys.float_info.min, sys.float_info.max)}
+"""The smallest normal number, below which XLA flushes to 0, and the largest one."""
 
 
 @dataclass(frozen=True)
@@ -44,18 +48,47 @@ class Parameter:
         Raises:
             ConfigError: when it does not fit; `where` says which place of the config or call holds it.
         """
+        value = plain(value)
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(
+                f"{where}: expected a finite number, got {value!r}. Nothing can be looked up under it; use a large "
+                "number, or a parameter of its own for the case without a limit."
+            )
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ConfigError(f"{where}: expected a number of at most 64 bits, got one of {value.bit_length()} bits.")
         if self.choices is not None:
             if not any(type(value) is type(choice) and value == choice for choice in self.choices):
                 raise ConfigError(f"{where}: {value!r} is not allowed. {nearest(value, self.choices)}")
             return value
         if self.type is float and number:
             return float(value)
-        if self.type is int and number and math.isfinite(value) and value == int(value):
+        if self.type is int and number and value == int(value) and -(2**63) <= value < 2**63:
             return int(value)
         if isinstance(value, self.type) and (number or self.type in (bool, str)):
             return value
         raise ConfigError(f"{where}: expected {self.type.__name__}, got {value!r} ({type(value).__name__}).")
+
+    def check_precision(self, value: Value, precision: Precision, where: str) -> None:
+        """Check that a traced number is still itself in the precision that the trial computes in.
+
+        Raises:
+            ConfigError: when it would overflow, or be flushed to 0.
+        """
+        if not self.traced or isinstance(value, (bool, str)):
+            return
+        bits = precision.removeprefix("float")
+        if self.type is int:
+            least, most, kind = -(2 ** (int(bits) - 1)), 2 ** (int(bits) - 1) - 1, f"int{bits}"
+            fits = least <= value <= most
+        else:
+            least, most, kind = *_FLOATS[precision], precision
+            fits = value == 0 or least <= abs(value) <= most
+        if not fits:
+            remedy = (
+                "" if precision == "float64" else ", or compute in float64 (`precision: float64`, `jax_enable_x64`)"
+            )
+            raise ConfigError(f"{where}: {value!r} does not fit into {kind} ({least} to {most}). Rescale it{remedy}.")
 
     def given_default(self, where: str) -> Value:
         """Return the default.
@@ -66,6 +99,21 @@ class Parameter:
         if self.default is REQUIRED:
             raise ConfigError(f"{where}: a value is needed for '{self.name}', which has no default.")
         return self.default
+
+
+def plain(value: Any) -> Any:
+    """A NumPy or JAX scalar as the Python value that a person would type for it; anything else as it is.
+
+    >>> plain(np.float32(0.1)), plain(jnp.int32(3)), plain(np.bool_(True))
+    (0.1, 3, True)
+    """
+    if not hasattr(value, "dtype") or getattr(value, "ndim", None) != 0:
+        return value
+    import numpy as np
+
+    scalar = np.asarray(value)[()]
+    narrow = np.issubdtype(scalar.dtype, np.floating) and scalar.dtype.itemsize < 8
+    return float(str(scalar)) if narrow else scalar.item()
 
 
 class Schema(Mapping[str, Parameter]):

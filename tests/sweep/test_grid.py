@@ -1,15 +1,17 @@
 """Grids and plans: every cell lies in exactly one chunk, and mistakes are named."""
 
 import itertools
+from decimal import Decimal
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxml.errors import ConfigError
-from jaxml.sweep.grid import geomspace, linspace, logspace, zipped
-from jaxml.sweep.plan import make_plan
+from jaxml.errors import ConfigError, TrialError
+from jaxml.sweep.grid import geomspace, linspace, logspace, whole_range, zipped
+from jaxml.sweep.plan import check_precision, make_plan
 from jaxml.sweep.search import grids, integers, loguniform, product, random_search, uniform
 from jaxml.sweep.signature import schema_of_source
 
@@ -46,6 +48,20 @@ def test_spaces_are_numpys(num):
         (lambda: make_plan(SCHEMA, {"lam": 1}, [1, 1]), "once only"),
         (lambda: make_plan(SCHEMA, {"lam": 1}, [2**31]), "every seed must lie in"),
         (lambda: make_plan(SCHEMA, {"lam": 1}, 1, lanes=0), "at least one lane"),
+        (lambda: make_plan(SCHEMA, {"lam": 1}, True), "seeds: expected a whole number, got True"),
+        (lambda: make_plan(SCHEMA, {"lam": 1}, 2.5), "seeds: expected a whole number, got 2.5"),
+        (lambda: make_plan(SCHEMA, {"lam": 1}, np.array([0.5, 1.5])), "seeds: expected a whole number, got 0.5"),
+        (lambda: make_plan(SCHEMA, {"lam": 1}, {0, 1}), "seeds: expected a value or a list"),
+        (lambda: make_plan(SCHEMA, {"lam": np.ones((2, 3))}, 1), r"sweep\.lam: .*array of shape \(2, 3\)"),
+        (lambda: make_plan(SCHEMA, {"lam": 9.0, "z": zipped(lam=[1.0], mu=[2.0])}, 1), r"sweep\.z: 'lam' moves along"),
+        (lambda: make_plan(SCHEMA, {"lam": 1, "a/b": zipped(mu=[1.0])}, 1), r"the name 'a/b' holds a '/'.*'a\.b'"),
+        (lambda: make_plan(SCHEMA, {"lam": 1, "": zipped(mu=[1.0])}, 1), "the name '' is empty"),
+        (lambda: make_plan(SCHEMA, {"lam": 1, "status": zipped(mu=[1.0])}, 1), "have a 'status' of their own"),
+        (lambda: zipped(mu="abc"), r"zip\.mu: expected a value or a list"),
+        (lambda: linspace(0, float("nan"), 3), "must be finite numbers, got nan"),
+        (lambda: logspace(0, 400, 3), "exponents of 10"),
+        (lambda: whole_range(0, 1, 0.1), r"expected one to three whole numbers.*linspace"),
+        (lambda: whole_range(0, 4, 0), "the step must not be 0"),
     ],
 )
 def test_mistakes_are_named(make, message):
@@ -53,11 +69,71 @@ def test_mistakes_are_named(make, message):
         make()
 
 
-def test_numpy_values_are_values():
-    plan = make_plan(SCHEMA, {"lam": np.linspace(0, 1, 3, dtype=np.float32), "mu": np.float32(0.5)}, np.arange(2))
-    assert plan.axes[0].values("lam") == [0.0, 0.5, 1.0]
-    assert plan.fixed["mu"] == 0.5
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -np.inf, np.float32("nan"), 10**400])
+@pytest.mark.parametrize("name", ["lam", "mu", "n", "depth"])
+def test_what_is_no_finite_number_has_no_place_in_a_grid(name, bad):
+    arrays = [] if isinstance(bad, int) else [np.array([1.0, bad])]
+    for entry in (bad, [1, bad], *arrays):
+        with pytest.raises(ConfigError, match=rf"sweep\.{name}: expected a (finite )?number"):
+            make_plan(SCHEMA, {"lam": 1, name: entry}, 1)
+    with pytest.raises(ConfigError, match=rf"sweep\.z\.{name}: expected a (finite )?number"):
+        make_plan(SCHEMA, {"z": zipped(**{name: [1, bad]})}, 1)
+    with pytest.raises(TrialError, match=r"the default of 'mu': expected a (finite )?number"):
+        schema_of_source(f"def trial(key, *, mu: float = {bad if isinstance(bad, int) else '1e999'}): ...", "trial.py")
+
+
+@pytest.mark.parametrize(
+    ("name", "inside", "outside"),
+    [
+        ("lam", [3.4028234663852886e38, -3.4e38, 0.0, 1.1754943508222875e-38], [3.41e38, -1e39, 1e-38, -1e-300]),
+        ("depth", [2**31 - 1, -(2**31)], [2**31, -(2**31) - 1]),
+    ],
+)
+def test_a_traced_number_fits_into_what_the_trial_computes_in(name, inside, outside):
+    check_precision(make_plan(SCHEMA, {"lam": 1, name: inside}, 1), "float32")
+    for value in outside:
+        plan = make_plan(SCHEMA, {"lam": 1, name: [1, value]}, 1)
+        with pytest.raises(ConfigError, match=rf"sweep\.{name}: .* does not fit into (float|int)32.*float64"):
+            check_precision(plan, "float32")
+        check_precision(plan, "float64")
+    check_precision(make_plan(SCHEMA, {"lam": 1, "n": 2**40}, 1), "float32")  # static: no array holds it
+
+
+ARRAYS = [
+    np.array([0.1, 0.5], np.float32),
+    np.array([0.1, 0.5], np.float64),
+    jnp.array([0.1, 0.5], jnp.float32),
+    [np.float32(0.1), jnp.float32(0.5)],
+    (np.float64(0.1), 0.5),
+]
+
+
+@pytest.mark.parametrize("values", ARRAYS)
+def test_numpy_and_jax_values_are_the_numbers_a_person_would_type(values):
+    plan = make_plan(SCHEMA, {"lam": values, "mu": values[0], "n": np.int64(3)}, np.arange(2), lanes=np.int64(8))
+    assert plan.axes[0].values("lam") == [0.1, 0.5]
+    assert plan.fixed == {"mu": 0.1, "n": 3, "solver": "l2", "depth": 1}
+    assert all(type(v) in (float, int, str) for v in plan.fixed.values())
     assert plan.seeds == (0, 1)
+    assert make_plan(SCHEMA, {"lam": 1}, np.int32(3)).seeds == make_plan(SCHEMA, {"lam": 1}, jnp.arange(3)).seeds
+    moved = make_plan(SCHEMA, {"z": zipped(lam=values, n=np.array([1, 2]), solver=np.array(["l2", "prox"]))}, 1)
+    assert moved.axes[0].points == ({"lam": 0.1, "n": 1, "solver": "l2"}, {"lam": 0.5, "n": 2, "solver": "prox"})
+    assert all(type(v) in (float, int, str) for point in moved.axes[0].points for v in point.values())
+    assert (
+        make_plan(SCHEMA, {"a": product(lambda **_: False, lam=values, n=np.arange(2))}, 1).axes[0].points[0]["n"] == 0
+    )
+    assert len(make_plan(SCHEMA, {"d": random_search(2, lam=values)}, 1).axes[0]) == 2
+
+
+@given(st.integers(-6, 6), st.integers(1, 40), st.integers(1, 9), st.integers(2, 30))
+def test_grids_hold_the_decimals_that_a_person_would_type(first, step, places, num):
+    """Decimals are exact in `Decimal`: every tick of a decimal grid is the float that its text reads as."""
+    ticks = [Decimal(first) + i * Decimal(step).scaleb(-places) for i in range(num)]
+    assert linspace(float(ticks[0]), float(ticks[-1]), num) == tuple(map(float, ticks))
+    powers = [Decimal(step).scaleb(k - places) for k in range(num)]
+    assert geomspace(float(powers[0]), float(powers[-1]), num) == tuple(map(float, powers))
+    exponents = range(first, first + num)
+    assert logspace(exponents[0], exponents[-1], num) == tuple(float(f"1e{k}") for k in exponents)
 
 
 def cells_of(plan):
