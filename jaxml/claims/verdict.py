@@ -16,6 +16,25 @@ VERDICTS: tuple[Verdict, ...] = ("supported", "refuted", "inconclusive", "invali
 
 
 @dataclass(frozen=True, kw_only=True)
+class Later(Record):
+    """Seeds that were computed beyond those of a decision, alone: they took no part in choosing when to decide.
+
+    Attributes:
+        first: the first of them, counted from 1.
+        last: the last of them.
+        estimate: their mean of theta.
+        low: lower end of the interval for the mean, at the decision's own level.
+        high: upper end.
+    """
+
+    first: int
+    last: int
+    estimate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Decision(Record):
     """One cell of the declared grid, decided at the first look that could decide it.
 
@@ -40,6 +59,8 @@ class Decision(Record):
         p_support: one-sided p-value of theta <= margin at this look, before the corrections.
         p_refute: one-sided p-value of theta >= margin.
         reason: the decision in plain words.
+        later: the seeds beyond those that decided, where their mean lies on the other side of the margin; they change
+            nothing, and whoever reads the verdict must hear of them.
     """
 
     verdict: Verdict
@@ -60,6 +81,7 @@ class Decision(Record):
     seeds_needed: int | None = None
     p_support: float | None = None
     p_refute: float | None = None
+    later: Later | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from rich.text import Text
 from jaxml.claims.card import ClaimCard, SuiteCard, Verdicts
 from jaxml.claims.certificate import Certificate
 from jaxml.claims.mapped import Mapped
+from jaxml.report.answers import not_borne_out
 
 STYLES = {
     "supported": "bold green",
@@ -35,6 +36,8 @@ def print_verdicts(verdicts: Verdicts) -> None:
         if word != "exploratory":
             console.print(Text(f"  {card.verdict.reason}", style="dim"))
         console.print(_cells(card, word == "exploratory"))
+        for told in not_borne_out(card) if word != "exploratory" else ():
+            console.print(Text(f"  {told}", style=STYLES["invalid"]))
     for card in verdicts.suites:
         word = verdicts.verdict_of(card)
         console.print()

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxml.claims.card import CellResult, ClaimCard, SuiteCard, Verdicts
+from jaxml.claims.verdict import Decision
 from jaxml.report.words import Unit, number, numeric, phrase, place, sentence, varying
 
 MOST_ROWS = 6
@@ -27,7 +28,34 @@ def answer(card: ClaimCard, verdicts: Verdicts) -> str:
         return f"Nothing is decided. {sentence(finding(card, card.cells))}."
     if word == "invalid":
         return f"No answer: {card.verdict.reason}."
-    return _of_one(card, card.cells[0]) if len(card.cells) == 1 else _of_many(card, word)
+    found = _of_one(card, card.cells[0]) if len(card.cells) == 1 else _of_many(card, word)
+    return " ".join([found, *not_borne_out(card)[:1]])
+
+
+def not_borne_out(card: ClaimCard) -> list[str]:
+    """Sentences on the cells whose later seeds, computed and never judged, do not bear the decision out."""
+    cells = [cell for cell in card.cells if cell.decision.later]
+    if not cells:
+        return []
+    names, unit = varying(card.cells), unit_of(card)
+    told = []
+    for cell in cells:
+        where = place({name: cell.at[name] for name in names})
+        told.append((f"At {where}, " if where else "But ") + later_words(cell.decision, card.margin, unit) + ".")
+    if len(cells) > 1:
+        told.insert(0, f"In {len(cells)} of {len(card.cells)} cells the seeds computed later do not bear this out.")
+    return told
+
+
+def later_words(decision: Decision, margin: float, unit: Unit) -> str:
+    """What the seeds beyond those that decided say, where they do not bear the decision out; else nothing."""
+    later = decision.later
+    if later is None:
+        return ""
+    contradicted = later.high < margin if decision.verdict == "supported" else later.low >= margin
+    verb = "contradict this" if contradicted else "do not bear this out"
+    found = f"{unit.shown(later.estimate)} (interval {unit.interval(later.low, later.high)})"
+    return f"seeds {later.first} to {later.last} {verb}: {found}"
 
 
 def suite_answer(card: SuiteCard, verdicts: Verdicts) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from jaxml.claims.card import CellResult, ClaimCard, ControlResult, Verdicts
 from jaxml.claims.mapped import Mapped
-from jaxml.report.answers import answer, unit_of
+from jaxml.report.answers import answer, later_words, unit_of
 from jaxml.report.boundary import Panel, map_panels
 from jaxml.report.maps import Spec, cell_charts
 from jaxml.report.words import MARKS, SCALES, Unit, number, phrase, place, sentence, varying
@@ -52,6 +52,7 @@ class Row:
     seeds: str
     look: str
     tuned: str
+    later: str
     strip: Strip
 
 
@@ -151,6 +152,7 @@ def _row(cell: CellResult, where: str, margin: float, unit: Unit, domain: Domain
         seeds=number(decision.seeds),
         look=f"look {decision.look}" if decision.look else "",
         tuned=" against ".join(place(point) for point in cell.tuned.values()),
+        later=later_words(decision, margin, unit) if decided else "",
         strip=_strip(cell, margin, unit, domain),
     )
 

@@ -6,7 +6,8 @@ import math
 import pytest
 
 from jaxml.claims.card import Verdicts
-from jaxml.report.answers import answer, boundary
+from jaxml.claims.verdict import Later
+from jaxml.report.answers import answer, boundary, not_borne_out
 from tests.report.runs import card, cell, decision
 
 
@@ -138,3 +139,27 @@ def test_arms_are_told_by_what_tells_them_apart():
 
 def test_what_rounding_leaves_of_0_is_0():
     assert "(interval 0 to 0.2," in said(one("inconclusive", numbers=(0.1, -2e-17, 0.2)))
+
+
+LATER = Later(first=17, last=64, estimate=math.log(1.02), low=math.log(0.98), high=math.log(1.05))
+
+
+def test_later_seeds_that_do_not_bear_the_verdict_out_are_told_in_its_unit():
+    made = one("supported", numbers=(0.3, 0.2, 0.4), scale="log_ratio")
+    (held,) = made.cells
+    against = dataclasses.replace(held, decision=dataclasses.replace(held.decision, later=LATER))
+    told = "seeds 17 to 64 contradict this: ×1.02 (interval ×0.98 to ×1.05)."
+    assert said(dataclasses.replace(made, cells=[against])).endswith(f" But {told}")
+    unsure = dataclasses.replace(LATER, high=math.log(1.3))
+    less = dataclasses.replace(held, decision=dataclasses.replace(held.decision, later=unsure))
+    assert "seeds 17 to 64 do not bear this out:" in said(dataclasses.replace(made, cells=[less]))
+    assert "seeds 17" not in said(made)
+    many = [dataclasses.replace(against, at={"lam": lam}) for lam in (0.1, 0.2)] + [cell("supported", lam=0.3)]
+    assert not_borne_out(card(many, scale="log_ratio")) == [
+        "In 2 of 3 cells the seeds computed later do not bear this out.",
+        f"At lam 0.1, {told}",
+        f"At lam 0.2, {told}",
+    ]
+    assert "In 2 of 3 cells the seeds computed later do not bear this out." in said(card(many, scale="log_ratio"))
+    assert "Nothing is decided" in said(card(many), exploratory="edited")
+    assert "bear" not in said(card(many), exploratory="edited")

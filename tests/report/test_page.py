@@ -1,5 +1,6 @@
 """The page as a whole: safe, offline, complete, accessible, and the same every time."""
 
+import dataclasses
 import html.parser
 import itertools
 import json
@@ -9,9 +10,12 @@ import numpy as np
 import pytest
 
 from jaxml.claims.decide import with_controls
+from jaxml.claims.verdict import Later
+from jaxml.cli.tables import print_verdicts
 from jaxml.errors import ConfigError
 from jaxml.report import write_report
 from jaxml.report.bundle import content_policy, script_json, vega_scripts
+from jaxml.runs.directory import RunDirectory
 from tests.report.runs import FIGURE, card, cell, control, decision, make_run, results
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\u2028'\"&{{7*7}}"
@@ -255,3 +259,16 @@ def test_the_bundle_is_kept_and_a_damaged_one_is_made_again(tmp_path, monkeypatc
     assert vega_scripts.__wrapped__() == made
     monkeypatch.setattr(vl_convert, "javascript_bundle", None)
     assert vega_scripts.__wrapped__() == made
+
+
+def test_page_and_terminal_say_that_later_seeds_do_not_bear_a_verdict_out(tmp_path, capsys):
+    later = Later(first=17, last=64, estimate=0.05, low=-0.02, high=0.08)
+    held = cell("supported", depth=1)
+    made = card([dataclasses.replace(held, decision=dataclasses.replace(held.decision, later=later))])
+    run = make_run(tmp_path / "run", [made])
+    told = "seeds 17 to 64 contradict this: 0.05 (interval −0.02 to 0.08)"
+    assert page_of(run).text.count(told) == 2, "in the answer and in the cell"
+    print_verdicts(RunDirectory(run).verdicts())
+    assert told in " ".join(capsys.readouterr().out.split())
+    exploratory = make_run(tmp_path / "other", [made], exploratory="the spec was edited")
+    assert "seeds 17" not in page_of(exploratory).text

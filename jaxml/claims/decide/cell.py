@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxml.claims.intervals import mean_and_sd, median_interval, union_bounds, union_tails
 from jaxml.claims.power import check_correction, check_looks, pocock_level, seeds_needed
-from jaxml.claims.verdict import Decision, Label, Verdict
+from jaxml.claims.verdict import Decision, Label, Later, Verdict
 
 FAILED_SHARE = 0.05
 """A cell with more non-finite trials than this in an arm is invalid."""
@@ -72,7 +72,7 @@ def decide_cells(
     margins = np.broadcast_to(np.asarray(margin, float), len(values))
     ratios = np.broadcast_to(check_correction("decide_cells", correction), len(values))
     return [
-        _decision({name: column[i] for name, column in cells.items()}, margins[i], ratios[i], given)
+        _decision({name: column[i] for name, column in cells.items()}, values[i], margins[i], ratios[i], given)
         for i in range(len(values))
     ]
 
@@ -254,7 +254,9 @@ def _unusable(values: np.ndarray, nonfinite: Any, looks: tuple[int, ...]) -> np.
     return np.stack([arms[..., :seeds].mean(-1).max(-1) > FAILED_SHARE for seeds in looks])
 
 
-def _decision(cell: Mapping[str, Any], margin: float, ratio: float, looks: tuple[int, ...]) -> Decision:
+def _decision(
+    cell: Mapping[str, Any], theta: np.ndarray, margin: float, ratio: float, looks: tuple[int, ...]
+) -> Decision:
     """One cell's columns as a record with its reason."""
     known = {
         name: float(cell[name]) if np.isfinite(cell[name]) else None for name in (*_COLUMNS, "p_support", "p_refute")
@@ -278,7 +280,21 @@ def _decision(cell: Mapping[str, Any], margin: float, ratio: float, looks: tuple
         half_width_over_margin=None if low is None or high is None else (high - low) / 2 / margin,
         seeds_needed=needed,
         reason=_reason(cell, verdict, label, margin, looks),
+        later=_later(cell, theta, margin, ratio),
     )
+
+
+def _later(cell: Mapping[str, Any], theta: np.ndarray, margin: float, ratio: float) -> Later | None:
+    """The seeds beyond those that decided, where they do not bear the decision out."""
+    seeds, verdict = int(cell["seeds"]), int(cell["verdict"])
+    rest = theta[seeds:]
+    if verdict not in (SUPPORTED, REFUTED) or len(rest) < 2 or not np.isfinite(rest).all():
+        return None
+    mean, rounding = float(rest.mean()), 1e-9 * max(margin, float(np.abs(rest).max()))
+    if (mean >= margin - rounding) if verdict == SUPPORTED else (mean < margin + rounding):
+        return None
+    low, high = union_bounds(rest[None], cell["tail_low"], cell["tail_high"], np.asarray([ratio]))
+    return Later(first=seeds + 1, last=len(theta), estimate=mean, low=float(low[0]), high=float(high[0]))
 
 
 def _reason(
