@@ -10,6 +10,7 @@ The ops and learners raise plain `ValueError`, because they are used without the
 """
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -37,6 +38,23 @@ class RunError(JaxmlError):
 
 class StoreError(RunError):
     """The results of a run cannot be written or read."""
+
+
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def unprintable(text: str) -> bool:
+    """Whether a text holds characters that move a terminal's cursor, change its colours or turn the reading order."""
+    return _UNPRINTABLE.search(text) is not None
+
+
+def printable(text: str) -> str:
+    r"""The text with each such character shown as a mark.
+
+    >>> printable("a\x1b[31mb\n")
+    'a\ufffd[31mb\n'
+    """
+    return _UNPRINTABLE.sub("\ufffd", text)
 
 
 def nearest(name: object, known: Iterable[object]) -> str:

@@ -1,11 +1,13 @@
 """Configs: what is read, what is refused, and that every refusal says where and what to change."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from jaxml.config import json_schema, load_config
+from jaxml.config.document import parse_document, read_document
 from jaxml.errors import ConfigError
 from jaxml.scaffold import scaffold
 from jaxml.sweep.signature import schema_of, schema_of_source
@@ -36,7 +38,7 @@ def test_the_scaffold_is_a_good_config(project):
     ("old", "new", "message"),
     [
         ("seeds: 64", "sedes: 64", r"line \d+: sedes: unknown key. Did you mean 'seeds'"),
-        ("seeds: 64", "seeds: many", r"line \d+: seeds: .*integer; got 'many'"),
+        ("seeds: 64", "seeds: many", r"line \d+: seeds: expected a whole number, got 'many'"),
         ("seeds: 64", "seeds: 0", r"line \d+: seeds: .*greater than or equal to 1"),
         ("seeds: 64", "seeds: 32", r"looks: the last look needs 64 seeds"),
         ("value: 0.1", "value: 0", r"margin.value: .*greater than 0"),
@@ -47,11 +49,15 @@ def test_the_scaffold_is_a_good_config(project):
         ("{linspace: [0.0, 0.4, 9]}", "{linspace: [0.0, 0.4, 0]}", r"outliers"),
         ("{linspace: [0.0, 0.4, 9]}", "[0.1, 0.1]", r"0.1 is given twice"),
         ("{linspace: [0.0, 0.4, 9]}", "[a]", r"sweep.outliers: expected float, got 'a'"),
-        ("{linspace: [0.0, 0.4, 9]}", "[0.0, .inf]", r"sweep.outliers: expected a finite number, got inf"),
+        ("{linspace: [0.0, 0.4, 9]}", "[0.0, .inf]", r"sweep.outliers.1: expected a finite number, got inf"),
         ("{linspace: [0.0, 0.4, 9]}", "[0.0, 1e39]", r"sweep.outliers: 1e\+39 does not fit into float32"),
-        ("{linspace: [0.0, 0.4, 9]}", "{range: [0, 4, 0]}", r"sweep.outliers: range: the step must not be 0"),
-        ("{linspace: [0.0, 0.4, 9]}", "{linspace: [0, .nan, 3]}", r"ends must be finite numbers, got nan"),
-        ("seeds: 64", "seeds: 64\nfixed: {n: 1e400}", r"fixed.n: expected a finite number, got inf"),
+        ("{linspace: [0.0, 0.4, 9]}", "{range: [0, 4, 0]}", r"sweep.outliers: the step of a range is 0"),
+        (
+            "{linspace: [0.0, 0.4, 9]}",
+            "{linspace: [0, .nan, 3]}",
+            r"outliers.linspace.1: expected a finite number, got nan",
+        ),
+        ("seeds: 64", "seeds: 64\nfixed: {n: .inf}", r"fixed.n: expected a finite number, got inf"),
         ("[mean, median]", "[mean, mode]", r"'mode' is not allowed"),
         ("  outliers:", "  outlier:", r"the trial has no parameter 'outlier'. Did you mean 'outliers'"),
         ("reference: {outliers: 0.1}", "reference: {outliers: 0.11}", r"0.11 is not on the grid. The nearest .* 0.1"),
@@ -59,7 +65,7 @@ def test_the_scaffold_is_a_good_config(project):
         ("claimed: {estimator: median}", "claimed: {estimator: mode}", r"'mode' is not on the grid"),
         ("claimed: {estimator: median}", "claimed: {outliers: 0.1}", r"both arms must pin the same axes"),
         ("where: {outliers: 0.0}", "where: {n: 5}", r"no axis of the grid is called 'n'"),
-        ("looks: [16, 32, 64]", "looks: [32, 16]", r"looks must rise"),
+        ("looks: [16, 32, 64]", "looks: [32, 16]", r"each at least 10 % above the one before, got \[32, 16\]"),
         ("seeds: 64", "seeds: 64\nsmoke: {m: 5}", r"smoke.m: the trial has no parameter 'm'"),
         ("seeds: 64", "seeds: 64\nsmoke: {n: few}", r"smoke.n: expected int, got 'few'"),
         ("seeds: 64", "seeds: 64\nsmoke: {outliers: 0.1}", r"smoke.outliers: 'outliers' is swept, and claims name"),
@@ -68,13 +74,40 @@ def test_the_scaffold_is_a_good_config(project):
         (
             "experiment: demo",
             "experiment: demo\nexperiment: demo",
-            r"line 3: the key 'experiment' stands already on line 2",
+            r"line 3: duplicate key 'experiment' \(first defined on line 2\)",
         ),
-        ("seeds: 64", "seeds: !!python/object/apply:os.system [ls]", r"line \d+, column \d+: .* no tag builds objects"),
+        ("seeds: 64", "seeds: !!python/object/apply:os.system [ls]", r"line \d+: the tag .* no tag builds objects"),
         ("seeds: 64", "seeds: [64", r"line \d+, column \d+: this is not YAML"),
         ("title: Demo", "name: ../../etc", r"is not a name"),
         ("quantifier: at_reference", "quantifier: mostly", r"quantifier: input should be .*; got 'mostly'"),
         ("      negative:", "      neutral:", r"negative"),
+        ("looks: [16, 32, 64]", "looks: [16, 17]", r"each at least 10 % above the one before"),
+        ("seeds: 64", "seeds: 64\nalpha: 1e-300", r"alpha: .*greater than or equal to 0.000001"),
+        ("seeds: 64", "seeds: 64\ndependent_splits: 0.25", r"dependent_splits: expected a list, got 0.25"),
+        ("seeds: 64", "seeds: 64\ndependent_splits: {test_to_train: .inf}", r"expected a finite number, got inf"),
+        ("seeds: 64", "seeds: 64\ndependent_splits: {test_to_train: 1, where: {m: 1}}", r"no axis .* called 'm'"),
+        ("{linspace: [0.0, 0.4, 9]}", "[0.0, .nan]", r"outliers.1: expected a finite number, got nan"),
+        (
+            "{linspace: [0.0, 0.4, 9]}",
+            "[1, " + 400 * "9" + "]",
+            r"line 8, column \d+: 9+\.\.\. has more than 18 digits",
+        ),
+        ("{linspace: [0.0, 0.4, 9]}", "[1e400]", r"line 8, column \d+: 1e400 is beyond the largest number"),
+        ("{linspace: [0.0, 0.4, 9]}", "{logspace: [0, 400, 3]}", r"logspace: the ends are exponents of 10"),
+        ("{linspace: [0.0, 0.4, 9]}", "{linspace: [0, 1]}", r"outliers.linspace: '2' is missing"),
+        ("{linspace: [0.0, 0.4, 9]}", "{linspace: [0, 1, 1000000000]}", r"line 8: .*at most 100,000 values"),
+        ("{linspace: [0.0, 0.4, 9]}", "{range: [0, 10000000000]}", r"line 8: .*at most 100,000 values"),
+        ("{linspace: [0.0, 0.4, 9]}", "{range: [0, 4, 0]}", r"line 8: .*the step of a range is 0"),
+        ("{linspace: [0.0, 0.4, 9]}", "{zip: {outliers: {zip: {n: [1]}}}}", r"'zip' takes the values of each"),
+        ("{linspace: [0.0, 0.4, 9]}", "0.1", r"expected a list of values, or a generator such as"),
+        ("{linspace: [0.0, 0.4, 9]}", "[[0.1]]", r"outliers.0: expected a number, text, true or false, got \[0.1\]"),
+        ("sweep:", "sweep:\n  n: {range: [1, 20002]}", r"these are 40,002 programs; a run has at most 10,000"),
+        ("  median-resists:", "  median/resists:", r"an id is made of letters"),
+        ("  median-resists:", '  "a\\e[31mb":', r"line 14: the key 'a\\x1b\[31mb' holds control characters"),
+        ("title: Demo", 'title: "a\\e]0;b\\a"', r"line 3: the text .* holds control characters"),
+        ("name: many outliers", "name: many\n        - name: many", r"two positive controls are called 'many'"),
+        ("title: Demo", "[title]: Demo", r"line 3: a key is text, got a list"),
+        ("title: Demo", "1: Demo", r"line 3: a key is text, got '1'"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(project, old, new, message):
@@ -82,6 +115,68 @@ def test_a_mistake_is_named_with_its_place(project, old, new, message):
     with pytest.raises(ConfigError, match=message) as caught:
         load_config(path)
     assert "demo.yaml" in str(caught.value)
+
+
+def laughs(fold, levels):
+    lines = [f"a{i}: &a{i} [{', '.join(fold * [f'*a{i - 1}'])}]" for i in range(1, levels)]
+    return "\n".join(["a0: &a0 [ha]", *lines])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (laughs(9, 12), "line 6: a config has at most 50,000 values, aliases written out"),
+        (laughs(1, 400), "line 31: a config has at most 32 levels"),
+        ("a: &a [b, *a]", r"line 1: '\*a' stands inside of what it names"),
+        ("a: &a {<<: *a}", r"line 1: '\*a' stands inside of what it names"),
+        (100_000 * "[", "line 1: a config has at most 32 levels"),
+        ("a: [" + 50_000 * "1," + "]", "line 1: a config has at most 50,000 values"),
+        ("a: [" + 1_000_000 * "1," + "]", "at most 1,000,000 bytes"),
+        ("a: !!int x", "this is not YAML"),
+        ("a: !!bool x", "this is not YAML"),
+        ("a: !!timestamp x", "no tag builds objects"),
+    ],
+)
+def test_what_a_file_would_grow_to_is_counted_before_it_is_built(tmp_path, text, message):
+    path = tmp_path / "bomb.yaml"
+    path.write_text(text)
+    begin = time.process_time()
+    with pytest.raises(ConfigError, match=message):
+        read_document(path)
+    assert time.process_time() - begin < 2  # a tenth of it on a free core; what was built would take for ever
+
+
+def test_aliases_and_merge_keys_still_work():
+    text = "base: &base {n: 5, d: 2}\nhere: {<<: *base, d: 3}\nagain: *base"
+    assert parse_document(text, "f").value == {
+        "base": {"n": 5, "d": 2},
+        "here": {"n": 5, "d": 3},
+        "again": {"n": 5, "d": 2},
+    }
+
+
+def test_one_missing_reason_is_one_error(project):
+    path = edited(
+        project, "          where: {outliers: 0.0}", "          where: {outliers: 0.0}\n          margin: {value: 1.0}"
+    )
+    with pytest.raises(ConfigError, match=r"margin: 'reason' is missing\.$") as caught:
+        load_config(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_one_split_needs_no_list_and_an_empty_reference_pins_nothing(project):
+    path = edited(project, "seeds: 64", "seeds: 64\ndependent_splits: {test_to_train: 0.25}")
+    assert [split.test_to_train for split in load_config(path).config.dependent_splits] == [0.25]
+    edited(project, "reference: {outliers: 0.1}", "reference:")
+    edited(project, "{linspace: [0.0, 0.4, 9]}", "[0.1]")
+    edited(project, "where: {outliers: 0.0}", "where:")
+    edited(project, "where: {outliers: 0.4}", "where: {}")
+    assert load_config(path).config.claims["median-resists"].reference == {}
+
+
+def test_a_config_is_a_path():
+    with pytest.raises(ConfigError, match=r"expected the path of a YAML file, got \{'seeds': 3\}"):
+        load_config({"seeds": 3})
 
 
 def test_a_missing_file_lists_its_neighbours(project):
@@ -206,8 +301,6 @@ def test_the_schema_read_from_text_is_the_signature(project):
 
 def test_the_json_schema_accepts_a_config_and_refuses_a_typo(project):
     jsonschema = pytest.importorskip("jsonschema")
-    from jaxml.config.document import read_document
-
     value = read_document(project / "configs/demo.yaml").value
     jsonschema.validate(value, json_schema())
     json.dumps(json_schema())

@@ -9,23 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from jaxml.claims.looks import check_looks
+
 MOST_SEEDS = 10_000_000
 """Beyond this many seeds the answer is: no number of seeds decides it."""
-
-
-def check_looks(where: str, looks: Sequence[int]) -> tuple[int, ...]:
-    """The declared looks as a tuple, if they are usable.
-
-    Raises:
-        ValueError: unless there is a look, each is at least 2 seeds and 10 % later than the one before.
-    """
-    given = tuple(int(look) for look in looks)
-    if not given or given[0] < 2 or any(b < 1.1 * a for a, b in pairwise(given)):
-        raise ValueError(
-            f"{where}: 'looks' must be seed counts of at least 2, each at least 10 % above the one before, "
-            f"got {list(looks)}. The usual ones are [16, 32, 64]."
-        )
-    return given
 
 
 def check_correction(where: str, correction: Any) -> np.ndarray:

@@ -2,14 +2,28 @@
 
 import hashlib
 import json
+import re
+from collections import Counter
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-Value = bool | int | float | str
-Where = dict[str, Value]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Value = bool | int | Finite | str
+Where = Annotated[dict[str, Value], BeforeValidator(lambda pins: {} if pins is None else pins)]
+"""Axis values; a key with nothing after it pins nothing."""
 Quantifier = Literal["at_reference", "universal", "generic", "existential"]
 Scale = Literal["difference", "log_ratio", "points", "logit"]
+
+
+def _identifier(name: str) -> str:
+    if not re.fullmatch(r"\w[\w -]*", name):
+        raise ValueError("an id is made of letters, digits, '_', '-' and spaces, a letter or digit first")
+    return name
+
+
+Identifier = Annotated[str, AfterValidator(_identifier)]
+"""The id of a claim: part of dotted places, of links in the page and of lines of text."""
 
 
 class Spec(BaseModel):
@@ -69,6 +83,14 @@ class Controls(Spec):
     negative: Annotated[tuple[Control, ...], Field(min_length=1, strict=False)]
     positive: Annotated[tuple[Control, ...], Field(min_length=1, strict=False)]
 
+    @model_validator(mode="after")
+    def _names_apart(self) -> "Controls":
+        for kind in ("negative", "positive"):
+            name, count = Counter(control.name for control in getattr(self, kind)).most_common(1)[0]
+            if count > 1:
+                raise ValueError(f"two {kind} controls are called '{name}'; give each a name of its own")
+        return self
+
 
 class Claim(Spec):
     """One claim: theta = effect of the claimed arm over the other, oriented so that the claim says theta > 0."""
@@ -91,7 +113,7 @@ class DependentSplits(Spec):
     """Where the seeds are splits of one data set: the ratio of test to training size (Nadeau and Bengio 2003)."""
 
     where: Where = {}
-    test_to_train: Annotated[float, Field(gt=0)]
+    test_to_train: Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 def spec_hash(spec: dict[str, Any]) -> str:

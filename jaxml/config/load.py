@@ -2,6 +2,8 @@
 
 import contextlib
 import copy
+import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +11,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from jaxml.claims.cells import check_claim
+from jaxml.claims.cells import cell_axes, check_claim, matches
 from jaxml.claims.posing import Posed, pose
+from jaxml.claims.spec import Claim
 from jaxml.config.document import Document, read_document
 from jaxml.config.models import RunConfig
 from jaxml.config.overrides import apply_overrides
@@ -19,6 +22,8 @@ from jaxml.experiment import check_name, project_root, read_schema
 from jaxml.sweep.plan import Plan, check_precision, make_plan
 from jaxml.sweep.signature import Schema
 
+MOST_TRIALS, MOST_PROGRAMS, MOST_CELLS = 10**9, 10_000, 100_000
+"""What one run may compute, compile, and decide for one claim."""
 SMOKE_SEEDS, SMOKE_CASES = 2, 100
 """Seeds of a smoke run, as many as an interval needs, tuning seeds likewise; and cases of an exact suite."""
 
@@ -52,6 +57,8 @@ def load_config(
     Raises:
         ConfigError: naming file, line, path, value, and what is allowed.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise ConfigError(f"config: expected the path of a YAML file, got {path!r}. Write the config to a file.")
     path = Path(path)
     document = read_document(path)
     raw = _extended(document, path)
@@ -89,12 +96,35 @@ def load_config(
     plan = _plan(config, schema, document)
     cut = _what_is_cut(declared, config, schema) if smoke else ""
     with _placed(document):
+        for i, split in enumerate(config.dependent_splits):
+            matches(plan.axes, split.where, f"dependent_splits.{i}.where")
         for name, claim in config.claims.items():
+            _check_cells(claim, plan, f"claims.{name}")
             check_claim(claim, plan.axes, config.tuning_seeds, f"claims.{name}")
         check_beyond(config, plan)
     if smoke or not maps:
         config = config.model_copy(update={"map": {}})
     return LoadedConfig(config, plan, document, root, tuple(overrides), changes_spec, cut)
+
+
+def _check_cells(claim: Claim, plan: Plan, where: str) -> None:
+    """Count the cells of a claim before they are listed."""
+    if claim.quantifier == "at_reference":
+        return
+    free = cell_axes(plan.axes, claim.arms, claim.tune, where)
+    cells = math.prod(
+        min(
+            [
+                len(axis),
+                *(len(claim.where[n]) for n in axis.parameters if n in claim.where and len(axis.parameters) == 1),
+            ]
+        )
+        for axis in free
+    )
+    if cells > MOST_CELLS:
+        raise ConfigError(
+            f"{where}: these are {cells:,} cells; a claim has at most {MOST_CELLS:,}. Choose some by 'where'."
+        )
 
 
 def _what_is_cut(declared: RunConfig, config: RunConfig, schema: Schema) -> str:
@@ -192,7 +222,19 @@ def _plan(config: RunConfig, schema: Any, document: Document) -> Plan:
                 parameter.check_precision(parameter.accept(value, where), config.precision, where)
         plan = make_plan(schema, config.entries, config.all_seeds, lanes=config.lanes)
         check_precision(plan, config.precision)
+    _check_size(plan, document)
     return plan
+
+
+def _check_size(plan: Plan, document: Document) -> None:
+    """Refuse a grid that nobody means: each of its axes is small, their product is not."""
+    statics = [
+        [tuple(p[n] for n in axis.parameters if not plan.schema[n].traced) for p in axis.points] for axis in plan.axes
+    ]
+    programs = math.prod(len(set(points)) for points in statics)
+    for what, count, most in (("trials", plan.cells, MOST_TRIALS), ("programs", programs, MOST_PROGRAMS)):
+        if count > most:
+            raise ConfigError(f"{document.place(['sweep'])}: these are {count:,} {what}; a run has at most {most:,}.")
 
 
 @contextlib.contextmanager
@@ -212,33 +254,69 @@ def _validate(raw: Mapping[str, Any], document: Document) -> RunConfig:
     try:
         config = RunConfig.model_validate(raw)
     except ValidationError as error:
-        problems = _unique(_explain(item, document) for item in error.errors())
-        raise ConfigError("\n".join(problems[:5])) from None
+        raise ConfigError("\n".join(_explained(error, document)[:5])) from None
     return config if config.master_key else config.model_copy(update={"master_key": config.name})
 
 
-def _unique(lines: Any) -> list[str]:
+_BRANCHES = ("bool", "int", "float", "str")
+"""How pydantic ends the place of an error in one of the types that a value may have."""
+_EXPECTED = {"dict": "a mapping of names to values", "model": "a mapping of keys to values", "tuple": "a list"}
+_EXPECTED |= {"int": "a whole number", "float": "a number", "string": "text", "bool": "true or false"}
+_EXPECTED |= {"finite_number": "a finite number"}
+
+
+def _explained(error: ValidationError, document: Document) -> list[str]:
+    """The errors as sentences: one for each place, and none that only follows from another."""
+    found: dict[Any, list[Any]] = {}
+    for item in error.errors():
+        loc = item["loc"][:-1] if item["loc"][-1:] and item["loc"][-1] in _BRANCHES else item["loc"]
+        if item["type"] == "too_short" and len(item["input"]) >= item.get("ctx", {})["min_length"]:
+            continue  # the values that are there are wrong, each with an error of its own
+        found.setdefault((loc, item["type"] == "extra_forbidden"), []).append({**item, "loc": loc})
+    lines = []
+    for items in found.values():
+        if len(items) > 1:  # one value, held against each type that it may have
+            finite = any(item["type"] == "finite_number" for item in items)
+            expected = "a finite number" if finite else "a number, text, true or false"
+            lines.append(f"{_place(items[0], document)}: expected {expected}, got {_shown(items[0]['input'])}.")
+        else:
+            lines.append(_explain(items[0], document))
     return list(dict.fromkeys(lines))
 
 
-def _explain(item: Any, document: Document) -> str:
-    """One pydantic error as one sentence: place, what came, what is allowed, the nearest valid name."""
+def _place(item: Any, document: Document) -> str:
+    """The place of an error, as far as the file itself holds it."""
     value: Any = document.value
     path: list[str | int] = []
     for part in item["loc"]:
-        known = range(len(value)) if isinstance(value, list) else value if isinstance(value, dict) else ()
-        if part in known:  # an override may have put there what the file does not hold
-            path.append(part)
+        try:
             value = value[part]
-    where = document.place(path)
-    if item["type"] == "extra_forbidden":
+        except (KeyError, IndexError, TypeError):
+            continue
+        path.append(part)
+    return document.place(path)
+
+
+def _shown(value: Any) -> str:
+    text = "nothing" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+    return text if len(text) < 80 else f"{text[:77]}..."
+
+
+def _explain(item: Any, document: Document) -> str:
+    """One pydantic error as one sentence: place, what was expected, what came, the nearest valid name."""
+    where, kind = _place(item, document), item["type"]
+    if kind == "extra_forbidden":
         return f"{where}: unknown key. {nearest(item['loc'][-1], _allowed(item['loc'][:-1]))}"
-    if item["type"] == "missing":
+    if kind == "missing":
         return f"{where}: '{item['loc'][-1]}' is missing.".replace(": :", ":")
-    got = repr(item["input"])
-    got = got if len(got) < 80 else got[:77] + "..."
+    expected = _EXPECTED.get(kind.removesuffix("_type"))
+    if kind == "too_short":
+        expected = f"at least {item['ctx']['min_length']} value{'s' if item['ctx']['min_length'] > 1 else ''}"
+    if expected:
+        return f"{where}: expected {expected}, got {_shown(item['input'])}."
     message = item["msg"].removeprefix("Value error, ")
-    return f"{where}: {message[0].lower()}{message[1:]}; got {got}."
+    got = "" if "got" in message else f"; got {_shown(item['input'])}."
+    return f"{where}: {message[0].lower()}{message[1:]}{got}"
 
 
 def _allowed(loc: Sequence[str | int]) -> list[str]:

@@ -1,17 +1,22 @@
 """The models behind a config file: frozen, strict, and no key they do not know."""
 
 import itertools
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from jaxml.claims.spec import Claim, DependentSplits, Spec, Value
+from jaxml.claims.looks import check_looks
+from jaxml.claims.spec import Claim, DependentSplits, Finite, Identifier, Spec, Value
 from jaxml.errors import ConfigError, nearest
 from jaxml.sweep.grid import Axis, Zip, build_axes, geomspace, linspace, logspace, whole_range, zipped
 from jaxml.sweep.signature import Schema
 
 Values = Annotated[tuple[Value, ...], Field(min_length=1, strict=False)]
-Ends = Annotated[tuple[float, float, int], Field(strict=False)]
+Ends = Annotated[tuple[Finite, Finite, int], Field(strict=False)]
+
+MOST_VALUES, MOST_POINTS = 100_000, 1_000_000
+"""Values along one axis, and points of a map. They are counted before they are made."""
 
 
 class AxisSpec(Spec):
@@ -27,15 +32,31 @@ class AxisSpec(Spec):
     @model_validator(mode="before")
     @classmethod
     def _bare_list(cls, data: Any) -> Any:
+        if not isinstance(data, (list, tuple, dict, AxisSpec)):
+            raise ValueError("expected a list of values, or a generator such as {linspace: [0, 1, 5]}")
         return {"values": data} if isinstance(data, (list, tuple)) else data
 
     @model_validator(mode="after")
     def _something(self) -> "AxisSpec":
         if self.zip is not None and len(self.model_fields_set) > 1:
             raise ValueError("'zip' stands alone")
+        if self.zip is not None and (not self.zip or any(column.zip for column in self.zip.values())):
+            raise ValueError("'zip' takes the values of each parameter, such as {n: [50, 100], d: [20, 40]}")
         if not self.model_fields_set:
             raise ValueError("the grid is empty; give values, linspace, logspace, geomspace, range or zip")
+        if self.range and len(self.range) == 3 and self.range[2] == 0:
+            raise ValueError("the step of a range is 0, so that it never ends; give another")
+        if self.points > MOST_VALUES:
+            raise ValueError(f"an axis has at most {MOST_VALUES:,} values, these are {self.points:,}")
         return self
+
+    @property
+    def points(self) -> int:
+        """How many values `expand` makes."""
+        if self.zip is not None:
+            return max((column.points for column in self.zip.values()), default=0)
+        spaced = sum(max(ends[2], 0) for ends in (self.linspace, self.logspace, self.geomspace) if ends)
+        return len(self.values) + spaced + (len(range(*self.range)) if self.range else 0)
 
     def expand(self) -> tuple[Value, ...] | Zip:
         """The values themselves."""
@@ -66,6 +87,11 @@ class MapSpec(Spec):
     def _a_plane(self) -> "MapSpec":
         if len(self.axes) != 2 or any(axis.zip for axis in self.axes.values()):
             raise ValueError("a map has two axes, the first across and the second up, each a list of numbers")
+        points = math.prod(axis.points for axis in self.axes.values())
+        if points > MOST_POINTS:
+            raise ValueError(f"a map has at most {MOST_POINTS:,} points, these are {points:,}")
+        if math.prod(len(v) for v in self.at.values() if isinstance(v, tuple)) > 1000:
+            raise ValueError("'at' asks for more than 1,000 maps")
         return self
 
     def places(self) -> list[dict[str, Value]]:
@@ -148,10 +174,10 @@ class RunConfig(Spec):
     seeds: Annotated[int, Field(ge=1, le=100_000)] = 64
     tuning_seeds: Annotated[int, Field(ge=0, le=100_000)] = 0
     looks: Annotated[tuple[int, ...], Field(min_length=1, strict=False)] = (16, 32, 64)
-    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    alpha: Annotated[float, Field(ge=1e-6, lt=0.5)] = 0.05
     dependent_splits: Annotated[tuple[DependentSplits, ...], Field(strict=False)] = ()
-    claims: dict[str, Claim] = Field(default_factory=dict)
-    suites: dict[str, SuiteSpec] = Field(default_factory=dict)
+    claims: dict[Identifier, Claim] = Field(default_factory=dict)
+    suites: dict[Identifier, SuiteSpec] = Field(default_factory=dict)
     map: dict[str, MapSpec] = Field(default_factory=dict)
     domain: dict[str, DomainSpec] = Field(default_factory=dict)
     smoke: dict[str, Value] = Field(default_factory=dict)
@@ -161,10 +187,16 @@ class RunConfig(Spec):
 
     @field_validator("looks")
     @classmethod
-    def _rising(cls, looks: tuple[int, ...]) -> tuple[int, ...]:
-        if looks[0] < 2 or any(b <= a for a, b in itertools.pairwise(looks)):
-            raise ValueError("looks must rise and begin at 2 seeds or more")
-        return looks
+    def _apart(cls, looks: tuple[int, ...]) -> tuple[int, ...]:
+        try:
+            return check_looks("looks", looks)
+        except ValueError as error:
+            raise ValueError(str(error).removeprefix("looks: ")) from None
+
+    @field_validator("dependent_splits", mode="before")
+    @classmethod
+    def _one(cls, splits: Any) -> Any:
+        return [splits] if isinstance(splits, dict) else splits
 
     @property
     def entries(self) -> dict[str, Any]:
