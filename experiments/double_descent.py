@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxml import Experiment, Figure
+from jaxml.ops.lapack import eigh
 
 if TYPE_CHECKING:
     import xarray
@@ -41,7 +42,7 @@ def trial(
     y = X[:n] @ truth + noise * error
 
     # w = train' (train train' + lam I)^+ y is the solution of least norm, whether or not there are more features.
-    values, vectors = jnp.linalg.eigh((train * mask[None]) @ train.T)
+    values, vectors = eigh((train * mask[None]) @ train.T)
     usable = values > 1e-10 * values[-1]
     inverse = jnp.where(usable, 1 / jnp.where(usable, values + lam, 1.0), 0.0)
     dual = vectors @ (inverse * (vectors.T @ y))

@@ -16,7 +16,7 @@ FUNCTIONS = {name: getattr(ops, name) for name in ops.__all__ if inspect.isrouti
 MODULES = [
     importlib.import_module(module.name)
     for module in pkgutil.iter_modules(ops.__path__, "jaxml.ops.")
-    if module.name not in ("jaxml.ops.checks", "jaxml.ops.once")  # shared by the ops, not exported
+    if module.name not in ("jaxml.ops.checks", "jaxml.ops.lapack", "jaxml.ops.once")  # shared by the ops, not exported
 ]
 
 

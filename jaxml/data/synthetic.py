@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jaxml.ops.checks import Scalar, check_shapes
+from jaxml.ops.lapack import cholesky, qr
 
 
 class Sample(NamedTuple):
@@ -82,7 +83,7 @@ def orthogonal_design(key: PRNGKeyArray, *, n: int, d: int) -> Float[Array, "n d
         raise ValueError(
             f"orthogonal_design: 'd' must be at most n, got n={n} and d={d}. Draw more rows or use ar_design."
         )
-    frame, _ = jnp.linalg.qr(jax.random.normal(key, (n, d)))
+    frame, _ = qr(jax.random.normal(key, (n, d)))
     return jnp.sqrt(n).astype(frame.dtype) * frame
 
 
@@ -200,7 +201,7 @@ def gaussian_classes(
     check_shapes("gaussian_classes", hint=hint, means=(means, "K d"), covariances=(covariances, "K d d"))
     which, noise, tail = jax.random.split(key, 3)
     y = jax.random.randint(which, (n,), 0, K)
-    step = jnp.einsum("nij,nj->ni", jnp.linalg.cholesky(covariances)[y], jax.random.normal(noise, (n, d), means.dtype))
+    step = jnp.einsum("nij,nj->ni", jax.vmap(cholesky)(covariances)[y], jax.random.normal(noise, (n, d), means.dtype))
     if degrees is not None:
         half = jnp.asarray(degrees, means.dtype) / 2
         step = step * jnp.sqrt(half / jax.random.gamma(tail, half, (n, 1), means.dtype))

@@ -13,13 +13,14 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
-from jax.scipy.linalg import cho_solve
 from jaxtyping import Array, Float
 
 from jaxml.ops.checks import Scalar
+from jaxml.ops.lapack import cholesky, solve_cholesky
 
 Vector = Float[Array, " n"]
-Solver = Callable[[Vector], Vector]
+Columns = Float[Array, "n m"]
+Solver = Callable[[Columns], Columns]
 _BACK_OFF = 0.995  # of the way to the boundary: the interior is never left
 _PATIENCE = 6  # iterations without a better point, after which rounding has the last word
 
@@ -29,10 +30,10 @@ class Operator(NamedTuple):
 
     Attributes:
         apply: alpha -> Q alpha.
-        shifted: positive D -> a function that solves (Q + diag D) x = r.
+        shifted: positive D -> a function that solves (Q + diag D) X = R, column by column.
     """
 
-    apply: Solver
+    apply: Callable[[Vector], Vector]
     shifted: Callable[[Vector], Solver]
 
 
@@ -56,8 +57,8 @@ def dense(Q: Float[Array, "n n"]) -> Operator:
     """Q as a matrix: O(n^3) an iteration."""
 
     def shifted(D: Vector) -> Solver:
-        factor = jnp.linalg.cholesky(Q + jnp.diag(D))
-        return _refined(lambda r: cho_solve((factor, True), r), lambda x: Q @ x + D * x)
+        factor = cholesky(Q + jnp.diag(D))
+        return _refined(lambda R: solve_cholesky(factor, R), lambda X: Q @ X + D[:, None] * X)
 
     return Operator(lambda x: Q @ x, shifted)
 
@@ -67,22 +68,22 @@ def low_rank(A: Float[Array, "n d"]) -> Operator:
 
     def shifted(D: Vector) -> Solver:
         scaled = A / D[:, None]
-        factor = jnp.linalg.cholesky(jnp.eye(A.shape[1], dtype=A.dtype) + A.T @ scaled)
+        factor = cholesky(jnp.eye(A.shape[1], dtype=A.dtype) + A.T @ scaled)
 
-        def solve(r: Vector) -> Vector:
-            return r / D - scaled @ cho_solve((factor, True), scaled.T @ r)
+        def solve(R: Columns) -> Columns:
+            return R / D[:, None] - scaled @ solve_cholesky(factor, scaled.T @ R)
 
-        return _refined(solve, lambda x: A @ (A.T @ x) + D * x)
+        return _refined(solve, lambda X: A @ (A.T @ X) + D[:, None] * X)
 
     return Operator(lambda x: A @ (A.T @ x), shifted)
 
 
 def _refined(solve: Solver, apply: Solver) -> Solver:
-    def refined(r: Vector) -> Vector:
-        x = solve(r)
+    def refined(R: Columns) -> Columns:
+        X = solve(R)
         for _ in range(2):
-            x = x + solve(r - apply(x))
-        return x
+            X = X + solve(R - apply(X))
+        return X
 
     return refined
 
@@ -127,30 +128,36 @@ def solve_box(
         pull = jnp.zeros_like(c) if signs is None else signs * s.level
         rest = operator.apply(s.alpha) - gain + pull - s.lower + s.upper
         solve = operator.shifted(s.lower / s.alpha + s.upper / slack)
-        normal = None if signs is None else solve(signs)
 
-        def direction(low: Vector, up: Vector) -> tuple[Array, Array, Array, Array]:
-            """Newton step towards alpha * lower = low and slack * upper = up."""
+        def direction(
+            low: Vector, up: Vector, normal: Vector | None
+        ) -> tuple[Array, Array, Array, Array, Vector | None]:
+            """Newton step towards alpha * lower = low and slack * upper = up, and the equality's normal, if unknown."""
             push_low, push_up = low / s.alpha - s.lower, up / slack - s.upper
-            step = solve(push_low - push_up - rest)
+            rhs = push_low - push_up - rest
+            if signs is None or normal is not None:
+                step = solve(rhs[:, None])[:, 0]
+            else:
+                step, normal = solve(jnp.stack([rhs, signs], axis=1)).T
             d_level = jnp.zeros((), dtype)
             if signs is not None and normal is not None:
                 d_level = (jnp.sum(signs * step) + balance) / jnp.sum(signs * normal)
                 step = step - normal * d_level
-            return step, d_level, push_low - s.lower / s.alpha * step, push_up + s.upper / slack * step
+            d_low, d_up = push_low - s.lower / s.alpha * step, push_up + s.upper / slack * step
+            return step, d_level, d_low, d_up, normal
 
         def longest(*pairs: tuple[Array, Array]) -> Array:
             room = [jnp.min(jnp.where(d < 0, -x / jnp.where(d < 0, d, 1.0), jnp.inf)) for x, d in pairs]
             return jnp.minimum(1.0, _BACK_OFF * jnp.min(jnp.stack(room)))
 
         mean = jnp.mean(s.alpha * s.lower + slack * s.upper) / 2
-        step, _, d_low, d_up = direction(jnp.zeros_like(c), jnp.zeros_like(c))
+        step, _, d_low, d_up, normal = direction(jnp.zeros_like(c), jnp.zeros_like(c), None)
         primal, dual = longest((s.alpha, step), (slack, -step)), longest((s.lower, d_low), (s.upper, d_up))
         reached = (s.alpha + primal * step) * (s.lower + dual * d_low)
         reached = reached + (slack - primal * step) * (s.upper + dual * d_up)
         target = mean * (jnp.mean(reached) / 2 / jnp.maximum(mean, floor)) ** 3
         # Second order: what the affine step's product of changes would leave over.
-        step, d_level, d_low, d_up = direction(target - step * d_low, target + step * d_up)
+        step, d_level, d_low, d_up, _ = direction(target - step * d_low, target + step * d_up, normal)
         primal, dual = longest((s.alpha, step), (slack, -step)), longest((s.lower, d_low), (s.upper, d_up))
         alpha, level = s.alpha + primal * step, s.level + dual * d_level
         now = excess(alpha, level)

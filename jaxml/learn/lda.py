@@ -24,6 +24,7 @@ from jaxtyping import Array, Float, Int, Shaped
 from jaxml.learn.checks import Data, check_data, known
 from jaxml.learn.glm import LinearParams
 from jaxml.ops.checks import Scalar
+from jaxml.ops.lapack import eigh, svd
 
 Shrinkage = Scalar | Literal["ledoit_wolf"]
 
@@ -229,7 +230,7 @@ def _fit_lda(
     variance = lax.stop_gradient(jnp.diagonal(within))
     varies = variance > rounding**2
     scale = jnp.where(varies, jnp.sqrt(jnp.where(varies, variance, 1.0)), 1.0)
-    values, vectors = jnp.linalg.eigh(lax.stop_gradient(within) / (scale[:, None] * scale[None, :]))
+    values, vectors = eigh(lax.stop_gradient(within) / (scale[:, None] * scale[None, :]))
     inverse = jnp.where(values > 10 * d * eps, 1 / jnp.where(values > 10 * d * eps, values, 1.0), 0.0)
     half = vectors / scale[:, None] * jnp.sqrt(inverse)[None, :]
 
@@ -241,7 +242,7 @@ def _fit_lda(
     intercept = log_prior - jnp.sum(means.T * coef, axis=0) / 2
 
     spread = lax.stop_gradient(jnp.sqrt(priors)[:, None] * (means - mean[None, :])) @ half
-    _, singular, right = jnp.linalg.svd(spread, full_matrices=False)
+    _, singular, right = svd(spread)
     k = min(classes - 1, d)
     projection = half @ right[:k].T
     params = LDAParams(coef, intercept, means, priors, within, projection, mean)

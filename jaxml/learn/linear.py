@@ -25,6 +25,7 @@ from jaxml.learn.glm import Diagnostics, Fit, LinearParams, centre, centred, fit
 from jaxml.learn.implicit import implicit_root
 from jaxml.learn.newton import damped_solve
 from jaxml.ops.checks import Scalar
+from jaxml.ops.lapack import svd
 
 _fit = jax.jit(fit_linear, static_argnames=("family", "groups", "intercept", "iterations"))
 
@@ -80,7 +81,9 @@ def _least_squares(X: Array, y: Array, omega: Array, *, intercept: bool) -> Fit:
 
     def solve(start: Array) -> tuple[Array, Array]:
         root = jnp.sqrt(omega)
-        w = jnp.linalg.lstsq(A * root[:, None], y * root)[0]
+        left, values, right = svd(A * root[:, None])
+        usable = values > max(A.shape) * jnp.finfo(X.dtype).eps * values[0]
+        w = right.T @ jnp.where(usable, left.T @ (y * root) / jnp.where(usable, values, 1.0), 0.0)
         return w, jnp.max(jnp.abs(gradient(w)))
 
     w, residual = implicit_root(gradient, jnp.zeros(A.shape[1], X.dtype), solve)
@@ -289,16 +292,17 @@ def _fit_huber(
     delta = jnp.asarray(delta, X.dtype)
     A, mean = centre(X, intercept)
     ridge = jnp.where(jnp.arange(A.shape[1]) < d, jnp.asarray(0.0 if l2 is None else l2, X.dtype), 0.0)
+    # Where the fit starts has no derivatives.
+    A, targets, shares, bend, ridge = (lax.stop_gradient(value) for value in (A, y, omega, delta, ridge))
 
     # Newton's method has no curvature to go by where all residuals are large; reweighting gets it near.
     def reweight(w: Array, _: None) -> tuple[Array, None]:
-        r = A @ w - y
-        weight = omega * delta / jnp.maximum(jnp.abs(r), delta)
-        return damped_solve((A * weight[:, None]).T @ A + jnp.diag(ridge), A.T @ (weight * y)), None
+        weight = shares * bend / jnp.maximum(jnp.abs(A @ w - targets), bend)
+        return damped_solve((A * weight[:, None]).T @ A + jnp.diag(ridge), A.T @ (weight * targets)), None
 
-    w, _ = lax.scan(reweight, jnp.zeros(A.shape[1], X.dtype), length=10)
-    init = LinearParams(w[:d], w[d] - mean @ w[:d] if intercept else jnp.zeros((), X.dtype))
+    w, _ = lax.scan(reweight, jnp.zeros(d + intercept, X.dtype), length=10)
+    init = LinearParams(w[:d], w[d] - lax.stop_gradient(mean) @ w[:d] if intercept else jnp.zeros((), X.dtype))
     return fit_linear(
-        families.huber(delta), X, y, omega, jax.tree.map(lax.stop_gradient, init), l1=l1, l2=l2, groups=None,
+        families.huber(delta), X, y, omega, init, l1=l1, l2=l2, groups=None,
         intercept=intercept, tolerance=tolerance, iterations=iterations,
     )  # fmt: skip

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
-from jax.scipy.linalg import cho_solve
 from jaxtyping import Array, Float
 
 from jaxml.learn.penalty import (
@@ -28,6 +27,7 @@ from jaxml.learn.penalty import (
     violation,
 )
 from jaxml.ops.checks import Scalar
+from jaxml.ops.lapack import cholesky, solve_cholesky
 
 _SWEEPS = 2  # coordinate sweeps between two direct solves
 _ROUNDS = 5  # sweeps-and-solve rounds in one model; a quadratic data term, whose model is exact, has many more
@@ -138,8 +138,8 @@ def damped_solve(matrix: Matrix, rhs: Vector) -> Vector:
     # eps^(2/3) outweighs the rounding of the factorisation and stays far below what the solution's accuracy needs.
     hair = jnp.finfo(matrix.dtype).eps ** (2 / 3)
     empty = diagonal <= jnp.finfo(matrix.dtype).tiny
-    factor = jnp.linalg.cholesky(matrix + jnp.diag(jnp.where(empty, 1.0, hair * diagonal)))
-    return cho_solve((factor, True), jnp.where(empty, 0.0, rhs))
+    factor = cholesky(matrix + jnp.diag(jnp.where(empty, 1.0, hair * diagonal)))
+    return solve_cholesky(factor, jnp.where(empty, 0.0, rhs)[:, None])[:, 0]
 
 
 def _minimise_model(hessian: Matrix, slope: Vector, start: Vector, penalty: Penalty, exact: bool) -> Vector:

@@ -13,8 +13,16 @@ from jax.nn import initializers
 from jaxtyping import Array, Float
 
 from jaxml.ops.checks import Scalar
+from jaxml.ops.lapack import one_by_one
 
 Initializer = Callable[..., Array]
+
+
+def _orthogonal(key: Array, shape: Sequence[int], dtype: Any = None) -> Array:
+    # JAX's own, whose QR decompositions under `vmap` can wait for each other for ever.
+    draw = initializers.orthogonal()
+    return one_by_one(lambda key: draw(key, shape) if dtype is None else draw(key, shape, dtype))(key)
+
 
 INITIALIZERS: dict[str, Initializer] = {
     "lecun_normal": initializers.lecun_normal(),  # variance 1 / fan_in: keeps the variance of linear units
@@ -22,7 +30,7 @@ INITIALIZERS: dict[str, Initializer] = {
     "glorot_uniform": initializers.glorot_uniform(),
     "he_normal": initializers.he_normal(),  # 2 / fan_in: keeps the second moment of rectified units
     "he_fan_out": initializers.variance_scaling(2.0, "fan_out", "normal"),  # 2 / fan_out: of their gradient
-    "orthogonal": initializers.orthogonal(),
+    "orthogonal": _orthogonal,
     "zeros": initializers.zeros,
 }
 """LeCun et al. (1998), Glorot and Bengio (2010), He et al. (2015), Saxe et al. (2014)."""

@@ -22,6 +22,7 @@ REGRESSION, CLASSIFICATION = (f"ops/losses/{name}.py" for name in ("regression",
 CLASSES, PROBABILITY = (f"ops/metrics/{name}.py" for name in ("classes", "probability"))
 AREA, CURVES, PAIRS, RANKS = (f"ops/metrics/ranking/{name}.py" for name in ("area", "curves", "pairs", "sums"))
 BINNING, GROWTH, SUMS = (f"learn/trees/{name}.py" for name in ("binning", "growth", "sums"))
+LAPACK = "ops/lapack.py"
 BOOSTING, BAGGING, LINEAR = "learn/ensembles/boosting.py", "learn/ensembles/bagging.py", "learn/linear.py"
 FAULTS = (
     (PRODUCT, "weight_y[:, :, None, i] * weight_x", "weight_x"),
@@ -113,7 +114,11 @@ FAULTS = (
     (BOOSTING, "goal.descent(raw, y) * drawn[:, None]", "goal.descent(raw, y) * train[:, None]"),
     (BAGGING, "base * weights(weight_key)", "weights(weight_key)"),
     (BAGGING, "jax.random.split(key)[0]) == 0", "jax.random.split(key)[1]) == 0"),
-    (LINEAR, "weight = omega * delta /", "weight = delta /"),
+    (LINEAR, "weight = shares * bend /", "weight = bend /"),
+    (LAPACK, "cpu=in_turn", "cpu=together"),
+    (LAPACK, "in_axes=[0 if moves else None for moves in batched]", "in_axes=0"),
+    (LAPACK, "return found, -found @ tangents[0] @ found", "return found, -found @ tangents[0]"),
+    (LAPACK, "(jnp.tril(inner) - jnp.diag(jnp.diagonal(inner)) / 2)", "jnp.tril(inner)"),
 )
 """The file in jaxml, what it says, and what it says instead."""
 
