@@ -92,9 +92,10 @@ def run(
         print_json(found | ({"certificate": certificate.to_json()} if certificate else {}))
     else:
         labels = read_labels(done.path)
-        print_verdicts(named_verdicts(verdicts, labels))
+        shown = named_verdicts(verdicts, labels)
+        print_verdicts(shown)
         print_certificate(certificate)
-        print_maps(named_maps(read_maps(done.path), labels))
+        print_maps(named_maps(read_maps(done.path), labels), shown)
         echo(f"report: {done.path / 'report.html'}")
     changed = changed_verdicts(before, done.verdicts) if before is not None else {}
     for claim, (old, new) in changed.items():
@@ -178,9 +179,10 @@ def show(
     echo(f"{directory.path}: {directory.status}")
     if directory.status == "finished":
         labels = read_labels(directory.path)
-        print_verdicts(named_verdicts(directory.verdicts(), labels))
+        shown = named_verdicts(directory.verdicts(), labels)
+        print_verdicts(shown)
         print_certificate(read_certificate(directory.path))
-        print_maps(named_maps(read_maps(directory.path), labels))
+        print_maps(named_maps(read_maps(directory.path), labels), shown)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from rich.text import Text
 from jaxml.claims.card import ClaimCard, SuiteCard, Verdicts
 from jaxml.claims.certificate import Certificate
 from jaxml.claims.mapped import Mapped
-from jaxml.report.answers import not_borne_out
+from jaxml.report.answers import against_words, not_borne_out
 
 STYLES = {
     "supported": "bold green",
@@ -73,17 +73,16 @@ def print_certificate(certificate: Certificate | None) -> None:
     Console(highlight=False).print(table)
 
 
-def print_maps(maps: Sequence[Mapped]) -> None:
-    """One line per map: how the plane divides, what it cost, and that it decides nothing."""
+def print_maps(maps: Sequence[Mapped], verdicts: Verdicts) -> None:
+    """One line per map: what was computed and how it came out; and the cells of the claim that it contradicts."""
     console = Console(highlight=False)
+    cards = {card.id: card for card in verdicts.claims}
     for held in maps:
-        shares = ", ".join(f"{verdict} {100 * share:.0f} %" for verdict, share in held.shares.items())
-        cost = f"{len(held.cells):,} of {held.full:,} cells computed"
-        console.print(
-            Text.assemble(
-                ("map", STYLES["exploratory"]), f"  {held.name} over {held.x.name} and {held.y.name}: {shares} ({cost})"
-            )
-        )
+        told = f"  {held.name} over {held.x.name} and {held.y.name}: {held.tally}"
+        console.print(Text.assemble(("map", STYLES["exploratory"]), told))
+        card = cards.get(held.claim)
+        if card and verdicts.status == "confirmatory" and (against := against_words(card, held)):
+            console.print(Text(f"  {against}", style=STYLES["invalid"]))
 
 
 def _cells(card: ClaimCard, exploratory: bool) -> Table:

@@ -18,7 +18,7 @@ import numpy as np
 
 from jaxml.claims.mapped import FILE, MapAxis, MapCell, Mapped, Polyline, Tile
 from jaxml.claims.posing import Posed
-from jaxml.claims.region import Cell, Line, Region, contour, refine, unit_boxes
+from jaxml.claims.region import UNKNOWN, Cell, Line, Region, contour, refine, unit_boxes
 from jaxml.config import LoadedConfig
 from jaxml.config.load import posed
 from jaxml.config.models import MapSpec, RunConfig
@@ -130,6 +130,8 @@ class Plane:
         outcome, judged = self.outcome, sorted(self.places)
         colours = region.filled()
         colours[self._doubtful(region)] = 0
+        # What was not computed is told only between decided cells that agree: among open ones it may be anything.
+        colours[(region.codes == UNKNOWN) & (np.abs(colours) != 1)] = UNKNOWN
         lines = {
             line: self._in_values(contour(outcome[field] - margin, region.boxes))
             for line, field in (("boundary", "estimate"), ("sure", "low"), ("unsure", "high"))
@@ -158,6 +160,7 @@ class Plane:
             theory=None if expected is None else self._in_values(expected),
             batches=region.batches,
             gap=region.gap,
+            boxes=[list(box) for box in region.boxes],
         )
 
     @property
@@ -284,14 +287,15 @@ def spaced_by_a_factor(values: Sequence[float]) -> bool:
 
 
 def _tiles(colours: np.ndarray) -> list[Tile]:
-    """Rows of the plane as runs of cells with one verdict."""
+    """Rows of the plane as runs of cells with one verdict; none where nothing is known."""
     tiles = []
     for j in range(colours.shape[1]):
         column = colours[:, j]
         starts = [0, *(np.flatnonzero(np.diff(column)) + 1).tolist(), len(column)]
         for first, stop in itertools.pairwise(starts):
-            verdict: Any = VERDICTS.get(int(column[first]), "inconclusive")
-            tiles.append(Tile(verdict=verdict, row=j, first=first, last=stop - 1))
+            if column[first] != UNKNOWN:
+                verdict: Any = VERDICTS[int(column[first])]
+                tiles.append(Tile(verdict=verdict, row=j, first=first, last=stop - 1))
     return tiles
 
 

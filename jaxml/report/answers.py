@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxml.claims.card import CellResult, ClaimCard, SuiteCard, Verdicts
+from jaxml.claims.mapped import Mapped
 from jaxml.claims.verdict import Decision
 from jaxml.report.words import Unit, number, numeric, phrase, place, sentence, varying
 
@@ -71,6 +72,18 @@ def suite_answer(card: SuiteCard, verdicts: Verdicts) -> str:
     if word == "refuted":
         return f"No: “{report.violated}” fails, for example on {flat_case(report.counterexample)}."
     return f"No answer: {card.verdict.reason}."
+
+
+def against_words(card: ClaimCard, held: Mapped) -> str:
+    """A sentence on the cells of a claim that its map contradicts; empty when there are none."""
+    found, names = held.against(card.cells), varying(card.cells)
+    if not found:
+        return ""
+    told = [
+        f"{place({n: cell.at[n] for n in names} if names else cell.at)} ({cell.decision.verdict} there, {shown} here)"
+        for cell, shown in found
+    ]
+    return f"The map disagrees with the verdict at {'; '.join(told)}."
 
 
 def flat_case(case: Any) -> str:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from jaxml.claims.card import ClaimCard
 from jaxml.claims.mapped import MapAxis, Mapped, Polyline
-from jaxml.report.answers import unit_of
+from jaxml.report.answers import against_words, unit_of
 from jaxml.report.axes import decades
 from jaxml.report.maps import COLOURS, Spec
 from jaxml.report.words import MARKS, WORDS, number, phrase, place, sentence
@@ -15,6 +15,8 @@ from jaxml.report.words import MARKS, WORDS, number, phrase, place, sentence
 THEORY = "#b3589b"
 MOST_ROWS, FEWEST_CELLS, NAMED = 9, 12, 0.3
 """Of the table; of a region that is marked; and the share of the width that a name needs on a narrow screen."""
+PALE, FULL = 0.24, 0.36
+"""Opacity of what lies between computed cells, and what is laid over it where a cell was computed."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Panel:
         cost: what was computed.
         theory: whether theory has a line here.
         unresolved: how far apart disagreeing cells still lie, in words; empty when they are neighbours.
+        against: which cells of the claim the map contradicts, in words; empty when none.
     """
 
     where: str
@@ -40,17 +43,17 @@ class Panel:
     cost: str
     theory: bool
     unresolved: str
+    against: str
 
 
-def map_panels(card: ClaimCard, maps: Sequence[Mapped]) -> list[Panel]:
-    """Every map of a claim."""
+def map_panels(card: ClaimCard, maps: Sequence[Mapped], *, decided: bool = True) -> list[Panel]:
+    """Every map of a claim; where nothing was decided, none of them can disagree with it."""
     mine = [each for each in maps if each.claim == card.id]
-    return [_panel(card, each) for each in mine]
+    return [_panel(card, each, decided) for each in mine]
 
 
-def _panel(card: ClaimCard, held: Mapped) -> Panel:
+def _panel(card: ClaimCard, held: Mapped, decided: bool) -> Panel:
     heads = [sentence(phrase(held.y.name)), f"Holds at {phrase(held.x.name)}", "Boundary (interval)"]
-    computed = len(held.cells)
     gap = (
         f"Disagreeing cells still lie up to {held.gap} apart: a finer boundary would cost too much."
         if held.gap > 1
@@ -62,10 +65,10 @@ def _panel(card: ClaimCard, held: Mapped) -> Panel:
         words=_words(held),
         heads=[*heads, "Theory"] if held.theory is not None else heads,
         rows=[_row(held, j) for j in _some(len(held.y.values))],
-        cost=f"{computed:,} of {held.full:,} cells were computed ({number(100 * computed / held.full)} %), "
-        f"{held.seeds} seeds each.",
+        cost=f"{held.tally} ({held.seeds} seeds each).",
         theory=held.theory is not None,
         unresolved=gap,
+        against=against_words(card, held) if decided else "",
     )
 
 
@@ -78,7 +81,7 @@ def _some(count: int) -> list[int]:
 def _row(held: Mapped, j: int) -> list[str]:
     y = held.y.values[j]
     ends = [span for verdict, span in _runs(held, j) if verdict == "supported"]
-    cells = [number(y), "; ".join(ends) or "nowhere", _boundary(held, y) or "–"]
+    cells = [number(y), "; ".join(ends) or _nowhere(held, j), _boundary(held, j) or "–"]
     return cells if held.theory is None else [*cells, ", ".join(map(number, crossings(held.theory, y))) or "–"]
 
 
@@ -92,15 +95,36 @@ def _runs(held: Mapped, j: int) -> list[tuple[str, str]]:
     ]
 
 
-def _boundary(held: Mapped, y: float) -> str:
-    """Where the boundary crosses a row, with the ends of its interval where each crosses as often."""
-    middle, sure, unsure = (crossings(lines, y) for lines in (held.boundary, held.sure, held.unsure))
-    if len(middle) == len(sure) == len(unsure):
-        ends = [sorted(pair) for pair in zip(sure, unsure, strict=True)]
-        return ", ".join(
-            f"{number(x)} ({number(low)} to {number(high)})" for x, (low, high) in zip(middle, ends, strict=True)
-        )
-    return ", ".join(map(number, middle))
+def _nowhere(held: Mapped, j: int) -> str:
+    """What is said of a row that is supported nowhere: where it is not known throughout, it may be between."""
+    known = all((i, j) in held.known for i in range(len(held.x.values)))
+    return "nowhere" if known else "nowhere that is known"
+
+
+def _boundary(held: Mapped, j: int) -> str:
+    """Where the boundary crosses a row, with an interval where all three lines cross it as often.
+
+    Lines run straight between computed cells. Neither they nor the ends of an interval are known better than to the
+    computed columns on both sides, so that the interval reaches as far.
+    """
+    middle, sure, unsure = (crossings(lines, held.y.values[j]) for lines in (held.boundary, held.sure, held.unsure))
+    if not len(middle) == len(sure) == len(unsure):
+        return ", ".join(f"{number(x)} (interval not closed)" for x in middle)
+    told = []
+    for ends in zip(middle, sure, unsure, strict=True):
+        columns = [column for x in ends for column in _columns(held, x, j)]
+        told.append(f"{number(ends[0])} ({number(min(columns))} to {number(max(columns))})")
+    return ", ".join(told)
+
+
+def _columns(held: Mapped, x: float, j: int) -> tuple[float, float]:
+    """The computed columns on both sides of a place: the nearest in its own row, else those of the widest box there."""
+    values = held.x.values
+    fine = [[i, i + 1, j, j] for i in range(len(values) - 1)]
+    around = [box for box in held.boxes or fine if box[2] <= j <= box[3] and values[box[0]] <= x <= values[box[1]]]
+    here = [box for box in around if j in box[2:]]
+    widths = {values[i1] - values[i0]: (values[i0], values[i1]) for i0, i1, *_ in here or around}
+    return widths[min(widths) if here else max(widths)] if widths else (x, x)
 
 
 def crossings(lines: Sequence[Polyline], y: float) -> list[float]:
@@ -120,19 +144,20 @@ def crossings(lines: Sequence[Polyline], y: float) -> list[float]:
 
 
 def _words(held: Mapped) -> str:
-    shares = held.shares
-    if len(shares) == 1:
-        return f"Everywhere on this map it is {next(iter(shares))}."
+    if len(held.counts) == 1:
+        return f"Every computed cell of this map is {next(iter(held.counts))}."
     x, y = phrase(held.x.name), phrase(held.y.name)
     told = []
     for j in dict.fromkeys((len(held.y.values) - 1, len(held.y.values) // 2, 0)):
         spans = [span for verdict, span in _runs(held, j) if verdict == "supported"]
-        told.append(f"at {y} {number(held.y.values[j])} " + (f"for {x} {' and '.join(spans)}" if spans else "nowhere"))
-    last = held.y.values[-1]
+        where = f"for {x} {' and '.join(spans)}" if spans else _nowhere(held, j)
+        told.append(f"at {y} {number(held.y.values[j])} {where}")
+    last = len(held.y.values) - 1
     line = _boundary(held, last)
-    if line and held.theory is not None and (expected := crossings(held.theory, last)):
+    if line and held.theory is not None and (expected := crossings(held.theory, held.y.values[last])):
         line += f", theory's at {', '.join(map(number, expected))}"
-    return f"It holds {'; '.join(told)}." + (f" At {y} {number(last)} the boundary lies at {x} {line}." if line else "")
+    more = f" At {y} {number(held.y.values[last])} the boundary lies at {x} {line}." if line else ""
+    return f"It holds {'; '.join(told)}.{more}"
 
 
 def _spec(card: ClaimCard, held: Mapped) -> Spec:
@@ -156,8 +181,20 @@ def _spec(card: ClaimCard, held: Mapped) -> Spec:
     ]
     colour: Spec = {"field": "word", "type": "nominal", "legend": None}
     colour["scale"] = {"domain": [WORDS[name] for name in COLOURS], "range": [*COLOURS.values()]}
-    fill: Spec = {"data": {"values": tiles}, "mark": {"type": "rect", "opacity": 0.42, "clip": True}}
-    fill["encoding"] = {"x": x, "y": y, "x2": {"field": "x2"}, "y2": {"field": "y2"}, "color": colour}
+    ends: Spec = {"x": x, "y": y, "x2": {"field": "x2"}, "y2": {"field": "y2"}, "color": colour}
+    # Pale between computed cells that agree, full where a cell was computed, blank where nothing is known.
+    pale: Spec = {"data": {"values": tiles}, "mark": {"type": "rect", "opacity": PALE, "clip": True}, "encoding": ends}
+    own: list[Spec] = [
+        {
+            "x": across[cell.i],
+            "x2": across[cell.i + 1],
+            "y": up[cell.j],
+            "y2": up[cell.j + 1],
+            "word": WORDS[held.known.get((cell.i, cell.j), cell.verdict)],
+        }
+        for cell in held.cells
+    ]
+    full: Spec = {"data": {"values": own}, "mark": {"type": "rect", "opacity": FULL, "clip": True}, "encoding": ends}
     dots: Spec = {"data": {"values": cells}, "mark": {"type": "circle", "style": "computed", "size": 7}}
     dots["encoding"] = {"x": x, "y": y}
     names = {"cell": "cell", "word": "alone", "effect": "effect", "interval": "interval"}
@@ -175,7 +212,7 @@ def _spec(card: ClaimCard, held: Mapped) -> Spec:
         "width": "container",
         "height": 280,
         "autosize": {"type": "fit", "contains": "padding"},
-        "layer": [fill, dots, *(line for line in lines if line["data"]["values"]), _names(held, x, y), reach],
+        "layer": [pale, full, dots, *(line for line in lines if line["data"]["values"]), _names(held, x, y), reach],
     }
 
 

@@ -116,7 +116,7 @@ def _make_card(card: ClaimCard, verdicts: Verdicts, spec: Mapping[str, Any], map
         controls=[_control(control, card, spec, decided) for control in card.controls],
         charts=charts,
         is_map=len(names) > 1,
-        maps=map_panels(card, maps),
+        maps=map_panels(card, maps, decided=decided),
     )
 
 

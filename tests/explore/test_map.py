@@ -55,9 +55,32 @@ def test_each_refined_cell_has_the_verdict_of_the_full_grid_at_a_fifth_of_its_co
     tiled = np.full((65, 65), UNKNOWN)
     for tile in held.tiles:
         tiled[tile.first : tile.last + 1, tile.row] = codes[tile.verdict]
-    # Cells that were not computed are told right too; a few decided ones are drawn as open, to bound false discoveries.
-    assert np.isin(tiled[tiled != full[0]], 0).all()
-    assert np.mean(tiled != full[0]) < 0.01
+    computed = np.zeros((65, 65), bool)
+    computed[tuple(np.transpose([(cell.i, cell.j) for cell in held.cells]))] = True
+    known = tiled != UNKNOWN
+    assert known[computed].all()
+    # Decided cells that were not computed are told right too; a few are drawn as open, to bound false discoveries.
+    assert np.isin(tiled[known & (tiled != full[0])], 0).all()
+    assert (known & (tiled != full[0])).mean() < 0.01
+    # Between open cells nothing is told, and what is left blank is open or next to it.
+    assert not (known & ~computed & (tiled == 0)).any()
+    assert (full[0][~known] == 0).mean() > 0.9
+    assert known[full[0] != 0].mean() > 0.5
+
+
+def test_what_was_not_computed_is_blank_between_open_cells(root, tmp_path):
+    """Two open columns, four cells apart: nothing is known of those between, and nothing is counted there."""
+    config = project(
+        tmp_path, MAP.replace("2.0, 65", "2.0, 9"), CONFIG.replace("x: [0.0, 2.0]", "x: [0.0, 2.0]\n  noise: [3.0]")
+    )
+    (held,) = read_maps(jaxml.run(config, runs=tmp_path / "runs").path)
+    computed = {(cell.i, cell.j) for cell in held.cells}
+    between = {place for place, verdict in held.known.items() if place not in computed}
+    assert all(held.known[place] in ("supported", "refuted") for place in between)
+    assert {"inconclusive"} == {held.known[place] for place in computed}
+    assert held.counts == {"inconclusive": len(computed)}
+    assert between == set()
+    assert held.tally == f"{len(computed)} of 81 cells computed: {len(computed)} inconclusive"
 
 
 def test_lines_lie_where_they_must(finished):
@@ -106,7 +129,8 @@ def test_a_map_that_was_cut_short_goes_on_where_it_stopped(root, finished, tmp_p
 def test_a_map_goes_to_json_and_back_and_damage_is_named(finished, tmp_path):
     (held,) = read_maps(finished.path)
     assert Mapped.from_json(json.loads(json.dumps(held.to_json()))) == held
-    assert sum(held.shares.values()) == pytest.approx(1)
+    assert sum(held.counts.values()) == len(held.cells)
+    assert held.summary["computed"] == held.counts
     (tmp_path / "map.json").write_text("{")
     with pytest.raises(RunError, match=r"map.json: cannot be read"):
         read_maps(tmp_path)
