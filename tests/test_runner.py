@@ -9,11 +9,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 
 import jaxml
-from jaxml.errors import ConfigError
-from jaxml.runs.directory import RunDirectory
+from jaxml.errors import ConfigError, RunError
+from jaxml.runs.comparison import export
+from jaxml.runs.directory import RunDirectory, find_runs
 from jaxml.scaffold import scaffold
 
 FILES = {
@@ -175,8 +177,6 @@ def test_export_holds_the_results(finished, tmp_path, kind):
     import pandas
     import xarray
 
-    from jaxml.runs.comparison import export
-
     path = export(finished.directory, kind, tmp_path / "out")
     if kind == "csv":
         table = pandas.read_csv(path)
@@ -191,8 +191,6 @@ def test_export_holds_the_results(finished, tmp_path, kind):
 def test_export_to_an_mlflow_file_store(finished, tmp_path):
     """The layout that MLflow 3 reads back; a second export adds nothing."""
     import yaml
-
-    from jaxml.runs.comparison import export
 
     for _ in range(2):
         store = export(finished.directory, "mlflow", tmp_path / "mlruns")
@@ -279,6 +277,42 @@ def test_a_trial_that_breaks_is_told_without_a_traceback_and_noted(project):
     assert "outliers" in done.stderr
     assert "Static[float]" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+HOLES = """
+import jax.numpy as jnp
+from jaxml import Experiment, curve
+
+
+def trial(key, *, x: float, n: int = 1):
+    if n == 2:
+        raise ValueError("no two")
+    return {"count": n, "path": curve(x * jnp.arange(3.0), "step"), "width": curve(jnp.arange(2), "layer")}
+
+
+experiment = Experiment(trial=trial)
+"""
+
+
+def test_a_static_point_that_cannot_be_traced_is_nan_and_stops_nobody(project):
+    (project / "experiments/holes.py").write_text(HOLES)
+    config = "experiment: holes\ntitle: Holes\nseeds: 2\nlooks: [2]\nsweep: {x: [1.0, 2.0], n: [1, 2, 4]}\n"
+    (project / "configs/holes.yaml").write_text(config)
+    with (
+        pytest.warns(RuntimeWarning, match="n=2: ValueError: no two"),
+        pytest.raises(RunError, match="1 static points could not be computed, the rest is complete: n=2"),
+    ):
+        jaxml.run(project / "configs/holes.yaml", runs=project / "holes")
+    (directory,) = find_runs(project / "holes")
+    results = directory.results()
+    assert np.isnan(results["count"].sel(n=2)).all()
+    assert (results["count"].sel(n=4) == 4).all()
+
+    table = pandas.read_csv(export(directory, "csv"))
+    assert len(table) == 12 * (1 + 3 + 2)  # a row for each trial, each of its steps and each of its layers
+    assert table["count"].mean() == 2.5
+    assert table.path.count() == 8 * 3
+    assert table.groupby("layer").width.mean().tolist() == [0, 1]
 
 
 SLOW = '''

@@ -116,6 +116,8 @@ def run(
     experiment = load_experiment(loaded.config.experiment, loaded.root)
     notify(f"tracing {len(loaded.plan.programs())} programs")
     traced = trace_programs(loaded, experiment)
+    if len(traced) < len(loaded.plan.programs()):
+        notify(f"{len(loaded.plan.programs()) - len(traced)} static points cannot be traced; they count as failed")
     if loaded.config.map:
         from jaxml.explore.mapping import check_maps
 

@@ -17,11 +17,16 @@ def trace_programs(loaded: LoadedConfig, experiment: Experiment) -> "list[Traced
         ConfigError: when a claim, a control or a figure names a quantity that does not exist.
     """
     from jaxml.errors import nearest
-    from jaxml.sweep.trace import all_outputs, master_key, trace
+    from jaxml.sweep.execute import Timing
+    from jaxml.sweep.names import trouble_with
+    from jaxml.sweep.run import trace_all
+    from jaxml.sweep.trace import all_outputs, master_key
 
-    key = master_key(loaded.config.master_key)
-    traced = [trace(experiment.trial, loaded.plan, program, key) for program in loaded.plan.programs()]
+    traced = trace_all(experiment.trial, loaded.plan, master_key(loaded.config.master_key), Timing())
     outputs = all_outputs(traced)
+    for name in experiment.estimands:
+        if trouble := trouble_with(name) or ("is a name that the trial returns too" if name in outputs else ""):
+            raise ConfigError(f"experiments/{loaded.config.experiment}.py: the estimand {name!r} {trouble}.")
     own = ("status", "nonfinite")  # the engine's marks are not for claims
     known = [*(name for name in outputs if not name.startswith(own)), *experiment.estimands]
     for name, claim in loaded.config.claims.items():

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from jaxml.claims.card import Verdicts
 from jaxml.errors import ConfigError, StoreError
 from jaxml.runs.directory import RunDirectory
 from jaxml.runs.mlflow_store import write_mlflow
+
+if TYPE_CHECKING:
+    import xarray
 
 FORMATS = {"csv": "results.csv", "netcdf": "results.nc", "mlflow": "mlruns"}
 """What results are written as, and under which name beside them."""
@@ -110,9 +113,26 @@ def export(directory: RunDirectory, to: str, target: Path | None = None) -> Path
             return write_mlflow(directory, path)
         results = directory.results()
         if to == "csv":
-            results.to_dataframe().reset_index().to_csv(path, index=False)
+            table_of(results).to_csv(path, index=False)
         else:
             results.to_netcdf(path, engine="scipy")
     except OSError as error:
         raise StoreError(f"{path}: cannot be written: {error.strerror or error}.") from None
     return path
+
+
+def table_of(results: "xarray.Dataset") -> Any:
+    """A row for each trial, or for each step of its curves; curves over other axes have rows of their own.
+
+    One table of everything would hold the product of the axes, steps times layers.
+    """
+    import pandas
+
+    grid = set(results["nonfinite"].dims) if "nonfinite" in results else set(results.dims)
+    inner = {name: tuple(dim for dim in values.dims if dim not in grid) for name, values in results.data_vars.items()}
+    kinds = list(dict.fromkeys(axes for axes in inner.values() if axes))
+    if len(kinds) < 2:
+        return results.to_dataframe().reset_index()
+    parts = [[n for n in inner if inner[n] == kind and n != "nonfinite"] for kind in ((), *kinds)]
+    marks = ["nonfinite"] * ("nonfinite" in results)
+    return pandas.concat([results[part + marks].to_dataframe().reset_index() for part in parts if part])

@@ -167,4 +167,4 @@ def fill(name: str, output: Output) -> Any:
     """What stands where nothing was computed."""
     if name.startswith("nonfinite_"):
         return NO_STEP
-    return np.nan if output.dtype.kind == "f" else 0
+    return np.nan if output.dtype.kind in "fc" else 0

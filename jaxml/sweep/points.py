@@ -18,8 +18,8 @@ from jaxml.sweep.trace import Output, Traced, all_outputs, master_key
 if TYPE_CHECKING:
     import xarray
 
-POINT = "point"
-"""The axis of the results along which the points lie."""
+POINT = "(point)"
+"""The axis of the results along which the points lie; no parameter can be called that."""
 
 
 class Points:
@@ -42,7 +42,7 @@ class Points:
     >>> from jaxml.sweep.signature import schema_of
     >>> results = Points(trial, schema_of(trial), {}, ["scale"])([(1.0,), (2.0,)], range(4))
     >>> dict(results.sizes), bool((results.x[1] == 2 * results.x[0]).all())
-    ({'point': 2, 'seed': 4}, True)
+    ({'(point)': 2, 'seed': 4}, True)
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Points:
         seeds: Sequence[int],
         progress: Callable[[Progress], None] | None = None,
     ) -> "xarray.Dataset":
-        """The results at some points, dims `point`, the axes among the entries, and `seed`.
+        """The results at some points, dims `(point)`, the axes among the entries, and `seed`.
 
         The first call sets the size of the compiled block: make it a typical one.
         """

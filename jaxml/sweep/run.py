@@ -66,7 +66,7 @@ def run(
             "executor: the processes of a jax.distributed program share the chunks already. Leave it out."
         )
     key, timing = master_key(master), Timing()
-    traced = trace_all(trial, plan, key, timing) if traced is None else traced
+    traced = trace_all(trial, plan, key, timing, traced or ())
     with opened(executor, address) as pool:
         plan = fitted(plan, traced, None if pool is None else in_flight(pool))
         target = _open_target(store, plan, traced, master, attributes or {})
@@ -103,18 +103,21 @@ def _open_target(
     return ZarrStore(path, plan, outputs, lambda: fingerprint(plan, traced, master), attributes)
 
 
-def trace_all(trial: Callable[..., Any], plan: Plan, key: jax.Array, timing: Timing) -> list[Traced]:
-    """Trace every program; a static point that cannot be traced is noted, unless none can.
+def trace_all(
+    trial: Callable[..., Any], plan: Plan, key: jax.Array, timing: Timing, known: Sequence[Traced] = ()
+) -> list[Traced]:
+    """Trace every program that is not known yet; a static point that cannot be traced is noted, unless none can.
 
     Raises:
         TrialError: when the trial breaks its contract.
     """
     begin = time.perf_counter()
     check_precision(plan, "float64" if jax.config.read("jax_enable_x64") else "float32")
-    traced = []
+    traced, held = [], {tuple(each.program.static.items()): each for each in known}
     for program in plan.programs():
+        place = tuple(program.static.items())
         try:
-            traced.append(trace(trial, plan, program, key))
+            traced.append(held[place] if place in held else trace(trial, plan, program, key))
         except TrialError:
             raise
         except Exception as error:

@@ -14,7 +14,7 @@ from jaxml.errors import StoreError
 from jaxml.sweep.arrays import Arrays, complete, file_of, fill
 from jaxml.sweep.layout import Layout, Lock, read_layout, remove_partial_files
 from jaxml.sweep.plan import ChunkId, Plan
-from jaxml.sweep.trace import MISSING, STATUS, Output
+from jaxml.sweep.trace import FINITE, MISSING, STATUS, Output
 
 if TYPE_CHECKING:
     import xarray
@@ -58,11 +58,14 @@ class MemoryStore:
             self._values[name][plan.region(chunk)] = value
 
     def dataset(self) -> "xarray.Dataset":
+        return _marked(self._labelled())
+
+    def _labelled(self) -> "xarray.Dataset":
         import xarray
 
         dims = {n: self.plan.dims + o.axes for n, o in self._outputs.items()}
         data = {n: (dims[n], values) for n, values in self._values.items()}
-        return _marked(xarray.Dataset(data, coordinates(self.plan)))
+        return xarray.Dataset(data, coordinates(self.plan))
 
     def close(self) -> None:
         """Let go of what is held."""
@@ -188,8 +191,8 @@ class ZarrStore(MemoryStore):
             return open_results(self._path, axes, self._asked.seeds)
         places = self.layout.positions(axes, self._asked.seeds)
         whole = tuple(places.values()) == tuple(list(range(size)) for size in self.plan.shape)
-        results = super().dataset().assign_attrs(self._attributes)
-        return results if whole else results.isel(places)
+        results = self._labelled().assign_attrs(self._attributes)
+        return _marked(results if whole else results.isel(places))
 
     def close(self) -> None:
         if self._lock is not None:
@@ -216,6 +219,8 @@ def open_results(
         raise StoreError(f"{path}: no results here.")
     try:
         held = xarray.open_zarr(path, consolidated=False, chunks=None).load()
+        if isinstance(path, Path) and "sweep" in held.attrs:
+            held = _without_lost(held, path, Layout.from_json(held.attrs))
         if axes is not None and "sweep" in held.attrs:
             held = held.isel(Layout.from_json(held.attrs).positions(axes, seeds))
     except KeyError as error:
@@ -225,6 +230,19 @@ def open_results(
     held.attrs.pop("sweep", None)
     labels = [name for name, values in held.data_vars.items() if "seed" not in values.dims]  # of zipped axes
     return _marked(held.set_coords(labels))
+
+
+def _without_lost(held: "xarray.Dataset", path: Path, layout: Layout) -> "xarray.Dataset":
+    """The results with nothing computed where a file of theirs is gone: Zarr would read zeros there."""
+    status = held[STATUS]
+    outputs = {path / str(n): v.ndim - status.ndim for n, v in held.data_vars.items() if {*status.dims} <= {*v.dims}}
+    files = (-(-size // extent) for size, extent in zip(status.shape, layout.block, strict=True))
+    for place in np.ndindex(*files):
+        region = tuple(slice(i * b, (i + 1) * b) for i, b in zip(place, layout.block, strict=True))
+        whole = all(output.joinpath("c", *map(str, place), *["0"] * n).exists() for output, n in outputs.items())
+        if not whole and status.values[region].any():
+            status.values[region] = MISSING
+    return held
 
 
 def write_dataset(held: "xarray.Dataset", path: Path) -> None:
@@ -237,11 +255,21 @@ def write_dataset(held: "xarray.Dataset", path: Path) -> None:
 
 
 def _marked(results: "xarray.Dataset") -> "xarray.Dataset":
-    """Replace the status by `nonfinite`, the mark of every cell that holds no finite result."""
+    """Replace the status by `nonfinite`, the mark of every cell that holds no finite result.
+
+    What was not computed is NaN in every output: whole numbers, which have none, become floats where some are missing.
+    """
     if STATUS not in results:
         return results
     status = results[STATUS]
-    return results.drop_vars(STATUS).assign(nonfinite=(status.dims, status.values != 1))
+    results = results.drop_vars(STATUS)
+    missing = status == MISSING
+    if missing.any():
+        for name, values in results.data_vars.items():
+            if {*status.dims} <= {*values.dims}:
+                values = values.astype(float) if values.dtype.kind in "iub" else values
+                results = results.assign({name: values.where(~missing)})
+    return results.assign(nonfinite=(status.dims, status.values != FINITE))
 
 
 def coordinates(plan: Plan) -> dict[str, tuple[tuple[str, ...], list[Any]]]:

@@ -5,7 +5,7 @@ dtypes, the memory and work of a lane, what identifies the computation, and the 
 """
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from jaxml.errors import TrialError
 from jaxml.sweep.curve import Curve
 from jaxml.sweep.jaxprs import equations
+from jaxml.sweep.names import trouble_with
 from jaxml.sweep.plan import Plan, Program
 
 STATUS = "status"
@@ -95,36 +96,93 @@ def trace(trial: Callable[..., Any], plan: Plan, program: Program, key: jax.Arra
 
 
 def _checked(outputs: Any, plan: Plan) -> dict[str, Curve]:
-    """The outputs of one lane, checked, with their status and the first bad step of their curves."""
+    """The outputs of one lane, flat and checked, with their status and the first bad step of their curves."""
     trial = plan.schema.trial_name
     if not isinstance(outputs, Mapping) or not outputs:
         raise TrialError(f"{trial}: a trial returns a dictionary of named arrays, got {type(outputs).__name__}.")
+    taken = {STATUS, "nonfinite", *plan.dims, *(name for axis in plan.axes for name in axis.parameters)}
     finite = jnp.asarray(True)
     checked: dict[str, Curve] = {}
     finite_until: dict[str, jax.Array] = {}
-    for name, value in outputs.items():
-        axes = value.axes if isinstance(value, Curve) else ()
-        array = jnp.asarray(value.values if isinstance(value, Curve) else value)
-        if name in (STATUS, "nonfinite", *plan.dims):
+    for name, value in _flat(outputs, trial):
+        if name in taken or name.startswith("nonfinite_"):
             raise TrialError(f"{trial}: the output name '{name}' is taken. Rename it.")
+        if name in checked:
+            raise TrialError(f"{trial}: two outputs are called '{name}'. Rename one.")
+        axes = value.axes if isinstance(value, Curve) else ()
+        array = _as_array(value.values if isinstance(value, Curve) else value, f"{trial}: output '{name}'")
         if array.ndim != len(axes):
             raise TrialError(
                 f"{trial}: output '{name}' has shape {array.shape} but its axes have no names. "
                 f"Return jaxml.curve({name}, {', '.join(['...'] * array.ndim)}) with one name per axis."
             )
-        if set(axes) & set(plan.dims):
-            raise TrialError(f"{trial}: output '{name}' names an axis like the grid's, {axes}. Rename it.")
+        if set(axes) & taken or len(set(axes)) != len(axes):
+            like = "like the grid's" if set(axes) & taken else "twice"
+            raise TrialError(f"{trial}: output '{name}' names an axis {like}, {axes}. Rename it.")
+        for axis in axes:
+            if trouble := trouble_with(axis):
+                raise TrialError(f"{trial}: output '{name}' has an axis whose name {axis!r} {trouble}.")
         if jnp.issubdtype(array.dtype, jnp.inexact):
             finite &= jnp.isfinite(array).all()
-            if axes:
-                good = jnp.isfinite(array).all(axis=tuple(range(1, array.ndim)))
-                finite_until[axes[0]] = finite_until.get(axes[0], True) & good
         checked[name] = Curve(array, axes)
+    _check_axes(trial, {name: (value.axes, value.values.shape) for name, value in checked.items()})
+    for value in checked.values():
+        if value.axes and jnp.issubdtype(value.values.dtype, jnp.inexact):
+            good = jnp.isfinite(value.values).all(axis=tuple(range(1, value.values.ndim)))
+            finite_until[value.axes[0]] = finite_until.get(value.axes[0], True) & good
     for axis, good in finite_until.items():
         first = jnp.where(good.all(), NO_STEP, jnp.argmin(good)).astype(jnp.int32)
-        checked.setdefault(f"nonfinite_{axis}", Curve(first, ()))
+        checked[f"nonfinite_{axis}"] = Curve(first, ())
     status = jnp.where(finite, FINITE, NONFINITE).astype(jnp.uint8)
     return {**checked, STATUS: Curve(status, ())}
+
+
+def _flat(outputs: Mapping[Any, Any], trial: str, above: str = "") -> Iterator[tuple[str, Any]]:
+    """The outputs by name; a dictionary inside becomes several, ``{"train": {"loss": x}}`` is ``train.loss``."""
+    for key, value in outputs.items():
+        if trouble := trouble_with(key):
+            inside = f" inside '{above[:-1]}'" if above else ""
+            raise TrialError(f"{trial}: the output name {key!r}{inside} {trouble}.")
+        if isinstance(value, Mapping):
+            yield from _flat(value, trial, f"{above}{key}.")
+        elif trouble := trouble_with(above + key):
+            raise TrialError(f"{trial}: the output name '{above}{key}' {trouble}.")
+        else:
+            yield above + key, value
+
+
+def _as_array(value: Any, what: str) -> jax.Array:
+    """An output as an array of a dtype that NumPy has itself, for tables and stores know no other."""
+    try:
+        array = jnp.asarray(value)
+    except (TypeError, ValueError):
+        raise TrialError(f"{what} is of type {type(value).__name__}. Return a number or an array of numbers.") from None
+    if jnp.issubdtype(array.dtype, jax.dtypes.extended):
+        raise TrialError(f"{what} is a key, {array.dtype}. Return jax.random.key_data of it, as a curve.")
+    if np.dtype(array.dtype).kind != "V":
+        return array
+    for kind, wider in ((jnp.floating, jnp.float32), (jnp.signedinteger, jnp.int8), (jnp.unsignedinteger, jnp.uint8)):
+        if jnp.issubdtype(array.dtype, kind):  # bfloat16, float8_e4m3fn, int4: exact in the wider one
+            return array.astype(wider)
+    raise TrialError(f"{what} has the dtype {array.dtype}. Return a number or an array of numbers.")
+
+
+def _check_axes(where: str, outputs: Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]]) -> None:
+    """Check that axes of one name have one length, and that no output is called like an axis."""
+    lengths: dict[str, tuple[int, str]] = {}
+    for name, (axes, shape) in outputs.items():
+        for axis, length in zip(axes, shape, strict=True):
+            known, other = lengths.setdefault(axis, (length, name))
+            if known != length:
+                raise TrialError(
+                    f"{where}: the axis '{axis}' has length {known} in output '{other}' and {length} in '{name}'. "
+                    f"Give them axes of different names."
+                )
+    for name in outputs:
+        if name in lengths:
+            raise TrialError(
+                f"{where}: '{name}' is an output and an axis of output '{lengths[name][1]}'. Rename one of them."
+            )
 
 
 def _wrong_side(trial: Callable[..., Any], plan: Plan, program: Program) -> str | None:
@@ -137,7 +195,7 @@ def _wrong_side(trial: Callable[..., Any], plan: Plan, program: Program) -> str 
         known = {name: value for name, value in values.items() if name not in traced}
         try:
             lane = {name: jnp.asarray(values[name]) for name in traced}
-            jax.eval_shape(lambda lane: trial(jax.random.key(0), **known, **lane), lane)
+            jax.eval_shape(lambda lane: _checked(trial(jax.random.key(0), **known, **lane), plan), lane)
         except Exception:
             return False
         return True
@@ -180,9 +238,13 @@ def all_outputs(traced: list[Traced]) -> Mapping[str, Output]:
                     f"output '{name}' is {outputs[name]} at one static point and {output} at "
                     f"'{program.program.label}'. Return the same shape, dtype and axes everywhere."
                 )
+    _check_axes(
+        traced[0].program.label if len(traced) == 1 else "static points",
+        {name: (output.axes, output.shape) for name, output in outputs.items()},
+    )
     for name, output in outputs.items():
         lacking = [t.program.label for t in traced if name not in t.outputs]
-        if lacking and output.dtype.kind != "f" and not name.startswith("nonfinite_"):
+        if lacking and output.dtype.kind not in "fc" and not name.startswith("nonfinite_"):
             raise TrialError(
                 f"output '{name}' is {output.dtype} and missing at '{lacking[0]}'. Return it as a float, so that it "
                 "can be NaN there, or return it everywhere."

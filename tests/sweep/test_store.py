@@ -112,6 +112,17 @@ def flip(file: Path) -> None:
     file.write_bytes(bytes(data))
 
 
+@pytest.mark.parametrize("name", ["kept", "path", "status"])
+def test_a_lost_file_is_read_as_nothing_computed(store, reference, name):
+    (file,) = (store / name / "c/0/1").glob("0" if name != "path" else "0/0")
+    file.unlink()
+    held = open_results(store)
+    lost = held.nonfinite.values
+    assert 0 < lost.sum() < lost.size
+    assert np.isnan(held.kept.values[lost]).all()
+    np.testing.assert_array_equal(held.kept.values[~lost], reference.kept.values[~lost])
+
+
 def test_a_deleted_status_chunk_is_computed_again(store, reference):
     (store / "status/c/0/1/0").unlink()
     results = sweep(trial, store=store, **GRID)

@@ -14,6 +14,7 @@ from jax._src import monitoring
 import jaxml
 from jaxml import Static, Traced, curve, sweep, zipped
 from jaxml.errors import TrialError
+from jaxml.sweep.store import open_results
 from jaxml.sweep.trace import master_key
 
 
@@ -182,6 +183,40 @@ def test_a_static_point_that_fails_takes_nobody_with_it():
         sweep(trial, seeds=2, lam=[1.0, 2.0], n=[3, 5])
 
 
+@pytest.mark.parametrize("stored", [False, True])
+def test_what_could_not_be_computed_is_nan_in_every_dtype(tmp_path, stored):
+    def trial(key, *, n: int):
+        if n == 2:
+            raise ValueError("no 2")
+        step = jnp.arange(3) + n
+        outputs = {"count": n, "byte": jnp.uint8(n), "flag": jnp.asarray(True), "wave": jnp.complex64(n + 1j)}
+        outputs |= {
+            "half": jnp.float16(n),
+            "brain": jnp.bfloat16(n + 0.5),
+            "tiny": jnp.int4(n),
+            "steps": curve(step, "step"),
+        }
+        return outputs
+
+    store = tmp_path / "results.zarr" if stored else None
+    with pytest.warns(RuntimeWarning, match="n=2: ValueError: no 2"):
+        results = sweep(trial, seeds=2, n=[1, 2, 4], store=store)
+    if stored:
+        results = open_results(store)
+    good = {"count": 4, "byte": 4, "flag": 1, "wave": 4 + 1j, "half": 4, "brain": 4.5, "tiny": 4}
+    for name, value in good.items():
+        assert np.isnan(results[name].sel(n=2)).all(), name
+        assert (results[name].sel(n=4) == value).all(), name
+    np.testing.assert_array_equal(results["count"].mean("seed"), [1, np.nan, 4])
+    np.testing.assert_array_equal(results.steps.isel(seed=0), [[1, 2, 3], [np.nan] * 3, [4, 5, 6]])
+    np.testing.assert_array_equal(results.nonfinite.isel(seed=0), [False, True, False])
+    frame = results.drop_dims("step").drop_vars("wave").to_dataframe()  # what a CSV file holds
+    assert frame["count"].mean() == 2.5
+    whole = sweep(trial, seeds=2, n=[1, 4], store=store)  # nothing is missing: the dtypes are the trial's own
+    kinds = {"count": "i4", "byte": "u1", "flag": "?", "wave": "c8", "half": "f2", "brain": "f4", "tiny": "i1"}
+    assert {name: whole[name].dtype for name in kinds} == {name: np.dtype(kind) for name, kind in kinds.items()}
+
+
 def test_a_static_point_that_fails_while_running(monkeypatch):
     from jaxml.sweep.block import Block
 
@@ -269,6 +304,27 @@ def test_only_the_parameter_to_blame_is_named():
         (lambda: {"status": 0.0}, "'status' is taken"),
         (lambda: {"lam": 0.0}, "'lam' is taken"),
         (lambda: {"w": curve(jnp.zeros(3), "lam")}, "names an axis like the grid's"),
+        (lambda: {"w": curve(jnp.zeros((3, 3)), "i", "i")}, "names an axis twice"),
+        (lambda: {"w": curve(jnp.zeros(3), "a/b")}, r"an axis whose name 'a/b' holds a '/'"),
+        (
+            lambda: {"w": curve(jnp.zeros(3), "i"), "v": curve(jnp.zeros(4), "i")},
+            "'i' has length 3 in output 'w' and 4",
+        ),
+        (lambda: {"w": curve(jnp.zeros(3), "i"), "i": 0.0}, "'i' is an output and an axis of output 'w'"),
+        (lambda: {"nonfinite_i": 0.0}, "'nonfinite_i' is taken"),
+        (lambda: {"train/loss": 0.0}, r"'train/loss' holds a '/'.*write 'train\.loss'"),
+        (lambda: {"/etc/x": 0.0}, r"'/etc/x' holds a '/'.*write 'etc\.x'"),
+        (lambda: {"..": 0.0}, "kept for the store's own files"),
+        (lambda: {"zarr.json": 0.0}, "kept for the store's own files"),
+        (lambda: {"": 0.0}, "the output name '' is empty"),
+        (lambda: {3: 0.0}, "the output name 3 is of type int"),
+        (lambda: {"a" * 200: 0.0}, "is longer than 120 bytes"),
+        (lambda: {"a\nb": 0.0}, "cannot be printed"),
+        (lambda: {"a": {"b/c": 0.0}}, r"'b/c' inside 'a' holds"),
+        (lambda: {"a": {"b": 0.0}, "a.b": 0.0}, "two outputs are called 'a.b'"),
+        (lambda: {"a": None}, "output 'a' is of type NoneType"),
+        (lambda: {"a": "text"}, "output 'a' is of type str"),
+        (lambda: {"a": jax.random.key(0)}, r"output 'a' is a key.*key_data"),
     ],
 )
 def test_outputs_that_break_the_contract(outputs, message):
@@ -277,6 +333,33 @@ def test_outputs_that_break_the_contract(outputs, message):
 
     with pytest.raises(TrialError, match=message):
         sweep(trial, seeds=1, lam=[1.0])
+
+
+@pytest.mark.parametrize("name", ["mu", "lam", "pair", "seed"])
+def test_no_output_is_called_like_a_coordinate(name):
+    def trial(key, *, lam: float, mu: float):
+        return {name: lam}
+
+    with pytest.raises(TrialError, match=f"'{name}' is taken"):
+        sweep(trial, seeds=1, pair=zipped(lam=[1.0, 2.0], mu=[3.0, 4.0]))
+
+
+def test_dictionaries_inside_become_dotted_names(tmp_path):
+    def trial(key, *, lam: float):
+        return {"train": {"loss": lam, "path": curve(jnp.arange(2.0), "step")}, "val": {"top": {"1": 2 * lam}}}
+
+    results = sweep(trial, seeds=1, lam=[1.0, 2.0], store=tmp_path / "s")
+    for held in (results, open_results(tmp_path / "s")):
+        assert set(held.data_vars) == {"train.loss", "train.path", "val.top.1", "nonfinite", "nonfinite_step"}
+        np.testing.assert_array_equal(held["val.top.1"].squeeze(), [2, 4])
+
+
+def test_axes_of_one_name_have_one_length_at_all_static_points():
+    def trial(key, *, n: int):
+        return {f"x{n}": curve(jnp.zeros(n), "i")}
+
+    with pytest.raises(TrialError, match="static points: the axis 'i' has length 1 in output 'x1' and 2 in 'x2'"):
+        sweep(trial, seeds=1, n=[1, 2])
 
 
 def test_static_points_must_agree_on_their_outputs():
