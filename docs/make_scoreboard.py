@@ -19,6 +19,7 @@ import yaml
 from jaxml.claims.card import CellResult, ClaimCard, SuiteCard, Verdicts
 from jaxml.claims.certificate import Certificate, marked, read_certificate
 from jaxml.claims.labels import named_verdicts, read_labels
+from jaxml.errors import JaxmlError
 from jaxml.report.answers import unit_of
 from jaxml.report.words import MARKS, WORDS, number, place
 from jaxml.runs.directory import find_runs
@@ -46,11 +47,15 @@ def stored(name: str) -> Verdicts:
 
 
 def store(runs: Path) -> list[str]:
-    """Store the verdicts of the newest finished, confirmatory run of every config; return the names stored."""
+    """Store the verdicts of the newest finished, confirmatory run of every config; return the names stored.
+
+    Raises:
+        RunError: when such a run is not as it was written.
+    """
     names = {path.stem for path in (ROOT / "configs").glob("*.yaml")}
     done: list[str] = []
     for directory in find_runs(runs):
-        name = directory.read_json("spec.json")["spec"]["name"]
+        name = directory.spec()["name"]
         if name in done or name not in names or directory.status != "finished":
             continue
         verdicts = directory.verdicts()
@@ -189,5 +194,8 @@ def _place(cell: CellResult, card: ClaimCard) -> str:
 
 if __name__ == "__main__":
     for folder in sys.argv[1:]:
-        print("stored", ", ".join(store(Path(folder))))
+        try:
+            print("stored", ", ".join(store(Path(folder))))
+        except JaxmlError as error:
+            sys.exit(f"error: {error}")
     (ROOT / "docs" / "scoreboard.md").write_text(page(), encoding="utf-8")

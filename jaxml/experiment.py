@@ -1,9 +1,10 @@
 """Experiments: the `Experiment` type and how a config finds one by name, in ``experiments/`` beside ``configs/``."""
 
+import contextlib
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,21 @@ class Experiment:
     labels: Mapping[str, Mapping[Any, str]] = field(default_factory=dict)
 
 
+@contextlib.contextmanager
+def contained(what: str) -> Iterator[None]:
+    """Turn ``sys.exit`` in an experiment's code into an error: it would end the command as if all had gone well.
+
+    Raises:
+        TrialError: naming what called it.
+    """
+    try:
+        yield
+    except SystemExit as end:
+        raise TrialError(
+            f"{what} called sys.exit({end.code!r}). Let it return, or raise an error that says what is wrong."
+        ) from end
+
+
 def check_name(name: str, where: str) -> str:
     """Return `name` if it can name an experiment, a config or a run.
 
@@ -125,7 +141,8 @@ def load_experiment(name: str, root: Path) -> Experiment:
         raise TrialError(f"{path}: cannot be imported.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
-    spec.loader.exec_module(module)
+    with contained(f"importing {path}"):
+        spec.loader.exec_module(module)
     found = getattr(module, "experiment", None)
     if not isinstance(found, Experiment):
         raise TrialError(f"{path}: define experiment = Experiment(trial=trial, ...) at the top level.")

@@ -56,10 +56,12 @@ def test_what_cannot_be_extended(project, finished):
     for overrides, message in [(["master_key=other"], "its 'master_key' is 'demo'"), (["n=7"], "its 'fixed' is")]:
         with pytest.raises(ConfigError, match=message):
             jaxml.run(config, overrides, runs=project / "runs", extend=finished.path)
+    sealed = (directory.path / "manifest.sha256").read_bytes()
+    (directory.path / "manifest.sha256").unlink()
     directory.set_status("interrupted")
     with pytest.raises(ConfigError, match="this run is interrupted"):
         jaxml.run(config, runs=project / "runs", extend=finished.path)
-    directory.set_status("finished")
+    (directory.path / "manifest.sha256").write_bytes(sealed)
     held = directory.read_json("spec.json")
     (project / "configs/demo.yaml").write_bytes((finished.path / "config.yaml").read_bytes())
     with pytest.raises(ConfigError, match="holds all that the config asks for"):

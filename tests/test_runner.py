@@ -106,6 +106,9 @@ def test_an_edited_spec_decides_nothing(finished, tmp_path, rehash, why):
     held["spec"]["claims"]["median-resists"]["margin"]["value"] = 0.01
     held["sha256"] = spec_hash(held["spec"]) if rehash else held["sha256"]
     copy.write_json("spec.json", held)
+    with pytest.raises(RunError, match=r"spec.json was changed. No verdict is given"):
+        judge_again(copy)
+    copy.seal()  # even so
     verdicts = judge_again(copy)
     assert verdicts.status == "exploratory"
     assert why in verdicts.why
@@ -165,7 +168,10 @@ def test_a_cell_is_shown_and_replayed_alone(project, finished):
 def test_compare_shows_only_what_differs(project, finished):
     other = jaxml.run(project / "configs/demo.yaml", ["n=51"], runs=project / "runs")
     found = json.loads(command(project, "compare", str(finished.path), str(other.path), "--json").stdout)
-    assert found["spec"] == {"fixed.n": [101, 51]}
+    assert found["spec"] == {
+        "fixed.n": [101, 51],
+        "exploratory": [None, "the command line changed what the config file declares"],
+    }
     assert found["environment"] == {}
     assert found["verdicts"] == {"median-resists": ["supported", "exploratory"]}
     assert found["results"]["error"]["largest"] > 0

@@ -51,7 +51,7 @@ def finished(parent, verdicts, second, status="finished"):
     run = RunDirectory.create(parent, NAME, verdicts.spec_sha256, datetime.datetime(2030, 1, 1, 12, 0, second))
     run.write_json("spec.json", {"spec": {"name": NAME}, "sha256": verdicts.spec_sha256})
     run.write_json("verdicts.json", verdicts.to_json())
-    run.set_status(status)
+    run.seal() if status == "finished" else run.set_status(status)
 
 
 def test_the_newest_finished_run_is_stored_without_its_seeds(scoreboard, tmp_path, monkeypatch):
@@ -84,6 +84,7 @@ def test_a_certificate_is_stored_and_told_while_its_spec_is_the_stored_one(score
     finished(tmp_path / "runs", held, 1)
     (run,) = (tmp_path / "runs").iterdir()
     (run / "certificate.json").write_text(json.dumps(Certificate(checks=checks).to_json()))
+    RunDirectory(run).seal_again("certificate.json")
     monkeypatch.setattr(scoreboard, "STORED", tmp_path / "stored")
     scoreboard.store(tmp_path / "runs")
     (tmp_path / "stored" / "literature.yaml").write_text("{}")

@@ -165,6 +165,7 @@ def show(
     from jaxml.cli.tables import print_certificate, print_maps, print_pairs, print_verdicts
 
     directory = find(run, runs)
+    directory.check()
     if cell:
         from jaxml.runner.replay import cell_values, read_cell
 

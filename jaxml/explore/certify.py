@@ -68,6 +68,7 @@ def certify(
     certificate = Certificate(checks=done)
     directory.write_json(FILE, certificate.to_json())
     directory.write_json("verdicts.json", marked(verdicts, certificate).to_json())
+    directory.seal_again(FILE, "verdicts.json")
     directory.log("certified: " + "; ".join(f"{check.name}: {check.outcome}" for check in done))
     write_report(directory.path)
     return certificate
@@ -75,7 +76,7 @@ def certify(
 
 def changes(directory: RunDirectory) -> Iterator[Change]:
     """What each check changes, for the settings that a run had."""
-    spec, environment = directory.read_json("spec.json")["spec"], directory.read_json("environment.json")
+    spec, environment = directory.spec(), directory.read_json("environment.json")
     lanes = max(int(directory.read_json("cost.json").get("lanes", 2)), 1)
     other = max(lanes // 2, 1) if lanes > 1 else 2
     yield Change("chunk size", f"{other} lane{'s' if other > 1 else ''} instead of {lanes}", (f"lanes={other}",))

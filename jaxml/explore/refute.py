@@ -21,7 +21,7 @@ from jaxml.config import LoadedConfig, load_config
 from jaxml.config.load import posed
 from jaxml.config.models import DomainSpec
 from jaxml.errors import ConfigError, nearest
-from jaxml.experiment import Experiment, load_experiment
+from jaxml.experiment import Experiment, contained, load_experiment
 from jaxml.explore.derived import DerivedPoints, asked
 
 FRESH = 1_000_000
@@ -73,7 +73,8 @@ def refute(
         raise ConfigError(f"refute: at least one point is needed, got {points}.")
     prepare_backend(loaded.config.precision)
     experiment = load_experiment(loaded.config.experiment, loaded.root)
-    return [Search(loaded, experiment, name, notify).run(points) for name in wanted]
+    with contained(f"experiments/{loaded.config.experiment}.py"):
+        return [Search(loaded, experiment, name, notify).run(points) for name in wanted]
 
 
 class Domain:

@@ -17,11 +17,13 @@ from jaxml.claims.labels import labels_to_json
 from jaxml.claims.spec import spec_hash
 from jaxml.config import LoadedConfig, load_config
 from jaxml.errors import ConfigError, JaxmlError, RunError
-from jaxml.experiment import Experiment, load_experiment
+from jaxml.experiment import Experiment, contained, experiment_path, load_experiment
+from jaxml.runner.continuing import CODE, unfinished
 from jaxml.runner.judging import derive, judge_run
 from jaxml.runner.programs import trace_programs
-from jaxml.runner.spec import command_of, plain, spec_of
-from jaxml.runs.directory import RunDirectory, find_runs
+from jaxml.runner.spec import code_of, command_of, plain, spec_of
+from jaxml.runs.directory import RunDirectory
+from jaxml.runs.hold import held
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -85,7 +87,7 @@ def run(
         runs: the folder that holds run directories.
         smoke: a few seeds only, and what the config's `smoke` sets, to see that everything works; exploratory, so
             without a verdict.
-        fresh: begin a new run even where the same one was cut short; without it, that one is continued.
+        fresh: begin a new run even where the same one was cut short or damaged; without it, that one is continued.
         maps: fill the config's maps, once the verdicts are written.
         extend: a finished run whose cells are taken over, so that only new ones are computed. The new run is
             exploratory: its spec was written when part of its data had been seen. The old run stays as it is.
@@ -102,6 +104,7 @@ def run(
 
     Raises:
         ConfigError: when the config is wrong; nothing was written.
+        TrialError: when the trial breaks its contract, or the experiment's code calls ``sys.exit``.
         RunError: when the run had begun and could not go on.
 
     It is not a search: what it computes and how it decides stand in the config before the first trial.
@@ -115,20 +118,22 @@ def run(
     notify(f"importing experiments/{loaded.config.experiment}.py")
     experiment = load_experiment(loaded.config.experiment, loaded.root)
     notify(f"tracing {len(loaded.plan.programs())} programs")
-    traced = trace_programs(loaded, experiment)
-    if len(traced) < len(loaded.plan.programs()):
-        notify(f"{len(loaded.plan.programs()) - len(traced)} static points cannot be traced; they count as failed")
-    if loaded.config.map:
-        from jaxml.explore.mapping import check_maps
+    with contained(f"the trial of experiments/{loaded.config.experiment}.py"):
+        traced = trace_programs(loaded, experiment)
+        if len(traced) < len(loaded.plan.programs()):
+            notify(f"{len(loaded.plan.programs()) - len(traced)} static points cannot be traced; they count as failed")
+        if loaded.config.map:
+            from jaxml.explore.mapping import check_maps
 
-        check_maps(loaded, experiment)
+            check_maps(loaded, experiment)
     check_suites(loaded, experiment)
     before = None if extend is None else finished_run(extend)
     spec = spec_of(loaded) if before is None else extended_spec(spec_of(loaded), before)
     if shared_store and executor is None:
         raise ConfigError("shared_store: it is workers that share it, so name an executor, 'processes' or 'ray'.")
+    code = code_of(loaded)
     with opened(executor, address, workers) as pool:
-        directory = None if fresh else _unfinished(Path(runs), spec)
+        directory = None if fresh else unfinished(Path(runs), spec, code, notify)
         if directory is None:
             directory = RunDirectory.create(Path(runs), loaded.config.name, spec_hash(spec), datetime.datetime.now())
             if before is not None:
@@ -136,15 +141,18 @@ def run(
                 take_over(directory, before)
         else:
             notify(f"continuing {directory.path}")
-        try:
-            return _run(loaded, experiment, traced, spec, directory, pool, shared_store, progress, notify)
-        except KeyboardInterrupt:
-            directory.set_status("interrupted", "stopped by the user; the chunks in results.zarr are complete")
-            directory.log("interrupted")
-            raise
-        except Exception as error:
-            _note_failure(directory, error)
-            raise
+        with held(directory.path):
+            directory.unseal()
+            try:
+                with contained(f"experiments/{loaded.config.experiment}.py"):
+                    return _run(loaded, experiment, traced, spec, code, directory, pool, shared_store, progress, notify)
+            except KeyboardInterrupt:
+                directory.set_status("interrupted", "stopped by the user; the chunks in results.zarr are complete")
+                directory.log("interrupted")
+                raise
+            except Exception as error:
+                _note_failure(directory, error)
+                raise
 
 
 def _run(
@@ -152,6 +160,7 @@ def _run(
     experiment: Experiment,
     traced: "list[Traced]",
     spec: Mapping[str, Any],
+    code: Mapping[str, Any],
     directory: RunDirectory,
     pool: "Executor | None",
     shared_store: bool,
@@ -166,7 +175,9 @@ def _run(
     directory.write("config.yaml", loaded.document.text)
     directory.write("resolved.yaml", yaml.safe_dump(plain(config.model_dump()), sort_keys=False, allow_unicode=True))
     digest = directory.freeze_spec(spec)
-    directory.write_json("environment.json", describe_environment(loaded.root) | {"command": command_of(loaded)})
+    directory.write_json(CODE, code)
+    used = [Path(loaded.document.name), experiment_path(config.experiment, loaded.root), *map(Path, code["files"])]
+    directory.write_json("environment.json", describe_environment(loaded.root, used) | {"command": command_of(loaded)})
     directory.write_json(LABELS, labels_to_json(experiment.labels))
     directory.write_json("figures.json", [dataclasses.asdict(figure) for figure in experiment.figures])
     threading.Thread(target=_prepare_ahead, daemon=True).start()
@@ -191,7 +202,7 @@ def _run(
 
         run_suites(loaded, experiment, directory, notify)
     notify("judging")
-    verdicts = judge_run(directory, exploratory=_why_exploratory(loaded))
+    verdicts = judge_run(directory)
     directory.log("; ".join(f"{name}: {word}" for name, word in verdicts.words.items()) or "no claims")
     if config.map:
         from jaxml.explore.mapping import fill_maps
@@ -207,7 +218,7 @@ def _run(
             f"{directory.path}: {len(failures)} static points could not be computed, the rest is complete: "
             + "; ".join(failures)
         )
-    directory.set_status("finished")
+    directory.seal()
     return Run(directory, verdicts)
 
 
@@ -220,21 +231,6 @@ def _prepare_ahead() -> None:
     from jaxml.report.bundle import vega_scripts
 
     vega_scripts()
-
-
-def _why_exploratory(loaded: LoadedConfig) -> str:
-    if loaded.cut:
-        return f"--smoke only shows that everything works ({loaded.cut})"
-    return "the command line changed what the config file declares" if loaded.changes_spec else ""
-
-
-def _unfinished(runs: Path, spec: dict[str, Any]) -> RunDirectory | None:
-    """The newest run of the very same spec that did not come to its end."""
-    digest = spec_hash(spec)
-    for directory in find_runs(runs):
-        if directory.path.name.endswith(digest[:8]) and directory.read_json("spec.json")["sha256"] == digest:
-            return directory if directory.status != "finished" else None
-    return None
 
 
 def _note_failure(directory: RunDirectory, error: Exception) -> None:

@@ -17,8 +17,10 @@ def finished_run(path: str | Path) -> RunDirectory:
 
     Raises:
         ConfigError: when there is none, or it was cut short.
+        RunError: when it is not as it was written.
     """
     run = RunDirectory.open(path)
+    run.check()
     if run.status != "finished":
         raise ConfigError(f"{path}: this run is {run.status}. Run its own config to completion, then extend it.")
     return run

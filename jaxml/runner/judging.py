@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from jaxml.claims.card import Verdicts
 from jaxml.claims.certificate import marked, read_certificate
 from jaxml.errors import RunError
-from jaxml.experiment import Experiment
-from jaxml.runs.directory import RunDirectory
+from jaxml.experiment import Experiment, contained
+from jaxml.runs.directory import GIVEN, RunDirectory
 from jaxml.sweep.grid import Axis
 
 if TYPE_CHECKING:
@@ -24,29 +24,28 @@ def derive(results: "xarray.Dataset", experiment: Experiment, directory: RunDire
 
     derived = {}
     for name, estimand in experiment.estimands.items():
-        values = estimand(results)
+        with contained(f"estimand '{name}'"):
+            values = estimand(results)
         if not isinstance(values, xarray.DataArray) or "seed" not in values.dims:
             raise RunError(f"estimand '{name}' must return an xarray.DataArray that keeps the axis 'seed'.")
         derived[name] = values.drop_vars([c for c in values.coords if c not in values.dims], errors="ignore")
     write_dataset(xarray.Dataset(derived), directory.path / "estimands.zarr")
 
 
-def judge_run(directory: RunDirectory, *, exploratory: str = "") -> Verdicts:
+def judge_run(directory: RunDirectory) -> Verdicts:
     """Decide the claims of a run directory from what it holds, and write verdicts.json.
 
     Args:
         directory: a run whose results are complete.
-        exploratory: a reason known to the caller why nothing may be decided.
     """
     from jaxml.claims.judge import judge
     from jaxml.claims.spec import Claim, DependentSplits
     from jaxml.runner.extending import why_extended
     from jaxml.runner.suites import read_suites
 
-    held = directory.read_json("spec.json")
-    spec, results = held["spec"], directory.results()
+    spec, results = directory.spec(), directory.results()
     recorded = str(results.attrs.get("spec_sha256", ""))
-    why = exploratory or why_extended(spec) or directory.spec_is_frozen(recorded)
+    why = spec.get("exploratory", "") or why_extended(spec) or directory.spec_is_frozen(recorded)
     claims = {name: Claim.model_validate(claim, strict=False) for name, claim in spec["claims"].items()}
     cards = judge(
         results,
@@ -64,12 +63,14 @@ def judge_run(directory: RunDirectory, *, exploratory: str = "") -> Verdicts:
 
 
 def judge_again(directory: RunDirectory) -> Verdicts:
-    """Decide a finished run anew from its directory; a run that was exploratory stays so.
+    """Decide a finished run anew from its directory, whatever its verdicts.json says.
 
     Raises:
-        RunError: when the run never finished.
+        RunError: when the run never finished, or what its verdicts follow from is not as the run wrote it.
     """
+    directory.check(GIVEN)
     if directory.status != "finished":
         raise RunError(f"{directory.path}: this run is {directory.status}; run its config to completion first.")
-    before = directory.verdicts()
-    return judge_run(directory, exploratory=before.why if before.status == "exploratory" else "")
+    verdicts = judge_run(directory)
+    directory.seal_again("verdicts.json")
+    return verdicts

@@ -8,7 +8,7 @@ from typing import Any
 from jaxml.backend import prepare_backend
 from jaxml.claims.cells import cells_of
 from jaxml.config import LoadedConfig, load_config
-from jaxml.experiment import load_experiment
+from jaxml.experiment import contained, load_experiment
 
 
 def describe(config: str | Path, overrides: Sequence[str] = (), *, probe: bool = False) -> dict[str, Any]:
@@ -38,7 +38,8 @@ def describe(config: str | Path, overrides: Sequence[str] = (), *, probe: bool =
         for name, claim in loaded.config.claims.items()
     ]
     experiment = load_experiment(loaded.config.experiment, loaded.root)
-    sweep = describe_plan(experiment.trial, loaded.plan, loaded.config.master_key, probe=probe)
+    with contained(f"the trial of experiments/{loaded.config.experiment}.py"):
+        sweep = describe_plan(experiment.trial, loaded.plan, loaded.config.master_key, probe=probe)
     cells = max(sum(claim["cells"] for claim in claims), 1)
     warnings = sweep.pop("hazards")
     return {"sweep": sweep, "claims": claims, "looks": _looks(loaded, cells), "warnings": warnings}

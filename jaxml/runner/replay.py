@@ -60,11 +60,11 @@ def replay(directory: RunDirectory, pins: Mapping[str, Any], root: Path, *, debu
     import jax
 
     from jaxml.backend import prepare_backend
-    from jaxml.experiment import load_experiment
+    from jaxml.experiment import contained, load_experiment
     from jaxml.sweep.curve import Curve
     from jaxml.sweep.trace import master_key
 
-    spec = directory.read_json("spec.json")["spec"]
+    spec = directory.spec()
     indices, parameters = _locate(directory, pins)
     if "seed" not in indices:
         raise ConfigError("--cell: name the seed too, for example seed=0.")
@@ -72,7 +72,8 @@ def replay(directory: RunDirectory, pins: Mapping[str, Any], root: Path, *, debu
     experiment = load_experiment(spec["experiment"], root)
     key = jax.random.fold_in(master_key(spec["master_key"]), np.uint32(pins["seed"] % 2**32))
     jax.config.update("jax_debug_nans", debug_nans)
-    outputs = experiment.trial(key, **{**spec["fixed"], **parameters})
+    with contained(f"the trial of experiments/{spec['experiment']}.py"):
+        outputs = experiment.trial(key, **{**spec["fixed"], **parameters})
     stored = directory.results().isel(indices)
     rows = {}
     for name, value in outputs.items():
@@ -85,7 +86,7 @@ def replay(directory: RunDirectory, pins: Mapping[str, Any], root: Path, *, debu
 
 def _locate(directory: RunDirectory, pins: Mapping[str, Any]) -> tuple[dict[str, int], dict[str, Any]]:
     """Positions along every axis, and the parameters there."""
-    spec = directory.read_json("spec.json")["spec"]
+    spec = directory.spec()
     axes = [Axis(name, tuple(points)) for name, points in spec["axes"].items()]
     indices = locate(axes, {name: value for name, value in pins.items() if name != "seed"}, "--cell")
     for axis in axes:

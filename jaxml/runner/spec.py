@@ -1,22 +1,25 @@
 """What a run freezes before its first trial, and the command that repeats it."""
 
-import hashlib
 import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from jaxml.config import LoadedConfig
 from jaxml.experiment import experiment_path
+from jaxml.runs.identity import code_identity
 
 
 def spec_of(loaded: LoadedConfig) -> dict[str, Any]:
-    """What is frozen before the first trial: the claims, the whole grid, the seeds, the looks, and the trial's code."""
+    """What is frozen before the first trial: the claims, the whole grid, the seeds, the looks, and the trial's code.
+
+    With it, where there is one, the reason why nothing may be decided.
+    """
     config = loaded.config
-    source = experiment_path(config.experiment, loaded.root).read_bytes()
-    return {
+    code = code_of(loaded)
+    spec = {
         "name": config.name,
         "experiment": config.experiment,
-        "experiment_sha256": hashlib.sha256(source).hexdigest(),
+        "experiment_sha256": code["experiment"],
         "axes": {axis.name: [dict(point) for point in axis.points] for axis in loaded.plan.axes},
         "fixed": dict(loaded.plan.fixed),
         "seeds": config.seeds,
@@ -29,6 +32,19 @@ def spec_of(loaded: LoadedConfig) -> dict[str, Any]:
         "claims": {name: plain(claim.model_dump()) for name, claim in config.claims.items()},
         "suites": {name: suite.model_dump() for name, suite in config.suites.items()},
     }
+    optional = {"modules_sha256": code["modules"], "exploratory": _why_exploratory(loaded)}
+    return spec | {name: value for name, value in optional.items() if value}
+
+
+def code_of(loaded: LoadedConfig) -> dict[str, Any]:
+    """What identifies the code that the run's numbers come from, see `jaxml.runs.identity`."""
+    return code_identity(experiment_path(loaded.config.experiment, loaded.root), loaded.root)
+
+
+def _why_exploratory(loaded: LoadedConfig) -> str:
+    if loaded.cut:
+        return f"--smoke only shows that everything works ({loaded.cut})"
+    return "the command line changed what the config file declares" if loaded.changes_spec else ""
 
 
 def command_of(loaded: LoadedConfig) -> str:

@@ -26,14 +26,19 @@ def compare(first: RunDirectory, second: RunDirectory) -> dict[str, Any]:
         ``spec`` and ``environment``: dotted path -> the two values. ``results``: output -> the largest absolute
         difference, its mean with a 95 % interval over the seeds both runs share (paired), over the grid points
         both have. ``verdicts``: claim -> the two verdicts.
+
+    Raises:
+        RunError: when one of them cannot be read, or is not as it was written.
     """
-    specs = [run.read_json("spec.json")["spec"] for run in (first, second)]
+    for run in (first, second):
+        run.check()
+    specs = [run.spec() for run in (first, second)]
     environments = [run.read_json("environment.json") for run in (first, second)]
     for environment in environments:
         environment.pop("command", None)
         environment.pop("git", None)
     return {
-        "spec": differences(*specs),
+        "spec": differences(specs[0], specs[1]),
         "environment": differences(*environments),
         "results": _result_differences(first, second),
         "verdicts": changed_verdicts(first.verdicts(), second.verdicts()),
@@ -45,7 +50,10 @@ def read_verdicts(path: Path) -> Verdicts:
 
     Raises:
         ConfigError: when the file is missing or is not a verdicts.json.
+        RunError: when it lies in a finished run that is not as it was written.
     """
+    if path.name == "verdicts.json":
+        RunDirectory(path.parent).check()
     try:
         return Verdicts.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:

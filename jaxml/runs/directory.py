@@ -2,21 +2,29 @@
 
 config.yaml       the config, byte for byte                resolved.yaml   with `extends` and overrides applied
 spec.json         what was claimed, and its SHA-256        environment.json  versions, device, git state
+code.json         what identifies the code                 cost.json       time spent, programs compiled
 results.zarr      labelled results, chunk by chunk         estimands.zarr  quantities derived from them
 verdicts.json     verdict cards                            report.html     one page that opens offline
 figures.json      what the report draws                    labels.json     names of coded values, for whoever reads
-status.json       running, finished, interrupted, failed   log.txt         what happened when
+status.json       running, interrupted, failed, and why    log.txt         what happened when
+manifest.sha256   written last: what a finished run holds  run.lock        held while the run is computed
 """
 
+import contextlib
 import datetime
+import functools
 import json
+import operator
 import os
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from jaxml.errors import ConfigError, RunError, StoreError
+from jaxml.runs import manifest
+from jaxml.runs.hold import is_held
 
 if TYPE_CHECKING:
     import xarray
@@ -24,6 +32,17 @@ if TYPE_CHECKING:
     from jaxml.claims.card import Verdicts
 
 Status = Literal["running", "finished", "interrupted", "failed"]
+
+RESULTS = ("spec.json", "results.zarr", "estimands.zarr")
+"""What the results of a run are read from."""
+GIVEN = (
+    *RESULTS,
+    *("suites.json", "certificate.json", "map.json", "map.zarr", "figures.json", "labels.json"),
+    *("config.yaml", "resolved.yaml", "environment.json", "code.json", "cost.json"),
+)
+"""What verdicts and page are made from."""
+SEALED = (*GIVEN, "verdicts.json")
+"""What the manifest of a finished run lists."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +110,7 @@ class RunDirectory:
         """
         try:
             return json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{self.path / name}: cannot be read: {error}.") from None
 
     def log(self, message: str) -> None:
@@ -105,10 +124,67 @@ class RunDirectory:
 
     @property
     def status(self) -> str:
-        return str(self.read_json("status.json")["status"]) if (self.path / "status.json").is_file() else "unknown"
+        """Where the run stands: finished once it is sealed; one whose process is gone without a word is interrupted."""
+        if (self.path / manifest.FILE).exists():
+            return "finished"
+        try:
+            status = str(self.read_json("status.json")["status"])
+        except (RunError, KeyError, TypeError):
+            return "unknown"
+        if status == "finished":
+            return "unsealed"
+        return "interrupted" if status == "running" and not is_held(self.path) else status
 
     def set_status(self, status: Status, why: str = "") -> None:
         self.write_json("status.json", {"status": status, "why": why})
+
+    def seal(self) -> None:
+        """Finish the run: write down what it holds. From here on whoever reads it checks that it still does."""
+        manifest.write_manifest(self.path, manifest.digests(self.path, SEALED))
+        self.set_status("finished")
+
+    def seal_again(self, *names: str) -> None:
+        """Take up files that were written after the run ended; everything else keeps the digest it had.
+
+        Raises:
+            RunError: when the manifest is missing or damaged, so that nothing says what the rest was.
+        """
+        recorded = manifest.read_manifest(self.path)
+        if recorded is None:
+            raise RunError(f"{self.path / manifest.FILE}: cannot be read. Run the config again.")
+        kept = {name: digest for name, digest in recorded.items() if name not in names}
+        manifest.write_manifest(self.path, kept | manifest.digests(self.path, names))
+
+    def unseal(self) -> None:
+        """Get ready to compute a finished run again where it was damaged: what was damaged goes, the rest stays."""
+        if self.status not in ("finished", "unsealed"):
+            return
+        changed = manifest.changes(self.path, SEALED)
+        lost = [name for name, what in changed.items() if name.startswith("results.zarr/") or what == "was added"]
+        if manifest.FILE in changed or {"results.zarr/zarr.json", "results.zarr/status/zarr.json"} <= set(lost):
+            lost = ["results.zarr"]  # nothing says which chunks are sound
+        for name in lost:
+            path = self.path / name
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+        (self.path / manifest.FILE).unlink(missing_ok=True)
+
+    def check(self, parts: Sequence[str] = SEALED) -> None:
+        """Check that the files of a finished run are those that it wrote; a run that is not finished passes.
+
+        Raises:
+            RunError: naming every file that is missing, changed or added.
+        """
+        status = self.status
+        if status not in ("finished", "unsealed"):
+            return
+        changed = manifest.changes(self.path, parts)
+        if changed:
+            remedy = "Restore it from a copy, or run its config again, which computes again what was lost."
+            if set(changed) == {"verdicts.json"}:
+                remedy = f"To decide again from the stored results: jaxml report {self.path}"
+            raise RunError(
+                f"{self.path} is not as the run wrote it: {manifest.listed(changed)}. No verdict is given. {remedy}"
+            )
 
     def freeze_spec(self, spec: Mapping[str, Any]) -> str:
         """Write the spec and its hash; done before the first trial."""
@@ -130,17 +206,51 @@ class RunDirectory:
             return f"the results were computed under spec {recorded[:12]}, spec.json holds {actual[:12]}"
         return ""
 
-    def verdicts(self) -> "Verdicts":
-        """The verdict cards."""
+    def recorded_spec(self) -> str:
+        """The hash of the spec that the run began with; empty where nothing holds it any more."""
+        for name, keys in (("spec.json", ["sha256"]), ("results.zarr/zarr.json", ["attributes", "spec_sha256"])):
+            with contextlib.suppress(RunError, KeyError, TypeError):
+                return str(functools.reduce(operator.getitem, keys, self.read_json(name)))
+        return ""
+
+    def spec(self) -> dict[str, Any]:
+        """What was frozen before the first trial.
+
+        Raises:
+            RunError: when it cannot be read.
+        """
+        try:
+            return dict(self.read_json("spec.json")["spec"])
+        except (KeyError, TypeError, ValueError):
+            raise RunError(f"{self.path / 'spec.json'}: this is no spec.") from None
+
+    def verdicts(self, parts: Sequence[str] = SEALED) -> "Verdicts":
+        """The verdict cards.
+
+        Args:
+            parts: what is checked to be as the run wrote it.
+
+        Raises:
+            RunError: when they cannot be read, or the run is not as it was written.
+        """
         from jaxml.claims.card import Verdicts
 
-        return Verdicts.from_json(self.read_json("verdicts.json"))
+        self.check(parts)
+        try:
+            return Verdicts.from_json(self.read_json("verdicts.json"))
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"{self.path / 'verdicts.json'}: cannot be read: {error}.") from None
 
     def results(self) -> "xarray.Dataset":
-        """Outputs and estimands as one labelled data set, in the order of the spec."""
+        """Outputs and estimands as one labelled data set, in the order of the spec.
+
+        Raises:
+            RunError: when they cannot be read, or are not as the run wrote them.
+        """
         from jaxml.sweep.store import open_results
 
-        spec = self.read_json("spec.json")["spec"]
+        self.check(RESULTS)
+        spec = self.spec()
         seeds = [*range(-spec["tuning_seeds"], 0), *range(spec["seeds"])]
         results = open_results(self.path / "results.zarr", spec["axes"], seeds)
         derived = self.path / "estimands.zarr"

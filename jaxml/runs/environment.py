@@ -5,14 +5,21 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+_CODE = ("jaxml", "experiments", "configs")
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "scikit-learn", "xarray", "zarr", "pydantic")
 
 
-def describe_environment(root: Path) -> dict[str, Any]:
-    """Everything that might explain why two runs differ."""
+def describe_environment(root: Path, used: Sequence[Path] = ()) -> dict[str, Any]:
+    """Everything that might explain why two runs differ.
+
+    Args:
+        root: the project.
+        used: files that a run depends on, wherever they are: the config, the experiment and what it imports.
+    """
     import jax
 
     device = jax.devices()[0]
@@ -24,7 +31,7 @@ def describe_environment(root: Path) -> dict[str, Any]:
         "device": {"kind": device.device_kind, "platform": device.platform, "count": jax.device_count()},
         "packages": {name: _version(name) for name in PACKAGES},
         "flags": {name: os.environ[name] for name in ("XLA_FLAGS", "JAX_PLATFORMS") if name in os.environ},
-        "git": _git(root),
+        "git": _git(root, used),
         "constraints_sha256": _digest(root / "constraints.txt"),
     }
 
@@ -36,8 +43,8 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _git(root: Path) -> dict[str, Any] | None:
-    """The commit and, where the tree differs from it, the difference."""
+def _git(root: Path, used: Sequence[Path]) -> dict[str, Any] | None:
+    """The commit and, where the code differs from it, the difference and the files that it does not hold."""
 
     def git(*arguments: str) -> str:
         done = subprocess.run(
@@ -46,11 +53,20 @@ def _git(root: Path) -> dict[str, Any] | None:
         return done.stdout
 
     try:
-        difference = git("diff", "HEAD", "--", "jaxml", "experiments", "configs")
+        top = Path(git("rev-parse", "--show-toplevel").strip())
+        files = [str(path.resolve()) for path in used if path.resolve().is_relative_to(top.resolve())]
+        places = [*(str(root / name) for name in _CODE if (root / name).exists()), *files]
+        difference = git("diff", "HEAD", "--", *places) if places else ""
+        untracked = set(
+            filter(None, git("ls-files", "-z", "--others", "--exclude-standard", "--", *places).split("\0"))
+        )
+        if files:  # ignored or not: what the run used is not in the commit
+            untracked |= set(filter(None, git("ls-files", "-z", "--others", "--", *files).split("\0")))
         return {
             "commit": git("rev-parse", "HEAD").strip(),
-            "dirty": bool(difference),
+            "dirty": bool(difference or untracked),
             "diff": difference[:100_000],
+            "untracked": {name: _digest(root / name) for name in sorted(untracked)},
         }
     except (OSError, subprocess.SubprocessError):
         return None

@@ -31,7 +31,7 @@ def write_mlflow(directory: RunDirectory, target: Path) -> Path:
     Raises:
         OSError: when it cannot be written.
     """
-    spec, verdicts = directory.read_json("spec.json")["spec"], directory.verdicts()
+    spec, verdicts = directory.spec(), directory.verdicts()
     millis = int((directory.path / "spec.json").stat().st_mtime * 1000)
     group = target / str(int(_digest(spec["name"])[:15], 16))
     _yaml(group, name=spec["name"], experiment_id=group.name, artifact_location=group.absolute().as_uri())

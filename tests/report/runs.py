@@ -10,6 +10,7 @@ import xarray
 from jaxml.claims.card import CellResult, ClaimCard, ControlResult, Verdicts
 from jaxml.claims.decide import decide_claim
 from jaxml.claims.verdict import Decision
+from jaxml.runs.directory import RunDirectory
 
 FIGURE = {"title": "Error", "y": "error", "x": "lam", "lines": "solver", "panels": None, "log_x": True, "log_y": False}
 CONFIG = "experiment: toy\ntitle: A toy\n"
@@ -116,4 +117,6 @@ def make_run(
         (path / "verdicts.json").write_text(json.dumps(verdicts.to_json()), encoding="utf-8")
     if held is not None:
         held.to_zarr(path / "results.zarr", mode="w", consolidated=False, zarr_format=3)
+    if status[0] == "finished":
+        RunDirectory(path).seal()
     return path
