@@ -34,8 +34,8 @@ _POLL_SECONDS = 0.2
 
 
 _LOST_WORKER = (
-    "a worker process died, perhaps for want of memory (fewer workers, or fewer lanes, need less). "
-    "Every finished chunk is kept; run again to go on."
+    "a worker process died: probably out of memory (try fewer workers or lanes), or it could not load what it was sent "
+    "(its own message is above). Every finished chunk is kept; run again to go on."
 )
 
 

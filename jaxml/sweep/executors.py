@@ -6,12 +6,15 @@ repeated anywhere; results return to the one process that writes the store, or w
 
 import contextlib
 import importlib.util
+import inspect
 import os
+import re
 import signal
 import socket
 import sys
 import threading
 import time
+import types
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -21,6 +24,7 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import jax
 import numpy as np
 
@@ -32,13 +36,15 @@ from jaxml.sweep.trace import STATUS, Output, master_key, trace
 
 _CLUSTER_SECONDS = 5.0
 """How long a count of a cluster's cores is believed: nodes come and go."""
+_MAIN = threading.RLock()
+"""Held while the main module is hidden."""
 
 
 @dataclass(frozen=True)
 class Job:
     """What every worker needs to know about a sweep; `store` is where it writes whole files itself."""
 
-    trial: Callable[..., Any]
+    trial: "Callable[..., Any] | _FromFile | _ByValue"
     plan: Plan
     master: str | int
     token: str
@@ -68,8 +74,10 @@ def compute_chunk(job: Job, program: Program, chunk: ChunkId, keep: bool = False
         jax.config.update("jax_enable_x64", job.float64)
         if job.cache is not None and os.path.isdir(job.cache):  # another machine may not have it
             jax.config.update("jax_compilation_cache_dir", job.cache)
-        key = master_key(job.master)
-        _blocks[where] = compile_block(trace(job.trial, job.plan, program, key), job.plan, key)
+        key, trial = master_key(job.master), job.trial
+        if isinstance(trial, (_FromFile, _ByValue)):  # not while it is traced: its constants are no part of the trace
+            trial = trial.load()
+        _blocks[where] = compile_block(trace(trial, job.plan, program, key), job.plan, key)
     values = _blocks[where].compute(chunk)
     if not keep or job.store is None:
         return values
@@ -88,10 +96,18 @@ class Processes(ProcessPoolExecutor):
 
     def __init__(self, workers: int | None = None):
         super().__init__(workers or cores(), get_context("spawn"), initializer=_begin_worker)
+        self._last: tuple[Job, Job] | None = None
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
-        """Start a task; a trial that cannot be imported is sent as the file that defines it."""
-        return super().submit(fn, *map(_sendable, args), **kwargs)
+        """Start a task; a trial that cannot be imported is sent as the file that defines it, or by value."""
+        sent = [self._sendable(each) if isinstance(each, Job) else each for each in args]
+        with _main_hidden():
+            return super().submit(fn, *sent, **kwargs)
+
+    def _sendable(self, job: Job) -> Job:
+        if self._last is None or self._last[0] is not job:
+            self._last = (job, replace(job, trial=_sendable(job.trial)))
+        return self._last[1]
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Close the pool; to cancel is to end the workers at once, whatever they compute."""
@@ -121,18 +137,72 @@ class _FromFile:
     file: str
     name: str
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return getattr(_executed(self.module, self.file), self.name)(*args, **kwargs)
+    def load(self) -> Callable[..., Any]:
+        return getattr(_executed(self.module, self.file), self.name)
 
 
-def _sendable(value: Any) -> Any:
-    if not isinstance(value, Job):
-        return value
-    name = value.trial.__module__
+@dataclass(frozen=True)
+class _ByValue:
+    """A trial that no import finds, with everything it needs: a notebook's, a script's without a guard, a closure."""
+
+    pickled: bytes
+
+    def load(self) -> Callable[..., Any]:
+        return cloudpickle.loads(self.pickled)
+
+
+def _sendable(trial: Any) -> Any:
+    """What a trial is sent as: its name, its file, or itself."""
+    name, qualified = trial.__module__, getattr(trial, "__qualname__", "")
+    if not _is_named(trial, name, qualified):
+        try:
+            return _ByValue(cloudpickle.dumps(trial))
+        except Exception as error:
+            raise ConfigError(
+                f"executor 'processes': the trial cannot be sent to another process ({error}). Define it at the top "
+                "level of a module, or leave out the executor."
+            ) from error
     file = getattr(sys.modules.get(name), "__file__", None)
     if file is None or name == "__main__" or all(parent in sys.modules for parent in _parents(name)):
-        return value
-    return replace(value, trial=_FromFile(name, file, value.trial.__qualname__))
+        return trial
+    return _FromFile(name, file, qualified)
+
+
+def _is_named(trial: Callable[..., Any], module: str, name: str) -> bool:
+    """Whether a worker finds the trial under its name in a module that it can import."""
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if found is not trial or module != "__main__":
+        return found is trial
+    code = getattr(inspect.unwrap(trial), "__code__", None)
+    main = getattr(sys.modules["__main__"], "__file__", None)
+    typed_in = code is None or main is None or os.path.abspath(code.co_filename) != os.path.abspath(main)
+    return not typed_in and _main_is_guarded()
+
+
+def _main_is_guarded() -> bool:
+    """Whether the main module keeps to itself what it does when it is run, so that a worker may import it."""
+    try:
+        text = Path(sys.modules["__main__"].__file__ or "").read_text(encoding="utf-8")
+    except (AttributeError, OSError, UnicodeDecodeError):
+        return False
+    return re.search(r"""__name__\s*==\s*["']__main__["']|["']__main__["']\s*==\s*__name__""", text) is not None
+
+
+@contextlib.contextmanager
+def _main_hidden() -> Iterator[None]:
+    """Keep a process that starts here from running this script again: without a guard it would start workers too."""
+    if _main_is_guarded():
+        yield
+        return
+    with _MAIN:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
 
 
 def _parents(module: str) -> list[str]:

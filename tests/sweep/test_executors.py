@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -94,8 +95,56 @@ def test_processes(tmp_path, monkeypatch):
         spec.loader.exec_module(remote)
         there = sweep(remote.trial, seeds=4, lanes=8, lam=LAMS, executor=pool)
         np.testing.assert_array_equal(there.kept, sweep(remote.trial, seeds=4, lanes=8, lam=LAMS).kept)
+        data = {"shift": np.float32(3)}
+
+        def closure(key, *, lam: float):
+            return {"x": lam + data["shift"]}
+
+        assert sweep(closure, seeds=1, lam=1.0, executor=pool).x == 4
+        data["shift"] = np.float32(5)  # what a notebook changes between two sweeps arrives
+        assert sweep(closure, seeds=1, lam=1.0, executor=pool).x == 6
+
         with pytest.raises(RunError, match="a worker process died"):
             sweep(remote.trial, seeds=1, lam=[1.0], deadly=True, executor=pool)
+
+
+UNGUARDED = """
+import jax.numpy as jnp
+from jaxml import sweep
+from jaxml.sweep.executors import Processes
+
+print("once", flush=True)
+data = jnp.arange(4.0)
+
+def total(scale):
+    return scale * data.sum()
+
+def trial(key, *, lam: float, n: int = 1):
+    return {"x": total(lam) * n}
+
+with Processes(1) as pool:
+    print(sweep(trial, seeds=1, lam=[1.0, 2.0], n=[1, 2], executor=pool).x.values.ravel().tolist())
+"""
+
+
+@pytest.mark.parametrize("place", ["script", "notebook"])
+def test_processes_from_a_script_without_a_guard_and_from_a_notebook(tmp_path, place):
+    """Neither can be imported by a worker: the first would sweep again there, the second has no file."""
+    (tmp_path / "script.py").write_text(UNGUARDED)
+    given = [str(tmp_path / "script.py")] if place == "script" else ["-c", UNGUARDED]
+    done = subprocess.run([sys.executable, *given], capture_output=True, text=True, timeout=150, check=False)
+    assert done.stdout.splitlines() == ["once", "[6.0, 12.0, 12.0, 24.0]"], done.stderr[-3000:]
+
+
+def test_what_cannot_be_sent_to_a_process_is_named():
+    lock = threading.Lock()
+
+    def trial(key, *, lam: float):
+        with lock:
+            return {"x": lam}
+
+    with pytest.raises(ConfigError, match=r"the trial cannot be sent to another process .*lock"):
+        sweep(trial, seeds=1, lam=1.0, executor="processes")
 
 
 @pytest.mark.parametrize(
