@@ -6,14 +6,18 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas
 import pytest
 
 import jaxml
-from jaxml.errors import ConfigError, RunError
+from jaxml.claims.card import SuiteCard
+from jaxml.claims.verdict import ClaimVerdict, SuiteReport
+from jaxml.errors import ConfigError, RunError, StoreError
 from jaxml.runs.comparison import export
 from jaxml.runs.directory import RunDirectory, find_runs
 from jaxml.scaffold import scaffold
@@ -194,23 +198,93 @@ def test_export_holds_the_results(finished, tmp_path, kind):
         export(finished.directory, "parquet")
 
 
-def test_export_to_an_mlflow_file_store(finished, tmp_path):
-    """The layout that MLflow 3 reads back; a second export adds nothing."""
-    import yaml
+class Tracking:
+    """An MLflow client that keeps what it is given; names as MLflow 3 has them."""
 
-    for _ in range(2):
-        store = export(finished.directory, "mlflow", tmp_path / "mlruns")
-    (group,) = store.iterdir()
-    assert yaml.safe_load((group / "meta.yaml").read_text())["name"] == "demo"
-    runs = {yaml.safe_load(path.read_text())["run_name"]: path.parent for path in group.glob("*/meta.yaml")}
-    assert len(runs) == 1 + 2 * 9
+    def __init__(self, tracking_uri):
+        self.groups, self.runs = {}, {}
+
+    def get_experiment_by_name(self, name):
+        return self.groups.get(name)
+
+    def create_experiment(self, name):
+        self.groups[name] = SimpleNamespace(experiment_id=f"group {name}")
+        return self.groups[name].experiment_id
+
+    def create_run(self, experiment_id, start_time=None, tags=None, run_name=None):
+        info = SimpleNamespace(run_id=str(len(self.runs)), group=experiment_id, name=run_name, status="RUNNING")
+        self.runs[info.run_id] = SimpleNamespace(info=info, tags=tags, params={}, metrics={}, start=start_time)
+        return self.runs[info.run_id]
+
+    def log_batch(self, run_id, metrics=(), params=(), tags=()):
+        assert len(metrics) + len(params) <= 1000
+        self.runs[run_id].params |= dict(params)
+        for key, value, _, step in metrics:
+            self.runs[run_id].metrics[key, step] = value
+
+    def set_terminated(self, run_id, status=None, end_time=None):
+        self.runs[run_id].info.status = status
+
+    def search_runs(self, experiment_ids, filter_string="", page_token=None):
+        name = filter_string.removeprefix("tags.`jaxml.run` = '").removesuffix("'")
+        alive = [r for r in self.runs.values() if r.info.status != "deleted" and r.tags["jaxml.run"] == name]
+        page = type("Page", (list,), {"token": "more" if len(alive) > 7 else None})
+        return page(alive[:7])
+
+    def delete_run(self, run_id):
+        self.runs[run_id].info.status = "deleted"
+
+
+def test_export_to_mlflow(finished, tmp_path, monkeypatch):
+    """By MLflow's own client; a second export takes the place of the first, and exact claims are among the verdicts."""
+    client, uris = Tracking(""), []
+    entities = SimpleNamespace(Metric=lambda *given: given, Param=lambda *given: given)
+    made = SimpleNamespace(
+        MlflowClient=lambda tracking_uri: uris.append(tracking_uri) or client,
+        MlflowException=RuntimeError,
+        get_tracking_uri=lambda: "http://localhost:5000",
+        entities=entities,
+    )
+    monkeypatch.setitem(sys.modules, "mlflow", made)
+    monkeypatch.setitem(sys.modules, "mlflow.entities", entities)
+    exact = SuiteCard(
+        id="M1",
+        statement="Exactly.",
+        suite="s",
+        cases=1,
+        source=None,
+        report=SuiteReport(verdict=ClaimVerdict(verdict="refuted", quantifier="exact", reason="")),
+    )
+    held = replace(finished.verdicts, suites=[exact])
+    monkeypatch.setattr(RunDirectory, "verdicts", lambda self: held)
+    assert export(finished.directory, "mlflow") == "http://localhost:5000"
+    export(finished.directory, "mlflow", tmp_path / "ml.db")
+    assert uris == ["http://localhost:5000", f"sqlite:///{tmp_path}/ml.db"]
+    runs = {run.info.name: run for run in client.runs.values() if run.info.status != "deleted"}
+    assert len(runs) == len(client.runs) / 2 == 1 + 2 * 9
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
     parent, child = runs[finished.path.name], runs["estimator=median, outliers=0.1"]
-    assert (parent / "tags/verdict.median-resists").read_text() == "supported"
-    assert (child / "tags/mlflow.parentRunId").read_text() == parent.name
-    assert (child / "params/outliers").read_text() == "0.1"
-    _, value, step = (child / "metrics/error").read_text().split()
+    assert (parent.tags["verdict.median-resists"], parent.tags["verdict.M1"]) == ("supported", "refuted")
+    assert child.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert child.params["outliers"] == "0.1"
     here = finished.results.error.sel(estimator="median").sel(outliers=0.1, method="nearest")
-    assert (float(value), step) == (pytest.approx(float(here.mean()), rel=1e-6), "0")
+    assert child.metrics["error", 0] == pytest.approx(float(here.mean()), rel=1e-6)
+    assert child.metrics["error_sd", 0] == pytest.approx(float(here.astype(float).std()), rel=1e-6)
+
+
+def test_export_says_when_mlflow_is_missing_or_refuses(finished, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    with pytest.raises(ConfigError, match=r"MLflow is not installed. Run: pip install 'jaxml\[mlflow\]'"):
+        export(finished.directory, "mlflow")
+
+    def refuse(tracking_uri):
+        raise RuntimeError("this store is in maintenance mode")
+
+    monkeypatch.setitem(sys.modules, "mlflow", SimpleNamespace(MlflowClient=refuse, MlflowException=RuntimeError))
+    with pytest.raises(StoreError, match=r"file:/mlruns: MLflow cannot write here: this store is in maintenance"):
+        export(finished.directory, "mlflow", "file:/mlruns")
+    with pytest.raises(ConfigError, match=r"is a folder, and MLflow keeps a database. Name a file: .*/mlflow.db"):
+        export(finished.directory, "mlflow", tmp_path)
 
 
 def test_against_earlier_verdicts(project, finished):

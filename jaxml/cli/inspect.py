@@ -47,8 +47,8 @@ def compare(
 
 def export(
     run: RunArgument = None,
-    to: Annotated[str, typer.Option("--to", help="csv, netcdf or mlflow (a file store)")] = "csv",
-    target: Annotated[Path | None, typer.Option("--file", help="where to; beside the results by default")] = None,
+    to: Annotated[str, typer.Option("--to", help="csv, netcdf or mlflow")] = "csv",
+    target: Annotated[str | None, typer.Option("--file", help="where to; for mlflow a URI or a database")] = None,
     runs: Runs = Path("runs"),
 ) -> None:
     """Write the results of a run for other tools."""

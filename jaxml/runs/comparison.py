@@ -15,8 +15,8 @@ from jaxml.runs.mlflow_store import write_mlflow
 if TYPE_CHECKING:
     import xarray
 
-FORMATS = {"csv": "results.csv", "netcdf": "results.nc", "mlflow": "mlruns"}
-"""What results are written as, and under which name beside them."""
+FORMATS = {"csv": "results.csv", "netcdf": "results.nc", "mlflow": None}
+"""What results are written as, and under which name beside them; MLflow has a store of its own."""
 
 
 def compare(first: RunDirectory, second: RunDirectory) -> dict[str, Any]:
@@ -101,24 +101,24 @@ def _result_differences(first: RunDirectory, second: RunDirectory) -> dict[str, 
     return found
 
 
-def export(directory: RunDirectory, to: str, target: Path | None = None) -> Path:
+def export(directory: RunDirectory, to: str, target: str | Path | None = None) -> str | Path:
     """Write the results for other tools.
 
     Args:
         directory: a run.
-        to: one of `FORMATS`: a table with one row per trial and output axis, one NetCDF file, or an MLflow file store.
-        target: the file; beside the results by default.
+        to: one of `FORMATS`: a table with one row per trial and output axis, one NetCDF file, or MLflow runs.
+        target: the file; beside the results by default. For MLflow, its tracking store, see `write_mlflow`.
 
     Raises:
         ConfigError: for another format.
-        StoreError: when the file cannot be written.
+        StoreError: when it cannot be written.
     """
     if to not in FORMATS:
         raise ConfigError(f"export: '{to}' is not one of {', '.join(FORMATS)}.")
-    path = target or directory.path / FORMATS[to]
+    if to == "mlflow":
+        return write_mlflow(directory, target)
+    path = Path(target or directory.path / str(FORMATS[to]))
     try:
-        if to == "mlflow":
-            return write_mlflow(directory, path)
         results = directory.results()
         if to == "csv":
             table_of(results).to_csv(path, index=False)
