@@ -14,7 +14,7 @@ ALLOWED = {
     "learn": {"ops"},
     "nn": {"ops", "learn"},
     "data": {"ops", "cache"},
-    "sweep": {"errors"},
+    "sweep": {"backend", "errors"},
     "claims": {"errors", "records", "sweep"},
     "config": {"errors", "sweep", "claims", "experiment"},
     "runs": {"errors", "sweep", "claims"},

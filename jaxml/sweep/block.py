@@ -4,6 +4,7 @@ Seeds and traced axes are nested `vmap`s, so whatever depends on the seed alone 
 computed once per seed and shared by all its lanes. Every grid point sees the same keys.
 """
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +13,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import jaxpr_as_fun
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxml.sweep.fingerprint import code_hash
+from jaxml.backend import compile_program
+from jaxml.sweep.identity import Unidentified, code_hash, is_plain
 from jaxml.sweep.jaxprs import equations
 from jaxml.sweep.lowered import keep_lowered
 from jaxml.sweep.plan import ChunkId, Plan
@@ -33,6 +35,7 @@ class Block:
     """One compiled program, which computes any chunk of its static point."""
 
     plan: Plan
+    constants: tuple[Any, ...]
     key: jax.Array
     extents: tuple[int, ...]
     compiled: Any
@@ -42,8 +45,8 @@ class Block:
         """The outputs of one chunk, padding cut off; static axes come back as axes of length 1."""
         seeds, lanes, scalars = block_inputs(self.plan, chunk, self.extents)
         inputs = (self.key, seeds, lanes, scalars)
-        placed = jax.tree.map(jax.device_put, inputs, self.compiled.input_shardings[0])
-        outputs = self.compiled(*placed)
+        placed = jax.tree.map(jax.device_put, inputs, self.compiled.input_shardings[0][1:])
+        outputs = self.compiled(self.constants, *placed)
         region = self.plan.region(chunk)
         traced = [self.plan.is_traced(axis) for axis in self.plan.axes] + [True]
         keep = tuple(slice(0, p.stop - p.start) if t else None for p, t in zip(region, traced, strict=True))
@@ -62,14 +65,15 @@ def compile_block(
     split, parts = _split([plan.block[i] for i in dims], len(devices))
     extents = list(plan.block)
     extents[dims[split]] = -(-extents[dims[split]] // parts) * parts
-    inputs = (key, *block_inputs(plan, traced.program.chunks[0], tuple(extents)))
+    inputs = (constants_of(traced), key, *block_inputs(plan, traced.program.chunks[0], tuple(extents)))
     function = block_function(traced, len(dims) - 1)
     if parts > 1:
         function = _over_devices(function, inputs, devices[:parts], split, len(dims))
     elif devices[0] != jax.local_devices()[0]:
         inputs = jax.device_put(inputs, devices[0])
-    else:
-        function = keep_lowered(function, inputs, jax.tree.structure(traced.stage.out_info), code_hash(traced))
+    elif is_plain(traced.jaxpr):
+        with contextlib.suppress(Unidentified):
+            function = keep_lowered(function, inputs, jax.tree.structure(traced.stage.out_info), identify(traced, plan))
     on_cpu = devices[0].platform == "cpu"
     alone = not on_cpu or parts > 1 or any(e.primitive.name in _WAITS_IN_POOL for e in equations(traced.jaxpr.jaxpr))
     options: dict[str, Any] = {}
@@ -77,22 +81,30 @@ def compile_block(
         options = {"xla_backend_optimization_level": 0 if hasty else 1, "xla_cpu_multi_thread_eigen": alone}
         if hasty and jax.__version_info__ < (0, 11):  # later versions have no other emitters
             options["xla_cpu_use_fusion_emitters"] = False
-    compiled = jax.jit(function).lower(*inputs).compile(compiler_options=options)
-    return Block(plan, key, tuple(extents), compiled, alone)
+    compiled = compile_program(jax.jit(function).lower(*inputs), options)
+    constants = jax.tree.map(jax.device_put, inputs[0], compiled.input_shardings[0][0])
+    return Block(plan, constants, key, tuple(extents), compiled, alone)
 
 
 def block_function(traced: Traced, axes: int) -> Callable[..., Any]:
-    """The function that computes one chunk: ``(key, seeds, lanes of each traced axis, scalars) -> outputs``."""
-    flat = jaxpr_as_fun(traced.jaxpr)
+    """The function of a chunk: ``(constants, key, seeds, lanes of each traced axis, scalars) -> outputs``."""
     tree = jax.tree.structure(traced.stage.out_info)
 
-    def one(lane_key: jax.Array, scalars: Mapping[str, Any], *lanes: Mapping[str, Any]) -> Any:
-        values = dict(scalars)
-        for lane in lanes:
-            values |= lane
-        return jax.tree.unflatten(tree, flat(*jax.tree.leaves((lane_key, values))))
+    def block(
+        constants: Sequence[Any],
+        key: jax.Array,
+        seeds: jax.Array,
+        lanes: list[Mapping[str, Any]],
+        scalars: Mapping[str, Any],
+    ) -> Any:
+        flat = jaxpr_as_fun(ClosedJaxpr(traced.jaxpr.jaxpr, constants))
 
-    def block(key: jax.Array, seeds: jax.Array, lanes: list[Mapping[str, Any]], scalars: Mapping[str, Any]) -> Any:
+        def one(lane_key: jax.Array, scalars: Mapping[str, Any], *lanes: Mapping[str, Any]) -> Any:
+            values = dict(scalars)
+            for lane in lanes:
+                values |= lane
+            return jax.tree.unflatten(tree, flat(*jax.tree.leaves((lane_key, values))))
+
         keys = jax.vmap(jax.random.fold_in, (None, 0))(key, seeds.astype(jnp.uint32))
         mapped = one
         for i in reversed(range(axes)):
@@ -103,11 +115,41 @@ def block_function(traced: Traced, axes: int) -> Callable[..., Any]:
     return block
 
 
+def constants_of(traced: Traced) -> tuple[Any, ...]:
+    """The arrays that a trial encloses, such as its data: arguments of the program, which hence holds no copy of them.
+
+    What is not part of the program is neither folded while compiling nor a reason to compile anew.
+    """
+    jaxpr = traced.jaxpr
+    pairs = zip(jaxpr.jaxpr.constvars, jaxpr.consts, strict=True)
+    return tuple(c if isinstance(c, jax.Array) else np.asarray(c, v.aval.dtype) for v, c in pairs)
+
+
+def identify(traced: Traced, plan: Plan) -> str:
+    """What identifies a program: two with the same compute the same.
+
+    Raises:
+        Unidentified: when it holds something that cannot be identified.
+    """
+
+    def lowered() -> str:
+        inputs = two_lanes(traced, plan)
+        return jax.jit(block_function(traced, len(inputs[3]))).lower(*inputs).as_text()
+
+    return code_hash(traced.jaxpr, lowered)
+
+
+def two_lanes(traced: Traced, plan: Plan) -> tuple[Any, ...]:
+    """The inputs of a program with two lanes along each traced axis."""
+    chunk = traced.program.chunks[0]
+    return constants_of(traced), jax.random.key(0), *block_inputs(plan, chunk, tuple(2 for _ in plan.block))
+
+
 def block_inputs(plan: Plan, chunk: ChunkId, extents: tuple[int, ...]) -> tuple[Any, Any, Any]:
     """The arrays that a chunk's program takes, padded to `extents` by repeating the last lane."""
 
     def padded(values: Sequence[Any], extent: int, dtype: Any) -> np.ndarray:
-        return np.asarray([*values, *[values[-1]] * (extent - len(values))], dtype)
+        return np.asarray([*values[:extent], *[values[-1]] * (extent - len(values))], dtype)
 
     seeds, lanes, scalars = plan.inputs(chunk)
     sizes = [extent for axis, extent in zip(plan.axes, extents, strict=False) if plan.is_traced(axis)]
@@ -140,8 +182,9 @@ def _over_devices(
     """Give every device its own lanes; `shard_map` keeps the devices from ever waiting for one another."""
     mesh = Mesh(np.asarray(devices), ("lanes",))
     here, everywhere = PartitionSpec("lanes"), PartitionSpec()
-    _, _, lanes, scalars = inputs
+    constants, _, _, lanes, scalars = inputs
     specs = (
+        jax.tree.map(lambda _: everywhere, constants),
         everywhere,
         here if split == rank - 1 else everywhere,
         [dict.fromkeys(axis, here if i == split else everywhere) for i, axis in enumerate(lanes)],

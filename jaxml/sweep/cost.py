@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from jaxml.sweep.block import block_function, block_inputs, compile_block
+from jaxml.sweep.block import block_function, compile_block, two_lanes
 from jaxml.sweep.execute import Timing
 from jaxml.sweep.executors import cores
 from jaxml.sweep.jaxprs import equations, inner_jaxprs, peak_bytes, work
@@ -91,10 +91,7 @@ def measure_lanes(
 def hazards(traced: Traced, plan: Plan) -> list[Hazard]:
     """What vmap makes dearer in one program."""
     axes = sum(plan.is_traced(axis) for axis in plan.axes)
-    two = tuple(2 for _ in plan.block)
-    small = plan.with_lanes_at_most(1)
-    chunk = small.programs()[0].chunks[0]
-    inputs = (jax.random.key(0), *block_inputs(small, chunk, two))
+    inputs = two_lanes(traced, plan)
     alone = list(equations(traced.jaxpr.jaxpr))
     block = list(equations(jax.make_jaxpr(block_function(traced, axes))(*inputs).jaxpr))
     label, found = traced.program.label, []

@@ -17,9 +17,9 @@ import jax
 import numpy as np
 
 from jaxml.errors import RunError, StoreError
-from jaxml.sweep.block import compile_block
+from jaxml.sweep.block import compile_block, identify
 from jaxml.sweep.executors import Job, compute_chunk, cores, in_flight
-from jaxml.sweep.fingerprint import code_hash
+from jaxml.sweep.identity import Unidentified
 from jaxml.sweep.plan import ChunkId, Plan
 from jaxml.sweep.signals import Stop, finish_on_signal
 from jaxml.sweep.store import MemoryStore
@@ -192,17 +192,26 @@ class Execution:
         )
 
     def _compile(self, traced: Traced) -> Any:
-        known = None if self.blocks is None else (code_hash(traced), tuple(traced.outputs), self.plan.block)
+        known = self._known(traced)
         if self.blocks is not None and known in self.blocks:
             return replace(self.blocks[known], plan=self.plan)
         begin = time.perf_counter()
         block = compile_block(traced, self.plan, self.key, hasty=self.hasty)
         _LAST_PROGRAMS.append(block.compiled)
-        if self.blocks is not None:
+        if self.blocks is not None and known is not None:
             self.blocks[known] = block
         self.timing.compile_seconds += time.perf_counter() - begin
         self.timing.compiles += 1
         return block
+
+    def _known(self, traced: Traced) -> Any:
+        """By what a compiled program is found again; None where it cannot be."""
+        try:
+            return (
+                None if self.blocks is None else (identify(traced, self.plan), tuple(traced.outputs), self.plan.block)
+            )
+        except Unidentified:
+            return None
 
     def _compute(self, block: Any, chunk: ChunkId) -> Mapping[str, np.ndarray]:
         with _ONE_AT_A_TIME if block.alone else contextlib.nullcontext():

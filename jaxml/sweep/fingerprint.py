@@ -1,20 +1,31 @@
 """What identifies a sweep, so that results of two different computations never share a store."""
 
-import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxml.sweep.jaxprs import equations
+from jaxml.errors import TrialError
+from jaxml.sweep.block import identify
+from jaxml.sweep.identity import Unidentified
 from jaxml.sweep.plan import Plan
 from jaxml.sweep.trace import Traced
 
 
 def fingerprint(plan: Plan, traced: Sequence[Traced], master: str | int) -> dict[str, Any]:
-    """Everything that results depend on apart from the points of the grid, as plain data."""
+    """Everything that results depend on apart from the points of the grid, as plain data.
+
+    Raises:
+        TrialError: when part of a trial cannot be identified: another trial could then pass for it.
+    """
+    try:
+        code = {each.program.label: identify(each, plan) for each in traced}
+    except Unidentified as error:
+        raise TrialError(
+            f"{plan.schema.trial_name}: a store cannot recognise this trial again: {error}, whose contents it cannot "
+            "read. Hand it over as an array, a number or a plain function, or leave out the store."
+        ) from None
     return {
         "jax version": jax.__version__,
         "device kind": jax.local_devices()[0].device_kind,
@@ -27,7 +38,7 @@ def fingerprint(plan: Plan, traced: Sequence[Traced], master: str | int) -> dict
             for each in traced
             for name, output in each.outputs.items()
         },
-        "code of the trial": {each.program.label: code_hash(each) for each in traced},
+        "code of the trial": code,
     }
 
 
@@ -51,19 +62,3 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         if edited:
             changes.append(f"the code of the trial or data inside it changed, at {' and at '.join(edited[:3])}")
     return changes
-
-
-def code_hash(traced: Traced) -> str:
-    """A hash of the computation itself: comments, names and refactoring leave it alone, an arithmetic change does not.
-
-    Addresses of Python functions, which the text of a jaxpr may hold, are cut out; constants count by their bytes.
-    """
-    digest = hashlib.sha256(re.sub(r"0x[0-9a-f]+", "", str(traced.jaxpr.jaxpr)).encode())
-    constants = list(traced.jaxpr.consts)
-    for eqn in equations(traced.jaxpr.jaxpr):
-        constants += [v.val for v in eqn.invars if np.ndim(getattr(v, "val", 0)) > 0]
-        constants += [c for value in eqn.params.values() for c in getattr(value, "consts", ())]
-    for constant in constants:
-        if not jax.numpy.issubdtype(constant.dtype, jax.dtypes.extended):
-            digest.update(np.asarray(constant).tobytes())
-    return digest.hexdigest()[:16]

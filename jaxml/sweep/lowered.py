@@ -2,7 +2,9 @@
 
 JAX's cache of compiled programs is asked only after all lanes have been traced and lowered, which for a small run takes
 longer than everything else. So what was lowered is kept as StableHLO (`jax.export`): data, no code of Python's or the
-machine's (`flatbuffers` is what JAX writes it with). Where JAX has no cache in a local folder, nothing is kept.
+machine's (`flatbuffers` is what JAX writes it with). Only programs of JAX's own primitives are kept, whose trace says
+all that they compute; the arrays that a trial encloses are arguments, never part of what is kept. Where JAX has no
+cache in a local folder, nothing is kept.
 """
 
 import functools

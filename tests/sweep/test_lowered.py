@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxml.ops import roi_align
 from jaxml.sweep import lowered
 from jaxml.sweep.block import compile_block
 from jaxml.sweep.plan import make_plan
@@ -78,4 +79,28 @@ def test_a_program_that_calls_back_into_this_process_is_not_kept(folder):
 def test_nothing_is_kept_without_a_local_folder(folder):
     jax.config.update("jax_compilation_cache_dir", None)
     outputs(ridge)
+    assert not list(folder.glob("*.lowered"))
+
+
+def test_an_edited_key_draws_anew_though_the_program_is_kept(folder):
+    """A constant that a trial encloses is an argument of its program: no kept program holds the old one."""
+
+    def found(key):
+        def trial(_, *, lam: float):
+            return {"norm": lam * jax.random.normal(key)}
+
+        return outputs(trial)[0, 0]
+
+    for seed in (0, 1, 0):
+        assert found(jax.random.key(seed)) == pytest.approx(
+            float(0.1 * jax.random.normal(jax.random.key(seed))), rel=1e-6
+        )
+
+
+def test_a_program_with_a_primitive_of_another_package_is_not_kept(folder):
+    def pooled(key, *, lam: float):
+        box = jnp.asarray([[0.0, 0.0, 4.0, 4.0]])
+        return {"norm": roi_align(lam * jnp.ones((6, 6, 1)), box, output_size=2, implementation="gather").sum()}
+
+    outputs(pooled)
     assert not list(folder.glob("*.lowered"))
