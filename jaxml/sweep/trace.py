@@ -194,7 +194,7 @@ def _wrong_side(trial: Callable[..., Any], plan: Plan, program: Program) -> str 
     def works(traced: set[str]) -> bool:
         known = {name: value for name, value in values.items() if name not in traced}
         try:
-            lane = {name: jnp.asarray(values[name]) for name in traced}
+            lane = {name: jax.ShapeDtypeStruct((), dtype_of(plan, name)) for name in traced}
             jax.eval_shape(lambda lane: _checked(trial(jax.random.key(0), **known, **lane), plan), lane)
         except Exception:
             return False
@@ -206,6 +206,8 @@ def _wrong_side(trial: Callable[..., Any], plan: Plan, program: Program) -> str 
             if works(traced - needed | {name}):
                 needed -= {name}
         names = [name for name in values if name in needed]
+        if not names:
+            return None
         return (
             f"{plan.schema.trial_name}: {' and '.join(map(repr, names))} is traced, but the trial needs its value "
             f"while compiling (for a shape, a Python `if` or a loop bound). Move it to the static side, "
