@@ -138,7 +138,9 @@ def validate(
     loaded = load_config(config, overrides or ())
     plan = loaded.plan
     grid = " x ".join(f"{len(axis)} {axis.name}" for axis in plan.axes) or "one point"
-    echo(f"{config}: good. {grid} x {len(plan.seeds)} seeds = {plan.cells} trials, {len(loaded.config.claims)} claims.")
+    counts = {"claim": len(loaded.config.claims), "exact claim": len(loaded.config.suites)}
+    claims = ", ".join(f"{n} {kind}{'' if n == 1 else 's'}" for kind, n in counts.items() if n or kind == "claim")
+    echo(f"{config}: good. {grid} x {len(plan.seeds)} seeds = {plan.cells} trials, {claims}.")
 
 
 @app.command("list")

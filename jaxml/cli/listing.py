@@ -9,7 +9,7 @@ from jaxml.runs.directory import find_runs
 
 
 def list_configs(root: Path) -> list[dict[str, Any]]:
-    """Every YAML file in ``configs/``, by title and number of claims."""
+    """Every YAML file in ``configs/``, by title and number of claims, exact ones included."""
     rows = []
     for path in sorted((root / "configs").glob("*.yaml")):
         try:
@@ -18,7 +18,8 @@ def list_configs(root: Path) -> list[dict[str, Any]]:
             value = {"title": f"cannot be read: {error}"}
         value = value if isinstance(value, dict) else {}
         row = {"path": str(path.relative_to(root)), "title": str(value.get("title", ""))}
-        rows.append(row | {"claims": len(value.get("claims") or {})})
+        claims = [value.get(part) for part in ("claims", "suites")]
+        rows.append(row | {"claims": sum(len(part) for part in claims if isinstance(part, dict))})
     return rows
 
 
@@ -30,10 +31,8 @@ def list_runs(parent: Path) -> list[dict[str, Any]]:
         try:
             status = run.status
             if status == "finished":
-                judged = run.verdicts(
-                    parts=("spec.json", "verdicts.json")
-                )  # reading every chunk of every run takes long
-                verdicts = judged.words
+                # Reading every chunk of every run would take long.
+                verdicts = run.verdicts(parts=("spec.json", "verdicts.json")).words
         except (JaxmlError, ValueError) as error:
             status = f"unreadable: {error}"
         rows.append({"path": str(run.path), "status": status, "verdicts": verdicts})

@@ -108,6 +108,11 @@ def print_plan(description: Mapping[str, Any]) -> None:
         for claim in description["claims"]:
             table.add_row(*(str(claim[k]) for k in ("id", "quantifier", "cells", "margin", "scale", "controls")))
         console.print(table)
+    if description["suites"]:
+        table = _table("exact claim", "suite", "random cases")
+        for suite in description["suites"]:
+            table.add_row(suite["id"], suite["suite"], f"{suite['cases']:,}")
+        console.print(table)
     table = _table("look", "seeds", "of", "decides 9 in 10 at |effect - margin| / sd")
     for row in description["looks"]:
         resolves = "no effect" if row["resolves"] is None else number(row["resolves"])

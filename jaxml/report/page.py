@@ -80,7 +80,7 @@ def render(directory: RunDirectory) -> str:
             verdicts=verdicts,
             cards=cards,
             suites=_suites(verdicts),
-            undecided={} if verdicts else spec["spec"].get("claims", {}),
+            undecided={} if verdicts else {**spec["spec"].get("claims", {}), **spec["spec"].get("suites", {})},
             certificate=read_certificate(directory.path),
             figures=figures,
             grid=grid_of(spec["spec"], labels),

@@ -9,6 +9,7 @@ from jaxml.backend import prepare_backend
 from jaxml.claims.cells import cells_of
 from jaxml.config import LoadedConfig, load_config
 from jaxml.experiment import contained, load_experiment
+from jaxml.runner.suites import check_suites
 
 
 def describe(config: str | Path, overrides: Sequence[str] = (), *, probe: bool = False) -> dict[str, Any]:
@@ -20,7 +21,7 @@ def describe(config: str | Path, overrides: Sequence[str] = (), *, probe: bool =
         probe: compile one program and run one chunk, for the compiler's own memory figure and the time in all.
 
     Raises:
-        ConfigError: when the config is wrong.
+        ConfigError: when the config is wrong, or names a suite that the experiment lacks.
     """
     loaded = load_config(config, overrides)
     prepare_backend(loaded.config.precision)
@@ -37,12 +38,16 @@ def describe(config: str | Path, overrides: Sequence[str] = (), *, probe: bool =
         }
         for name, claim in loaded.config.claims.items()
     ]
+    suites = [
+        {"id": name, **spec.model_dump(include={"suite", "cases"})} for name, spec in loaded.config.suites.items()
+    ]
     experiment = load_experiment(loaded.config.experiment, loaded.root)
+    check_suites(loaded, experiment)
     with contained(f"the trial of experiments/{loaded.config.experiment}.py"):
         sweep = describe_plan(experiment.trial, loaded.plan, loaded.config.master_key, probe=probe)
     cells = max(sum(claim["cells"] for claim in claims), 1)
     warnings = sweep.pop("hazards")
-    return {"sweep": sweep, "claims": claims, "looks": _looks(loaded, cells), "warnings": warnings}
+    return {"sweep": sweep, "claims": claims, "suites": suites, "looks": _looks(loaded, cells), "warnings": warnings}
 
 
 def _looks(loaded: LoadedConfig, cells: int) -> list[dict[str, Any]]:

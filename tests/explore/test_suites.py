@@ -9,6 +9,7 @@ from jaxml.claims.card import Verdicts
 from jaxml.config import json_schema, load_config
 from jaxml.errors import ConfigError, RunError, TrialError
 from jaxml.experiment import load_experiment
+from jaxml.report import write_report
 from jaxml.runner import judge_again
 from jaxml.runner.suites import read_suites, run_suites
 from jaxml.runs.comparison import changed_verdicts
@@ -66,6 +67,39 @@ def test_another_master_key_draws_other_cases(tmp_path, finished, monkeypatch):
         run_suites(loaded, load_experiment("planted", tmp_path), RunDirectory(tmp_path))
     assert drawn[:2] == drawn[2:4]
     assert len(set(drawn)) == 2
+
+
+def test_list_validate_and_plan_count_exact_claims(tmp_path, monkeypatch, capsys):
+    from jaxml.cli.app import validate
+    from jaxml.cli.listing import list_configs
+    from jaxml.cli.tables import print_plan
+    from jaxml.runner.planning import describe
+
+    path = project(tmp_path, SUITES)
+    assert list_configs(tmp_path) == [{"path": "configs/planted.yaml", "title": "Planted", "claims": 3}]
+    validate(path)
+    assert "1 claim, 2 exact claims." in " ".join(capsys.readouterr().out.split())
+    plan = describe(path)
+    assert plan["suites"][1] == {"id": "upward", "suite": "up", "cases": 1000}
+    print_plan(plan)
+    assert ["upward", "up", "1,000"] in [line.split() for line in capsys.readouterr().out.splitlines()]
+    with pytest.raises(ConfigError, match="the experiment has no 'upp'"):
+        describe(project(tmp_path, SUITES.replace("suite: up", "suite: upp")))
+
+
+def test_a_run_that_was_interrupted_names_its_exact_claims_as_not_decided(tmp_path, monkeypatch):
+    from jaxml.runner import suites
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(suites, "run_suites", stop)
+    with pytest.raises(KeyboardInterrupt):
+        jaxml.run(project(tmp_path, SUITES), runs=tmp_path / "runs")
+    (run,) = (tmp_path / "runs").iterdir()
+    page = write_report(run).read_text()
+    assert page.count("the run ended before this claim could be judged") == 3
+    assert "Rounding takes halves upward" in page
 
 
 def test_the_page_shows_the_counter_example_and_the_mutants(finished):
