@@ -11,6 +11,7 @@ PYTEST_WORKERS ?= auto
 
 run: $(VENV)/.installed
 	$(BIN)/jaxml run $(CONFIG)
+	@echo 'The command is $(BIN)/jaxml; after `source $(BIN)/activate` it is jaxml.'
 
 certify: $(VENV)/.installed-dev
 	$(BIN)/jaxml run $(CONFIG) --certify --runs runs/certified --fresh

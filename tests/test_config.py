@@ -1,6 +1,7 @@
 """Configs: what is read, what is refused, and that every refusal says where and what to change."""
 
 import json
+import math
 import time
 from pathlib import Path
 
@@ -306,3 +307,32 @@ def test_the_json_schema_accepts_a_config_and_refuses_a_typo(project):
     json.dumps(json_schema())
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(value | {"sedes": 3}, json_schema())
+
+
+@pytest.mark.parametrize(
+    ("scale", "margin", "value"),
+    [
+        ("log_ratio", "{factor: 1.1, reason: Ten percent more is worth it.}", math.log(1.1)),
+        ("logit", "{factor: 2, reason: Twice the odds is worth it.}", math.log(2)),
+        (
+            "difference",
+            "{factor: 1.1, reason: Ten percent more.}",
+            "needs scale log_ratio or logit, this is difference",
+        ),
+        ("log_ratio", "{factor: 0.9, reason: Ten percent less.}", r"margin.factor: .*greater than 1"),
+        ("log_ratio", "{factor: 2, value: 0.7, reason: Twice as much.}", "give either 'value' or 'factor'"),
+        ("log_ratio", "{factor: many, reason: Twice as much.}", r"margin.factor: expected a number, got 'many'\.$"),
+    ],
+)
+def test_a_margin_of_ratios_may_be_a_factor(project, scale, margin, value):
+    path = project / "configs/demo.yaml"
+    text = path.read_text()
+    begin, end = text.index("    margin:"), text.index("    controls:")
+    path.write_text(f"{text[:begin]}    scale: {scale}\n    margin: {margin}\n{text[end:]}")
+    if isinstance(value, str):
+        with pytest.raises(ConfigError, match=value):
+            load_config(path)
+        return
+    claim = load_config(path).config.claims["median-resists"]
+    assert claim.margin.value == pytest.approx(value, rel=1e-15)
+    assert "factor" not in claim.model_dump()["margin"]  # specs of old runs and new ones have one form

@@ -51,6 +51,16 @@ def named(values: Mapping[str, Any], labels: Labels) -> dict[str, Any]:
     return {name: labels.get(name.rpartition(" ")[2], {}).get(value, value) for name, value in values.items()}
 
 
+def coded(values: Mapping[str, Any], labels: Labels) -> dict[str, Any]:
+    """The inverse of `named`, for what a reader types.
+
+    >>> coded({"block": "plain", "lam": 0.1}, {"block": {0: "plain", 1: "residual"}})
+    {'block': 0, 'lam': 0.1}
+    """
+    codes = {parameter: {name: value for value, name in names.items()} for parameter, names in labels.items()}
+    return {name: codes.get(name, {}).get(value, value) for name, value in values.items()}
+
+
 def named_verdicts(verdicts: Verdicts, labels: Labels) -> Verdicts:
     """The verdicts as they are shown."""
     return dataclasses.replace(verdicts, claims=[_card(card, labels) for card in verdicts.claims])

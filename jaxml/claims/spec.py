@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import re
 from collections import Counter
 from typing import Annotated, Any, Literal
@@ -33,10 +34,30 @@ class Spec(BaseModel):
 
 
 class Margin(Spec):
-    """The smallest effect of interest, on the claim's scale, and why it is that."""
+    """The smallest effect of interest, on the claim's scale, and why it is that.
+
+    Where effects are logarithms of ratios, `factor` gives it as a ratio; a spec holds its logarithm as `value`.
+    """
 
     value: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     reason: Annotated[str, Field(min_length=10)]
+    factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] | None = Field(default=None, exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_logarithm(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "factor" not in data:
+            return data
+        if "value" in data:
+            raise ValueError("give either 'value' or 'factor'")
+        factor = data["factor"]
+        number = isinstance(factor, (int, float)) and not isinstance(factor, bool)
+        return {**data, "value": math.log(factor) if number and 1 < factor < math.inf else 1.0}  # 'factor' is refused
+
+
+def _check_factor(margin: Margin | None, scale: Scale) -> None:
+    if margin is not None and margin.factor is not None and scale not in ("log_ratio", "logit"):
+        raise ValueError(f"a margin by 'factor' needs scale log_ratio or logit, this is {scale}; give 'value'")
 
 
 class Arms(Spec):
@@ -107,6 +128,13 @@ class Claim(Spec):
     where: dict[str, Annotated[tuple[Value, ...], Field(min_length=1, strict=False)]] = {}
     controls: Controls
     source: str | None = None
+
+    @model_validator(mode="after")
+    def _factors(self) -> "Claim":
+        _check_factor(self.margin, self.scale)
+        for control in (*self.controls.negative, *self.controls.positive):
+            _check_factor(control.margin, control.scale or self.scale)
+        return self
 
 
 class DependentSplits(Spec):

@@ -1,8 +1,10 @@
 """The commands. Exit codes: 0 done, 1 a strict check failed, 2 bad usage or config, 3 the run failed, 130 stopped."""
 
 import atexit
+import contextlib
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +12,8 @@ import typer
 
 from jaxml.cli import inspect
 from jaxml.cli.describe import describe as describe_network
-from jaxml.cli.output import Json, RunArgument, Runs, echo, find, print_json
+from jaxml.cli.failure import describe_failure
+from jaxml.cli.output import Json, NobodyReads, RunArgument, Runs, echo, find, prepare_streams, print_json
 from jaxml.cli.refute import refute as refute_claims
 from jaxml.errors import ConfigError, JaxmlError
 
@@ -68,6 +71,7 @@ def run(
 
     if certify and smoke:
         raise ConfigError("run: --certify needs a verdict, and a --smoke run has none.")
+    extend = None if extend is None else find(extend, runs).path
     before = None if against is None else read_verdicts(against)
     with live(quiet=as_json) as display:
         done = run_config(
@@ -93,7 +97,7 @@ def run(
     else:
         labels = read_labels(done.path)
         shown = named_verdicts(verdicts, labels)
-        print_verdicts(shown)
+        print_verdicts(shown, done.directory.read_json("spec.json")["spec"]["claims"])
         print_certificate(certificate)
         print_maps(named_maps(read_maps(done.path), labels), shown)
         echo(f"report: {done.path / 'report.html'}")
@@ -162,7 +166,7 @@ def show(
 ) -> None:
     """Show the verdicts of a run, or one of its cells."""
     from jaxml.claims.certificate import read_certificate
-    from jaxml.claims.labels import named_maps, named_verdicts, read_labels
+    from jaxml.claims.labels import coded, named_maps, named_verdicts, read_labels
     from jaxml.claims.mapped import read_maps
     from jaxml.cli.tables import print_certificate, print_maps, print_pairs, print_verdicts
 
@@ -171,7 +175,8 @@ def show(
     if cell:
         from jaxml.runner.replay import cell_values, read_cell
 
-        values = {name: value.tolist() for name, value in cell_values(directory, read_cell(cell)).items()}
+        pins = coded(read_cell(cell), read_labels(directory.path))
+        values = {name: value.tolist() for name, value in cell_values(directory, pins).items()}
         print_json(values) if as_json else print_pairs(values)
         return
     if as_json:
@@ -183,7 +188,7 @@ def show(
     if directory.status == "finished":
         labels = read_labels(directory.path)
         shown = named_verdicts(directory.verdicts(), labels)
-        print_verdicts(shown)
+        print_verdicts(shown, directory.read_json("spec.json")["spec"]["claims"])
         print_certificate(read_certificate(directory.path))
         print_maps(named_maps(read_maps(directory.path), labels), shown)
 
@@ -240,13 +245,16 @@ def command() -> None:
     except SystemExit as end:
         code = end.code
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # what a full disk or a closed pipe did not take
+            stream.flush()
     os._exit(code if isinstance(code, int) else 0)
 
 
 def main() -> None:
     """Entry point: a user's mistake is one clear message, never a traceback."""
+    prepare_streams()
+    warnings.showwarning = lambda message, *_, **__: echo(f"warning: {message}", to_stderr=True)
     try:
         code = app(standalone_mode=False)
     except JaxmlError as error:
@@ -255,11 +263,13 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         echo("interrupted", to_stderr=True)
         sys.exit(130)
-    except BrokenPipeError:
+    except NobodyReads:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if type(error).__module__.split(".")[0] not in ("click", "typer"):
-            raise
+            echo(describe_failure(error), to_stderr=True)
+            sys.exit(3)
         echo(f"error: {getattr(error, 'message', None) or error}", to_stderr=True)
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jaxml.cli.output import Json, echo, print_json
+from jaxml.cli.output import Json, echo, print_json, screen
 from jaxml.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ def _row(layer: "Layer") -> dict[str, Any]:
 
 
 def _print(layers: Sequence["Layer"], totals: dict[str, int]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
@@ -64,7 +63,7 @@ def _print(layers: Sequence["Layer"], totals: dict[str, int]) -> None:
             f"{layer.flops / 1e6:,.2f}" if layer.flops else "",
             *field,
         )
-    Console(highlight=False).print(table)
+    screen().print(table)
     echo(
         f"\n{totals['parameters']:,} parameters, {totals['convolutions']} convolutions "
         f"({totals['shortcut_convolutions']} on shortcuts).\n"

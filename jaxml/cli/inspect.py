@@ -17,10 +17,12 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Run one trial of a run again, alone."""
+    from jaxml.claims.labels import coded, read_labels
     from jaxml.cli.tables import print_replay
     from jaxml.runner import replay as replaying
 
-    directory, pins = find(run, runs), replaying.read_cell(cell)
+    directory = find(run, runs)
+    pins = coded(replaying.read_cell(cell), read_labels(directory.path))
     arguments: tuple[Any, ...] = (directory, pins, Path.cwd())
     if pdb:
         import pdb as debugger
@@ -34,14 +36,14 @@ def replay(
 def compare(
     first: Annotated[Path, typer.Argument(metavar="RUN_A")],
     second: Annotated[Path, typer.Argument(metavar="RUN_B")],
+    runs: Runs = Path("runs"),
     as_json: Json = False,
 ) -> None:
     """Show only what differs between two runs."""
     from jaxml.cli.tables import print_comparison
     from jaxml.runs.comparison import compare as compare_runs
-    from jaxml.runs.directory import RunDirectory
 
-    found = compare_runs(RunDirectory.open(first), RunDirectory.open(second))
+    found = compare_runs(find(first, runs), find(second, runs))
     print_json(found) if as_json else print_comparison(found)
 
 
@@ -58,7 +60,9 @@ def export(
 
 
 def calibrate(
-    replications: Annotated[int, typer.Option("--replications", help="runs per planted world")] = 2000,
+    replications: Annotated[
+        int, typer.Option("--replications", min=1, max=1_000_000, help="runs per planted world")
+    ] = 2000,
     as_json: Json = False,
 ) -> None:
     """Measure the verdict engine's own error rates."""

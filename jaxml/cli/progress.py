@@ -4,7 +4,9 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from jaxml.errors import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -41,7 +43,12 @@ class Display:
         return (progress.done - self._first.done) / elapsed if elapsed > 0 else 0.0
 
     def _line(self, message: str) -> None:
-        print(f"{time.perf_counter() - self._started:6.1f} s  {message}", file=sys.stderr, flush=True)
+        if sys.stderr is not None:
+            with contextlib.suppress(OSError, ValueError):  # nobody listens any more; the run goes on
+                print(f"{self._clock()}  {printable(message)}", file=sys.stderr, flush=True)
+
+    def _clock(self) -> str:
+        return f"{time.perf_counter() - self._started:6.1f} s"
 
 
 class Silent(Display):
@@ -78,7 +85,25 @@ class Live(Display):
         )
 
     def _line(self, message: str) -> None:
-        self._bars.console.print(f"[dim]{time.perf_counter() - self._started:6.1f} s[/dim]  {message}", highlight=False)
+        from rich.text import Text
+
+        self._bars.console.print(Text.assemble((self._clock(), "dim"), f"  {printable(message)}"))
+
+
+class _Listener:
+    """Standard error as long as somebody listens: a terminal that is gone does not end a run."""
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
 
 
 def describe(progress: "Progress", rate: float) -> str:
@@ -95,7 +120,7 @@ def live(quiet: bool = False) -> Iterator[Display]:
     if quiet:
         yield Silent()
         return
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield Display()
         return
     from rich.console import Console
@@ -103,5 +128,6 @@ def live(quiet: bool = False) -> Iterator[Display]:
     from rich.progress import Progress as Bars
 
     columns = (TextColumn("{task.description:>9}"), BarColumn(bar_width=24), TextColumn("{task.fields[detail]}"))
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+    listener: Any = _Listener()
+    with Bars(*columns, console=Console(file=listener, highlight=False), transient=True) as bars:
         yield Live(bars)

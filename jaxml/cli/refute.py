@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jaxml.cli.output import Json, print_json
+from jaxml.cli.output import Json, print_json, screen
 
 if TYPE_CHECKING:
     from jaxml.claims.refutation import Refutation
@@ -16,7 +16,7 @@ def refute(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="a YAML file with a domain section")],
     overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="overrides")] = None,
     claim: Annotated[list[str] | None, typer.Option("--claim", help="this claim only; may be repeated")] = None,
-    points: Annotated[int, typer.Option("--points", help="points drawn over the domain")] = 512,
+    points: Annotated[int, typer.Option("--points", min=1, max=1_000_000, help="points drawn over the domain")] = 512,
     strict: Annotated[bool, typer.Option("--strict", help="exit 1 when a counter-example is found")] = False,
     as_json: Json = False,
 ) -> None:
@@ -37,12 +37,11 @@ def refute(
 
 def print_refutation(report: "Refutation") -> None:
     """The counter-example, or what was searched without finding one."""
-    from rich.console import Console
     from rich.text import Text
 
     from jaxml.cli.tables import STYLES, number, print_pairs
 
-    console, found = Console(highlight=False), report.found
+    console, found = screen(), report.found
     word = ("COUNTER-EXAMPLE", STYLES["refuted"]) if found else ("NONE FOUND", STYLES["inconclusive"])
     console.print()
     console.print(Text.assemble(word, f"  {report.claim}: {report.statement}"))

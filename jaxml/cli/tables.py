@@ -3,14 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from jaxml.claims.card import ClaimCard, SuiteCard, Verdicts
 from jaxml.claims.certificate import Certificate
 from jaxml.claims.mapped import Mapped
-from jaxml.report.answers import against_words, not_borne_out
+from jaxml.cli.output import screen
+from jaxml.report.answers import against_words, answer, control_unit, not_borne_out, unit_of
+from jaxml.report.words import Unit
 
 STYLES = {
     "supported": "bold green",
@@ -21,30 +22,48 @@ STYLES = {
 }
 
 
-def print_verdicts(verdicts: Verdicts) -> None:
-    """One block per claim: statement and verdict, the deciding cells, the controls."""
-    console = Console(highlight=False)
+LONG = 20
+"""So many lines scroll the first verdicts away, so that each is repeated in one line at the end."""
+
+
+def print_verdicts(verdicts: Verdicts, claims: Mapping[str, Any] | None = None) -> None:
+    """One block per claim: statement, verdict and answer, the deciding cells, the controls.
+
+    Args:
+        verdicts: what was decided.
+        claims: the claims as the run's spec holds them, for what their controls measure.
+    """
+    console = screen()
     if verdicts.status == "exploratory":
         console.print(Text(f"EXPLORATORY, nothing is decided: {verdicts.why}.", style=STYLES["exploratory"]))
     for card in verdicts.claims:
         word = verdicts.verdict_of(card)
-        label = f" ({card.verdict.label})" if card.verdict.label and word == "refuted" else ""
         badge = f"  {card.verdict.badge}" if card.verdict.badge else ""
         badge += f"  FRAGILE: {card.fragile}" if card.fragile and word != "exploratory" else ""
         console.print()
-        console.print(Text.assemble((word.upper() + label, STYLES[word]), badge, f"  {card.id}: {card.statement}"))
-        if word != "exploratory":
-            console.print(Text(f"  {card.verdict.reason}", style="dim"))
-        console.print(_cells(card, word == "exploratory"))
-        for told in not_borne_out(card) if word != "exploratory" else ():
+        console.print(Text.assemble(_word(card, verdicts), badge, f"  {card.id}: {card.statement}"))
+        console.print(Text(f"  {answer(card, verdicts)}", style=STYLES["invalid"] if not_borne_out(card) else "dim"))
+        console.print(_cells(card, (claims or {}).get(card.id, {}), word == "exploratory"))
+        for told in not_borne_out(card)[1:] if word != "exploratory" else ():
             console.print(Text(f"  {told}", style=STYLES["invalid"]))
     for card in verdicts.suites:
-        word = verdicts.verdict_of(card)
         console.print()
-        badge = f"  FRAGILE: {card.fragile}" if card.fragile and word != "exploratory" else ""
-        console.print(Text.assemble((word.upper(), STYLES[word]), badge, f"  {card.id}: {card.statement}"))
+        badge = f"  FRAGILE: {card.fragile}" if card.fragile and verdicts.status == "confirmatory" else ""
+        console.print(Text.assemble(_word(card, verdicts), badge, f"  {card.id}: {card.statement}"))
         console.print(Text(f"  {card.verdict.reason}", style="dim"))
         console.print(_properties(card))
+    cards = [*verdicts.claims, *verdicts.suites]
+    if len(cards) > 1 or sum(5 + len(card.cells) + len(card.controls) for card in verdicts.claims) > LONG:
+        console.print()
+        for card in cards:
+            line = Text.assemble(_word(card, verdicts), f"  {card.id}: {card.statement}")
+            console.print(line, no_wrap=True, overflow="ellipsis")
+
+
+def _word(card: ClaimCard | SuiteCard, verdicts: Verdicts) -> tuple[str, str]:
+    word = verdicts.verdict_of(card)
+    label = f" ({card.verdict.label})" if card.verdict.label and word == "refuted" else ""
+    return word.upper() + label, STYLES[word]
 
 
 def _properties(card: SuiteCard) -> Table:
@@ -70,12 +89,12 @@ def print_certificate(certificate: Certificate | None) -> None:
     for check in certificate.checks:
         style = "bold red" if check.flips else "yellow" if check.failed or check.cells or check.properties else ""
         table.add_row(check.name, check.setting, Text(check.outcome, style=style))
-    Console(highlight=False).print(table)
+    screen().print(table)
 
 
 def print_maps(maps: Sequence[Mapped], verdicts: Verdicts) -> None:
     """One line per map: what was computed and how it came out; and the cells of the claim that it contradicts."""
-    console = Console(highlight=False)
+    console = screen()
     cards = {card.id: card for card in verdicts.claims}
     for held in maps:
         told = f"  {held.name} over {held.x.name} and {held.y.name}: {held.tally}"
@@ -85,28 +104,31 @@ def print_maps(maps: Sequence[Mapped], verdicts: Verdicts) -> None:
             console.print(Text(f"  {against}", style=STYLES["invalid"]))
 
 
-def _cells(card: ClaimCard, exploratory: bool) -> Table:
+def _cells(card: ClaimCard, spec: Mapping[str, Any], exploratory: bool) -> Table:
     table = _table("cell", "verdict", "effect", "interval", "margin", "seeds")
-    rows = [(_place(cell.at), cell, card.margin, None) for cell in card.cells]
-    rows += [(f"{c.kind} control: {c.name}", c.cell, c.margin, c.passed) for c in card.controls]
-    for name, cell, margin, passed in rows:
+    rows = [(_place(cell.at), cell, card.margin, unit_of(card), None) for cell in card.cells]
+    rows += [
+        (f"{c.kind} control: {c.name}", c.cell, c.margin, control_unit(c, card, spec), c.passed) for c in card.controls
+    ]
+    for name, cell, margin, unit, passed in rows:
         decision = cell.decision
         word: Text | str = "" if exploratory else Text(decision.verdict, style=STYLES[decision.verdict])
         if passed is not None and not exploratory:
-            word = Text("as it must" if passed else "FAILED", style="green" if passed else "bold red")
-        interval = f"{number(decision.low)} .. {number(decision.high)}"
-        table.add_row(name, word, number(decision.estimate), interval, number(margin), str(decision.seeds))
+            word = Text("passed" if passed else "FAILED", style="green" if passed else "bold red")
+        interval = "–" if decision.low is None else unit.interval(decision.low, decision.high)
+        table.add_row(name, word, unit.shown(decision.estimate), interval, unit.shown(margin), str(decision.seeds))
     return table
 
 
 def print_plan(description: Mapping[str, Any]) -> None:
     """What a run would do, and what its looks can resolve."""
-    console = Console(highlight=False)
+    console = screen()
     print_pairs(description["sweep"], console)
     if description["claims"]:
         table = _table("claim", "quantifier", "cells", "margin", "scale", "controls")
         for claim in description["claims"]:
-            table.add_row(*(str(claim[k]) for k in ("id", "quantifier", "cells", "margin", "scale", "controls")))
+            shown = claim | {"margin": Unit(claim["scale"], "larger", True).shown(claim["margin"])}
+            table.add_row(*(str(shown[k]) for k in ("id", "quantifier", "cells", "margin", "scale", "controls")))
         console.print(table)
     if description["suites"]:
         table = _table("exact claim", "suite", "random cases")
@@ -124,18 +146,20 @@ def print_plan(description: Mapping[str, Any]) -> None:
 
 def print_listing(listing: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     """Configs and runs."""
-    console = Console(highlight=False)
+    console = screen()
     table = _table("config", "title", "claims")
+    table.columns[0].no_wrap = True
     for config in listing["configs"]:
         table.add_row(config["path"], config["title"], str(config["claims"]))
     console.print(table if listing["configs"] else "no configs/ here")
     table = _table("run", "status", "verdicts")
+    table.columns[0].no_wrap = True  # a path is there to be copied
     for run in listing["runs"]:
         table.add_row(run["path"], run["status"], ", ".join(f"{k} {v}" for k, v in run["verdicts"].items()))
     console.print(table if listing["runs"] else "no runs yet")
 
 
-def print_pairs(pairs: Mapping[str, Any], console: Console | None = None) -> None:
+def print_pairs(pairs: Mapping[str, Any], console: Any = None) -> None:
     """Names and values, nested ones joined by commas."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, value in pairs.items():
@@ -146,7 +170,7 @@ def print_pairs(pairs: Mapping[str, Any], console: Console | None = None) -> Non
         elif isinstance(value, float):
             value = number(value)
         table.add_row(Text(name.replace("_", " "), style="dim"), str(value))
-    (console or Console(highlight=False)).print(table)
+    (console or screen()).print(table)
 
 
 def print_replay(rows: Mapping[str, Mapping[str, Any]]) -> None:
@@ -155,12 +179,12 @@ def print_replay(rows: Mapping[str, Mapping[str, Any]]) -> None:
     for name, row in rows.items():
         shown = [str(row[key]) if isinstance(row[key], list) else f"{row[key]:.7g}" for key in ("stored", "replayed")]
         table.add_row(name, *shown, f"{row['difference']:.2g}")
-    Console(highlight=False).print(table)
+    screen().print(table)
 
 
 def print_comparison(found: Mapping[str, Mapping[str, Any]]) -> None:
     """What differs between two runs; a part without difference says so."""
-    console = Console(highlight=False)
+    console = screen()
     for part, rows in found.items():
         if not rows:
             console.print(f"{part}: the same")
@@ -193,7 +217,7 @@ def print_rates(rates: Sequence[Any]) -> None:
             f"{100 * rate.declared:.1f}",
             "yes" if rate.holds else "NO",
         )
-    Console(highlight=False).print(table)
+    screen().print(table)
 
 
 def number(value: float | None) -> str:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jaxml.claims.card import CellResult, ClaimCard, SuiteCard, Verdicts
+from jaxml.claims.card import CellResult, ClaimCard, ControlResult, SuiteCard, Verdicts
 from jaxml.claims.mapped import Mapped
 from jaxml.claims.verdict import Decision
 from jaxml.report.words import Unit, number, numeric, phrase, place, sentence, varying
@@ -20,6 +20,15 @@ MOST_ROWS = 6
 def unit_of(card: ClaimCard) -> Unit:
     """How the effects of a claim are told."""
     return Unit(card.scale, card.direction, bool(card.arms.get("against")))
+
+
+def control_unit(control: ControlResult, card: ClaimCard, spec: Mapping[str, Any]) -> Unit:
+    """How the effects of a control are told; `spec` is its claim's, for what the control sets otherwise."""
+    declared: Mapping[str, Any] = next(
+        (c for c in spec.get("controls", {}).get(control.kind, ()) if c.get("name") == control.name), {}
+    )
+    compared = any(name.startswith("against ") for name in control.cell.at)
+    return Unit(declared.get("scale") or card.scale, declared.get("direction") or card.direction, compared)
 
 
 def answer(card: ClaimCard, verdicts: Verdicts) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from jaxml.claims.card import CellResult, ClaimCard, ControlResult, Verdicts
 from jaxml.claims.mapped import Mapped
-from jaxml.report.answers import answer, later_words, unit_of
+from jaxml.report.answers import answer, control_unit, later_words, unit_of
 from jaxml.report.boundary import Panel, map_panels
 from jaxml.report.maps import Spec, cell_charts
 from jaxml.report.words import MARKS, SCALES, Unit, number, phrase, place, sentence, varying
@@ -166,7 +166,7 @@ def _control(control: ControlResult, card: ClaimCard, spec: Mapping[str, Any], d
     for name, value in control.cell.at.items():
         side, _, parameter = name.partition(" ")
         arms[side if side in arms and parameter else ""][parameter or name] = value
-    unit = Unit(declared.get("scale") or card.scale, declared.get("direction") or card.direction, bool(arms["against"]))
+    unit = control_unit(control, card, spec)
     compared = " against ".join(place(arms[side]) for side in ("claimed", "against") if arms[side])
     decision, estimand = control.cell.decision, declared.get("estimand") or card.estimand
     row = _row(

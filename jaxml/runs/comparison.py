@@ -121,7 +121,10 @@ def export(directory: RunDirectory, to: str, target: str | Path | None = None) -
     try:
         results = directory.results()
         if to == "csv":
-            table_of(results).to_csv(path, index=False)
+            frame = table_of(results)
+            for name in frame.select_dtypes(exclude=["number", "bool"]):
+                frame[name] = frame[name].map(_no_formula)
+            frame.rename(columns=_no_formula).to_csv(path, index=False)
         else:
             results.to_netcdf(path, engine="scipy")
     except OSError as error:
@@ -144,3 +147,8 @@ def table_of(results: "xarray.Dataset") -> Any:
     parts = [[n for n in inner if inner[n] == kind and n != "nonfinite"] for kind in ((), *kinds)]
     marks = ["nonfinite"] * ("nonfinite" in results)
     return pandas.concat([results[part + marks].to_dataframe().reset_index() for part in parts if part])
+
+
+def _no_formula(cell: Any) -> Any:
+    """The text of a cell, quoted where a spreadsheet would compute it."""
+    return f"'{cell}" if str(cell).startswith(("=", "+", "-", "@", "\t", "\r")) else cell

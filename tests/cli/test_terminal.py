@@ -1,0 +1,159 @@
+"""What a terminal shows: names as they are, effects in their unit, and streams that are closed, full or ASCII."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas
+import pytest
+from typer.testing import CliRunner
+
+from jaxml.claims.labels import labels_to_json
+from jaxml.cli.app import app
+from jaxml.cli.failure import describe_failure
+from jaxml.errors import ConfigError
+from jaxml.runs.directory import RunDirectory
+from tests.report.runs import card, cell, make_run, results
+
+HOSTILE = "p [/b] q [bits] :smile: \x1b[31m\x1b]0;title\u202e"
+SHOWN = "p [/b] q [bits] :smile: \ufffd[31m\ufffd]0;title\ufffd"
+NAME = "20260101-120000-toy-0123abcd"
+
+
+def invoke(*arguments, columns="80"):
+    result = CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": columns}, catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def make(runs, cards, **options):
+    return make_run(runs / NAME, cards, **options)
+
+
+@pytest.fixture(scope="module")
+def plain_run(tmp_path_factory):
+    return make(tmp_path_factory.mktemp("runs"), [card([cell("supported", lam=0.1)])])
+
+
+def test_names_are_neither_markup_nor_escape_codes(tmp_path):
+    hostile = card([cell("supported", **{"[bits]": "[/x]"})], id=HOSTILE, statement=HOSTILE)
+    make(tmp_path, [hostile])
+    text = invoke("show", "--runs", tmp_path, columns="400")
+    assert text.count(SHOWN) == 2
+    assert "[bits]=[/x]" in text
+    assert "\x1b" not in invoke("list", "--runs", tmp_path)
+
+
+def test_ratios_are_shown_as_ratios(tmp_path):
+    found = {"estimate": math.log(2), "low": math.log(1.5), "high": math.log(3)}
+    ratio = card([cell("supported", lam=0.1)], scale="log_ratio", margin=math.log(1.1))
+    for each in (ratio.cells[0], ratio.controls[0].cell):
+        for name, value in found.items():
+            object.__setattr__(each.decision, name, value)
+    spec = {"T1": {"controls": {"negative": [{"name": "the negative one", "scale": "difference"}], "positive": []}}}
+    make(tmp_path, [ratio], claims=spec)
+    lines = invoke("show", "--runs", tmp_path, columns="120").splitlines()
+    row = next(line for line in lines if line.startswith("lam=0.1"))
+    assert row.split() == ["lam=0.1", "supported", "×2", "×1.5", "to", "×3", "×1.1", "16"]
+    row = next(line for line in lines if line.startswith("negative control"))
+    assert row.split()[-6:] == ["0.693", "0.405", "to", "1.1", "0.1", "16"]
+    assert any("larger with solver prox than with solver l2 by a factor of 2" in line for line in lines)
+
+
+def test_after_long_output_every_claim_has_one_line_more(tmp_path):
+    many = [cell("supported", lam=float(i)) for i in range(30)]
+    make(tmp_path, [card(many, id="T1", statement=200 * "long "), card(many, id="T2")])
+    first, second = invoke("show", "--runs", tmp_path).splitlines()[-2:]
+    assert first.startswith("SUPPORTED  T1: long")
+    assert second == "SUPPORTED  T2: Toys are larger than they seem."
+
+
+@pytest.mark.parametrize("name", [NAME, "toy", "0123abcd"])
+def test_a_run_is_found_by_name(tmp_path, name):
+    make(tmp_path, [card([cell("supported", lam=0.1)])])
+    assert f"{NAME}: finished" in invoke("show", name, "--runs", tmp_path, columns="200")
+
+
+def test_an_unknown_run_gets_the_nearest_name(tmp_path):
+    make(tmp_path, [card([cell("supported", lam=0.1)])])
+    with pytest.raises(ConfigError, match=f"no such run, here or in .*{NAME}"):
+        CliRunner().invoke(app, ["show", "tot", "--runs", str(tmp_path)], catch_exceptions=False)
+
+
+def test_the_name_of_a_run_is_never_broken(tmp_path):
+    cards = [card([cell("supported", lam=0.1)], id=f"a-rather-long-id-{i}") for i in range(3)]
+    make(tmp_path / "a_folder_for_runs", cards)
+    monkey = os.getcwd()
+    os.chdir(tmp_path)
+    try:
+        assert f"a_folder_for_runs/{NAME} " in invoke("list", "--runs", "a_folder_for_runs")
+    finally:
+        os.chdir(monkey)
+
+
+def test_a_cell_is_found_by_the_names_of_its_values(tmp_path):
+    run = make(tmp_path, [card([cell("supported", lam=0.1)])], held=results())
+    (run / "labels.json").write_text(json.dumps(labels_to_json({"lam": {0.1: "weak"}})))
+    RunDirectory(run).seal()
+    by_name, by_value = (
+        json.loads(invoke("show", "--runs", tmp_path, "--json", "--cell", f"lam={value},solver=prox,seed=2"))
+        for value in ("weak", "0.1")
+    )
+    assert by_name == by_value
+
+
+def command(*arguments, redirect="", **environment):
+    call = f'{sys.executable} -c "from jaxml.cli import command; command()" {" ".join(arguments)} {redirect}'
+    environment = {**os.environ, **environment}
+    return subprocess.run(["bash", "-c", call], capture_output=True, text=True, env=environment, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("redirect", "code", "message"),
+    [
+        (">/dev/full", 3, "error: standard output cannot be written: No space left on device.\n"),
+        (">&-", 0, ""),
+        (">&- 2>&-", 0, ""),
+        ("2>/dev/full", 0, ""),
+        ('| true; exit "${PIPESTATUS[0]}"', 0, ""),
+    ],
+)
+def test_a_stream_that_is_gone_is_no_traceback(plain_run, redirect, code, message):
+    done = command("show", str(plain_run), redirect=redirect)
+    assert (done.returncode, done.stderr) == (code, message)
+
+
+def test_ascii_is_enough(plain_run):
+    done = command("show", str(plain_run), PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert done.returncode == 0
+    assert "\u2212" not in done.stdout
+    assert "-0.05 to 0.08" in done.stdout
+
+
+def test_a_mistake_in_the_users_code_is_its_own_lines():
+    source = "def outer():\n    inner()\n\ndef inner():\n    raise NameError(\"name 'x' is not defined\")\n"
+    names: dict = {}
+    exec(compile(source, "/home/me/experiments/demo.py", "exec"), names)
+    try:
+        names["outer"]()
+    except NameError as error:
+        lines = describe_failure(error).splitlines()
+    assert lines[0] == "error: NameError: name 'x' is not defined"
+    assert [line for line in lines if "demo.py" in line] == [
+        "  /home/me/experiments/demo.py, line 2, in outer",
+        "  /home/me/experiments/demo.py, line 5, in inner",
+    ]
+    assert len(lines) < 8
+
+
+def test_a_table_for_spreadsheets_holds_no_formulas(tmp_path):
+    held = results().assign_coords(solver=np.array(["=1+1", "l2"], np.dtypes.StringDType()))
+    axes = {"lam": [{"lam": v} for v in (0.0, 0.01, 0.1, 1.0)], "solver": [{"solver": s} for s in ("=1+1", "l2")]}
+    make(tmp_path, [card([cell("supported", lam=0.1)])], held=held, axes=axes)
+    CliRunner().invoke(app, ["export", "toy", "--runs", str(tmp_path)], catch_exceptions=False)
+    table = pandas.read_csv(tmp_path / NAME / "results.csv")
+    assert set(table.solver) == {"'=1+1", "l2"}
+    assert len(table) == held.error.size
