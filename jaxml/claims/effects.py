@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxml.claims.judge import estimand_of, transform
 from jaxml.claims.posing import ARM, Posed
+from jaxml.sweep.points import POINT
 
 if TYPE_CHECKING:
     import xarray
@@ -30,7 +31,7 @@ def effects(results: "xarray.Dataset", posed: Posed, first_look: int, where: str
     """The effect at every point, as `judge.effect_of` has it in one cell.
 
     Args:
-        results: dims `point`, the arms and tuned axes of `posed`, and ``seed``; negative seeds are for tuning.
+        results: dims `POINT`, the arms and tuned axes of `posed`, and ``seed``; negative seeds are for tuning.
         posed: the claim.
         first_look: a trial that is not finite scores as the worst effect among so many seeds.
         where: the place named in errors.
@@ -58,4 +59,4 @@ def effects(results: "xarray.Dataset", posed: Posed, first_look: int, where: str
 def _ordered(values: "xarray.DataArray", over: Sequence[str]) -> np.ndarray:
     """As an array of shape (arms, points, tuned axes ..., seeds)."""
     values = values if ARM in values.dims else values.expand_dims(ARM)
-    return values.transpose(ARM, "point", *over, "seed").values
+    return values.transpose(ARM, POINT, *over, "seed").values

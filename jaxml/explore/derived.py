@@ -77,7 +77,7 @@ class DerivedPoints:
         self._try_on_made_up_results()
 
     def __call__(self, points: Sequence[Sequence[Any]], seeds: Sequence[int]) -> "xarray.Dataset":
-        """The estimand at some points, dims of the arms, `point` and ``seed``."""
+        """The estimand at some points, dims of the arms, `POINT` and ``seed``."""
         import xarray
 
         cells = [
