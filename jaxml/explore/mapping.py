@@ -10,6 +10,7 @@ import itertools
 import json
 import math
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,13 @@ from jaxml.config.models import MapSpec, RunConfig
 from jaxml.errors import StoreError
 from jaxml.experiment import Experiment
 from jaxml.explore.derived import DerivedPoints, asked
+from jaxml.runs import manifest
 from jaxml.runs.directory import RunDirectory
 from jaxml.sweep.grid import Axis
 from jaxml.sweep.points import Points
 
+BATCH = "batch.zarr"
+"""What a batch of cells is kept as, beside its manifest."""
 SHARE = 5
 """At most one cell in so many is computed."""
 FALSE_DISCOVERIES = 0.05
@@ -124,7 +128,7 @@ class Plane:
             notify(f"map of {said}: {len(cells)} cells more, {math.prod(self.shape)} on the fine grid")
             return self.judge(cells)
 
-        self._read()
+        self._read(notify)
         region = refine(self.shape, judge, stride=self.spec.stride, most=math.prod(self.shape) // SHARE)
         margin = self.free.claim.margin.value
         outcome, judged = self.outcome, sorted(self.places)
@@ -222,20 +226,28 @@ class Plane:
             {"theta": (("cell", "seed"), theta), "nonfinite": (("cell", "arm", "seed"), failed)},
             {"i": ("cell", i), "j": ("cell", j), "seed": np.arange(theta.shape[1])},
         )
-        target = self.store / f"{len(list(self.store.glob('[0-9]*[0-9]'))):03}"
+        batches = [int(path.name) for path in self.store.glob("[0-9]*[0-9]")]
+        target = self.store / f"{max(batches, default=-1) + 1:03}"
+        partial = target.with_suffix(".partial")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            write_dataset(held, target.with_suffix(".partial"))
-            os.replace(target.with_suffix(".partial"), target)
+            write_dataset(held, partial / BATCH)
+            manifest.write_manifest(partial, manifest.digests(partial))
+            os.replace(partial, target)
         except OSError as error:
             raise StoreError(f"{target}: cannot be written: {error.strerror or error}.") from None
 
-    def _read(self) -> None:
-        """Take up what an earlier run of the same map left."""
+    def _read(self, notify: Callable[[str], None]) -> None:
+        """Take up what an earlier run of the same map left; a damaged batch goes, and is computed again."""
         import xarray
 
         for path in sorted(self.store.glob("[0-9]*[0-9]")):
-            held = xarray.open_zarr(path, consolidated=False, chunks=None).load()
+            changed = manifest.changes(path)
+            if changed:
+                notify(f"{path} is damaged ({manifest.listed(changed, most=3)}): its cells are computed again")
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                continue
+            held = xarray.open_zarr(path / BATCH, consolidated=False, chunks=None).load()
             cells = list(zip(held.i.values.tolist(), held.j.values.tolist(), strict=True))
             self._hold(cells, held.theta.values, held.nonfinite.values)
 

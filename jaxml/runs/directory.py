@@ -109,6 +109,8 @@ class RunDirectory:
             RunError: when it is missing or not JSON.
         """
         try:
+            if not (self.path / name).is_file():  # a pipe would be waited for
+                raise FileNotFoundError("there is no such file")
             return json.loads((self.path / name).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{self.path / name}: cannot be read: {error}.") from None

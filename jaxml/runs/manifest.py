@@ -17,11 +17,13 @@ _HEAD = "# SHA-256 of the lines below: "
 _PIECE = 2**20
 
 
-def digests(folder: Path, parts: Iterable[str]) -> dict[str, str]:
+def digests(folder: Path, parts: Iterable[str] | None = None) -> dict[str, str]:
     """Path below `folder` -> SHA-256, for files and for everything in folders; a part that does not exist has none.
 
-    What is not a regular file, or cannot be read, has an empty digest: nothing equals it.
+    By default all that is there but the manifest counts. What is not a regular file, or cannot be read, has an empty
+    digest: nothing equals it.
     """
+    parts = sorted({*os.listdir(folder)} - {FILE}) if parts is None else parts
     return {name: _digest(f"{folder}/{name}") for part in parts for name in sorted(_files(folder, part))}
 
 
@@ -52,20 +54,21 @@ def read_manifest(folder: Path) -> dict[str, str] | None:
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines.splitlines())}
 
 
-def changes(folder: Path, parts: Iterable[str]) -> dict[str, str]:
+def changes(folder: Path, parts: Iterable[str] | None = None) -> dict[str, str]:
     """Path -> what happened to it since the manifest was written: "is missing", "was changed" or "was added".
 
     Args:
         folder: where the manifest lies.
-        parts: the files and folders to look at; others are not read.
+        parts: the files and folders to look at, all by default; others are not read.
     """
-    parts = tuple(parts)
     if not (folder / FILE).exists():
         return {FILE: "is missing"}
     held = read_manifest(folder)
     if held is None:
         return {FILE: "was changed"}
-    held = {name: digest for name, digest in held.items() if name.partition("/")[0] in parts}
+    if parts is not None:
+        parts = tuple(parts)
+        held = {name: digest for name, digest in held.items() if name.partition("/")[0] in parts}
     now = digests(folder, parts)
     found = {name: "is missing" for name in held if name not in now}
     found |= {name: "was changed" for name in held if name in now and held[name] != now[name]}

@@ -126,6 +126,32 @@ def test_a_map_that_was_cut_short_goes_on_where_it_stopped(root, finished, tmp_p
     assert [cell["verdict"] for cell in again["maps"][0]["cells"]] == [c["verdict"] for c in before["maps"][0]["cells"]]
 
 
+@pytest.mark.parametrize("damage", ["lost chunk", "flipped bit", "damaged metadata", "lost batch"])
+def test_a_damaged_batch_of_a_map_is_computed_again(root, finished, tmp_path, damage):
+    copy = RunDirectory(tmp_path / "copy")
+    shutil.copytree(finished.path, copy.path)
+    before = copy.read_json("map.json")
+    (panel,) = (copy.path / "map.zarr").iterdir()
+    batch = sorted(panel.iterdir())[0]
+    chunk = next(path for path in sorted((batch / "batch.zarr/theta/c").rglob("*")) if path.is_file())
+    if damage == "lost chunk":
+        chunk.unlink()
+    elif damage == "flipped bit":
+        data = bytearray(chunk.read_bytes())
+        data[-1] ^= 1
+        chunk.write_bytes(data)
+    elif damage == "damaged metadata":
+        (batch / "batch.zarr/zarr.json").write_text("{")
+    else:
+        shutil.rmtree(batch)
+    notes: list[str] = []
+    fill_maps(load_config(root / "configs/planted.yaml"), load_experiment("planted", root), copy, notes.append)
+    assert any("is damaged" in note for note in notes) == (damage != "lost batch")
+    assert copy.read_json("map.json")["maps"][0]["cells"] == before["maps"][0]["cells"]
+    fill_maps(load_config(root / "configs/planted.yaml"), load_experiment("planted", root), copy, notes.append)
+    assert sum("is damaged" in note for note in notes) <= 1
+
+
 def test_a_map_goes_to_json_and_back_and_damage_is_named(finished, tmp_path):
     (held,) = read_maps(finished.path)
     assert Mapped.from_json(json.loads(json.dumps(held.to_json()))) == held
