@@ -34,6 +34,11 @@ from jaxml.sweep.block import Block, compile_block
 from jaxml.sweep.plan import ChunkId, Plan, Program
 from jaxml.sweep.trace import STATUS, Output, master_key, trace
 
+_KNOCK_SECONDS = 5.0
+"""How long a cluster has to answer the first bytes."""
+_SETTINGS = 4
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, _SETTINGS, 0, 0, 0, 0, 0])
+"""How a client of HTTP/2 begins (RFC 9113, section 3.4): these words, then a frame of settings, here an empty one."""
 _CLUSTER_SECONDS = 5.0
 """How long a count of a cluster's cores is believed: nodes come and go."""
 _MAIN = threading.RLock()
@@ -284,10 +289,23 @@ class RayExecutor(Executor):
 
 
 def _knock(address: str) -> None:
-    """Find out in seconds whether anybody listens at ``host:port``; Ray alone would try for many minutes."""
-    host, _, port = address.rpartition(":")
-    if port.isdigit() and "//" not in host:
-        socket.create_connection((host, int(port)), timeout=5).close()
+    """Find out in seconds whether a cluster answers at ``host:port``; Ray alone would try for many minutes.
+
+    Clusters speak gRPC: a server of HTTP/2 answers the preface of a client with a frame of settings, others do not.
+
+    Raises:
+        OSError: when nothing listens there, or something else.
+    """
+    host, _, port = address.rpartition("//")[2].rpartition(":")
+    if not port.isdigit():
+        return
+    with socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_SECONDS) as connection:
+        if os.environ.get("RAY_USE_TLS", "0") != "0":
+            return
+        connection.sendall(_PREFACE)
+        frame = connection.recv(9, socket.MSG_WAITALL)
+        if len(frame) < 9 or frame[3] != _SETTINGS:
+            raise ConnectionError("what listens there is no cluster")
 
 
 def executor_named(

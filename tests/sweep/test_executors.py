@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 
 from jaxml import linspace, sweep
 from jaxml.errors import ConfigError, RunError, StoreError
+from jaxml.sweep import executors
 from jaxml.sweep.executors import Processes, executor_named
 from jaxml.sweep.store import ZarrStore, open_results
 from tests.sweep import sweep_process
@@ -320,3 +322,26 @@ def test_two_processes_of_one_program_and_the_loss_of_one(tmp_path):
     for output, _ in ended:
         assert "said store: 2 processes share this sweep" in output
         assert f"equal {here.kept.sum().item()}" in output
+
+
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [(None, "timed out"), (b"HTTP/1.1 400 Bad Request\r\n\r\n", "no cluster"), (b"", "reset|no cluster")],
+)
+def test_a_port_where_something_else_answers_is_no_cluster(monkeypatch, reply, message):
+    monkeypatch.setattr(executors, "_KNOCK_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
+        answered = threading.Event()
+
+        def serve():
+            connection, _ = server.accept()
+            with connection:
+                answered.wait(5) if reply is None else connection.sendall(reply)
+
+        serving = pool.submit(serve)
+        begin = time.monotonic()
+        with pytest.raises(ConfigError, match=f"no cluster answers at .*({message})"):
+            executor_named("ray", f"127.0.0.1:{server.getsockname()[1]}")
+        assert time.monotonic() - begin < 5
+        answered.set()
+        serving.result()
