@@ -68,6 +68,10 @@ class Arrays:
                 "What was computed before is safe; mend the cause and run again."
             ) from error
 
+    def clear(self, name: str) -> None:
+        """Write NaN all over the array of an output that nothing computed so far returns."""
+        self._arrays[name][...] = fill(name, self._outputs[name])
+
     def status(self) -> np.ndarray:
         """The status of every cell."""
         return self._arrays[STATUS][...]

@@ -38,12 +38,22 @@ def fingerprint(plan: Plan, traced: Sequence[Traced], master: str | int) -> dict
             for each in traced
             for name, output in each.outputs.items()
         },
+        "outputs at": {each.program.label: sorted(each.outputs) for each in traced},
         "code of the trial": code,
     }
 
 
+def joined(held: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """The fingerprint of a store that holds the static points of both."""
+    both = ("outputs", "outputs at", "code of the trial")
+    return {**new, **{name: {**held[name], **new[name]} for name in both}}
+
+
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What changed from one fingerprint to another, in words; new static points are no change."""
+    """What changed from one fingerprint to another, in words.
+
+    New static points are no change, nor are outputs that only they have, or only those that are not asked for now.
+    """
     changes = [
         f"{name} was {old.get(name)}, now {new[name]}"
         for name in ("jax version", "device kind", "float dtype", "master key")
@@ -51,10 +61,19 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     ]
     for name in ("axes", "fixed", "outputs"):
         before, after = old.get(name, {}), new[name]
+        elsewhere = before.keys() ^ after.keys() if name == "outputs" else set()
         changes += [
             f"{name}: '{key}' was {before.get(key, 'absent')}, now {after.get(key, 'absent')}"
             for key in {**before, **after}
-            if before.get(key) != after.get(key)
+            if key not in elsewhere and before.get(key) != after.get(key)
+        ]
+    before, after = old.get("outputs at", {}), new["outputs at"]
+    for label in [label for label in after if label in before]:
+        changes += [
+            f"outputs at {label}: '{key}' was there, now it is not" for key in before[label] if key not in after[label]
+        ]
+        changes += [
+            f"outputs at {label}: '{key}' was not there, now it is" for key in after[label] if key not in before[label]
         ]
     if not changes:  # another version of jax writes the same computation in another way
         before, after = old["code of the trial"], new["code of the trial"]

@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jaxml.errors import StoreError
-from jaxml.sweep.fingerprint import differences
+import numpy as np
+
+from jaxml.errors import StoreError, TrialError
+from jaxml.sweep.fingerprint import differences, joined
 from jaxml.sweep.grid import Axis
 from jaxml.sweep.plan import Plan
-from jaxml.sweep.trace import STATUS
+from jaxml.sweep.trace import STATUS, Output, check_outputs
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,23 @@ class Layout:
         seeds = tuple(_union(held.seeds, plan.seeds, lambda seed: seed))
         sizes = [(len(held.axes[name]), len(axes[name])) for name in axes] + [(len(held.seeds), len(seeds))]
         cuts = tuple((*cut, old) if new > old else cut for cut, (old, new) in zip(held.cuts, sizes, strict=True))
-        code = {**held.identity["code of the trial"], **identity["code of the trial"]}
-        return Layout(axes, seeds, held.block, cuts, {**identity, "code of the trial": code})
+        return Layout(axes, seeds, held.block, cuts, joined(held.identity, identity))
+
+    def outputs(self) -> dict[str, Output]:
+        """Everything that some static point of the store returns.
+
+        Raises:
+            StoreError: when one lacks an output that cannot be NaN there, or two disagree on the length of an axis.
+        """
+        found = {
+            name: Output(tuple(shape), np.dtype(dtype), tuple(axes))
+            for name, (axes, shape, dtype) in self.identity["outputs"].items()
+        }
+        try:
+            check_outputs(found, self.identity["outputs at"])
+        except TrialError as error:
+            raise StoreError(f"the store and the points that are new in it: {error}") from None
+        return found
 
     def plan(self, asked: Plan) -> Plan:
         """The plan of everything in the store, cut into chunks no larger than those asked for."""

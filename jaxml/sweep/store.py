@@ -4,7 +4,7 @@ Both keep a `status` per cell, and a chunk is done when none of its cells is mis
 written before their status, each file appears whole or not at all, and every file carries a checksum.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +96,7 @@ class ZarrStore(MemoryStore):
         attributes: Mapping[str, Any],
     ):
         self._path, self._asked, self._identity, self._attributes = path, plan, identity, attributes
+        self._names = list(outputs)
         self._lock: Lock | None = None
         self._arrays: Arrays | None = None
         self._in_memory = True
@@ -121,6 +122,7 @@ class ZarrStore(MemoryStore):
             if held is not None and begun:
                 raise StoreError(f"{path}: another process began to write here meanwhile. Run again to go on with it.")
             self.layout = Layout.joined(held, self._asked, identity)
+            outputs = {**self.layout.outputs(), **outputs}
             self.layout.write(path, self._attributes)
             if not begun:
                 super().__init__(self.layout.plan(self._asked), outputs)
@@ -128,6 +130,8 @@ class ZarrStore(MemoryStore):
             self._arrays = Arrays.created(path, outputs, self.layout, self.plan, self.repaired)
             self._write_coordinates()
             if held is not None:
+                for name in outputs.keys() - held.identity["outputs"].keys():
+                    self._arrays.clear(name)
                 self._read_all(self._arrays)
         except OSError as error:
             self.close()
@@ -188,10 +192,10 @@ class ZarrStore(MemoryStore):
         self.open()
         axes = {axis.name: axis.points for axis in self._asked.axes}
         if not self._in_memory:
-            return open_results(self._path, axes, self._asked.seeds)
+            return asked_for(open_results(self._path, axes, self._asked.seeds), self._names)
         places = self.layout.positions(axes, self._asked.seeds)
         whole = tuple(places.values()) == tuple(list(range(size)) for size in self.plan.shape)
-        results = self._labelled().assign_attrs(self._attributes)
+        results = self._labelled()[self._names].assign_attrs(self._attributes)
         return _marked(results if whole else results.isel(places))
 
     def close(self) -> None:
@@ -252,6 +256,11 @@ def write_dataset(held: "xarray.Dataset", path: Path) -> None:
     """
     text = {n: v.astype(np.dtypes.StringDType()) for n, v in held.coords.items() if v.dtype.kind in "UO"}
     held.assign_coords(text).to_zarr(path, mode="w", consolidated=False, zarr_format=3)
+
+
+def asked_for(results: "xarray.Dataset", names: Collection[str]) -> "xarray.Dataset":
+    """The results without the outputs that only static points have which were not asked for."""
+    return results[[name for name in results.data_vars if name in names or name == "nonfinite"]]
 
 
 def _marked(results: "xarray.Dataset") -> "xarray.Dataset":

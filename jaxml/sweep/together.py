@@ -15,7 +15,7 @@ from jaxml.errors import ConfigError, RunError
 from jaxml.sweep.arrays import Arrays, file_of
 from jaxml.sweep.layout import Layout
 from jaxml.sweep.plan import ChunkId, Plan
-from jaxml.sweep.store import MemoryStore, ZarrStore, open_results
+from jaxml.sweep.store import MemoryStore, ZarrStore, asked_for, open_results
 from jaxml.sweep.trace import STATUS, Output
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class SharedStore(MemoryStore):
         _meet("the store is open")
         self._layout = Layout.read(path)
         super().__init__(self._layout.plan(plan), {STATUS: outputs[STATUS]})
-        self._arrays = Arrays.held(path, outputs)
+        self._arrays, self._names = Arrays.held(path, self._layout.outputs()), list(outputs)
         self.status[...] = self._arrays.status()
         _meet("every process knows what is missing")
 
@@ -69,7 +69,8 @@ class SharedStore(MemoryStore):
     def dataset(self) -> "xarray.Dataset":
         """The part that was asked for, once all processes are done."""
         _meet("every chunk is written")
-        return open_results(self._path, {axis.name: axis.points for axis in self._asked.axes}, self._asked.seeds)
+        axes = {axis.name: axis.points for axis in self._asked.axes}
+        return asked_for(open_results(self._path, axes, self._asked.seeds), self._names)
 
     def close(self) -> None:
         if self._first is not None:

@@ -5,7 +5,7 @@ dtypes, the memory and work of a lane, what identifies the computation, and the 
 """
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -240,15 +240,22 @@ def all_outputs(traced: list[Traced]) -> Mapping[str, Output]:
                     f"output '{name}' is {outputs[name]} at one static point and {output} at "
                     f"'{program.program.label}'. Return the same shape, dtype and axes everywhere."
                 )
-    _check_axes(
-        traced[0].program.label if len(traced) == 1 else "static points",
-        {name: (output.axes, output.shape) for name, output in outputs.items()},
-    )
+    check_outputs(outputs, {program.program.label: list(program.outputs) for program in traced})
+    return outputs
+
+
+def check_outputs(outputs: Mapping[str, Output], returned: Mapping[str, Collection[str]]) -> None:
+    """Check that outputs fit together, given which of them each static point returns.
+
+    Raises:
+        TrialError: when two name an axis alike though its lengths differ, or one that cannot be NaN is not returned
+            everywhere.
+    """
+    _check_axes("static points", {name: (output.axes, output.shape) for name, output in outputs.items()})
     for name, output in outputs.items():
-        lacking = [t.program.label for t in traced if name not in t.outputs]
+        lacking = [label for label, names in returned.items() if name not in names]
         if lacking and output.dtype.kind not in "fc" and not name.startswith("nonfinite_"):
             raise TrialError(
                 f"output '{name}' is {output.dtype} and missing at '{lacking[0]}'. Return it as a float, so that it "
                 "can be NaN there, or return it everywhere."
             )
-    return outputs

@@ -189,6 +189,52 @@ def test_a_store_that_appears_while_programs_compile(tmp_path):
         stores[1].open()
 
 
+def varying(key, *, n: int, lam: float):
+    """What is returned depends on the static point."""
+    outputs = {"a": lam * n + 0 * jax.random.normal(key)}
+    if n >= 2:
+        outputs["b"] = lam - n
+    if n >= 3:
+        outputs["path"] = curve(lam * jnp.arange(3.0), "step")
+    if n == 4:
+        outputs["count"] = jnp.asarray(n)
+    return outputs
+
+
+@pytest.mark.parametrize("calls", [[[1], [2, 1], [3]], [[3], [1], [2]], [[2, 3], [1]], [[1, 2], [3, 1]]])
+def test_a_static_axis_grows_by_points_with_other_outputs(tmp_path, calls):
+    whole = sweep(varying, seeds=2, lam=[0.5, 1.0], n=[1, 2, 3])
+    for n in calls:
+        part = sweep(varying, seeds=2, lam=[0.5, 1.0], n=n, store=tmp_path / "s")
+        assert_same(part, sweep(varying, seeds=2, lam=[0.5, 1.0], n=n))
+    assert_same(open_results(tmp_path / "s").sel(n=[1, 2, 3]), whole)
+    again = sweep(varying, seeds=2, lam=[0.5, 1.0], n=[1, 2, 3], store=tmp_path / "s")
+    assert again.attrs["compiles"] == 0
+    assert "repaired" not in again.attrs
+    more = sweep(varying, seeds=3, lam=[0.5, 1.0], n=[1], store=tmp_path / "s")  # the others keep their place
+    assert (more.a.sizes["seed"], set(more.data_vars)) == (3, {"a", "nonfinite"})
+    assert_same(open_results(tmp_path / "s").sel(n=[1, 2, 3], seed=[0, 1]), whole)
+
+
+def test_a_point_whose_new_output_cannot_be_nan_elsewhere_is_refused_and_harms_nothing(tmp_path):
+    before = sweep(varying, seeds=1, lam=[1.0], n=[3], store=tmp_path / "s")
+    with pytest.raises(StoreError, match="output 'count' is int32 and missing at 'n=3'"):
+        sweep(varying, seeds=1, lam=[1.0], n=[4], store=tmp_path / "s")
+    assert_same(open_results(tmp_path / "s"), before)
+
+
+def test_an_output_that_has_another_name_now_is_another_sweep(tmp_path):
+    def named(name):
+        def trial(key, *, lam: float):
+            return {name: lam}
+
+        return trial
+
+    sweep(named("a"), seeds=1, lam=[1.0], store=tmp_path / "s")
+    with pytest.raises(StoreError, match="outputs at one program: 'a' was there, now it is not"):
+        sweep(named("b"), seeds=1, lam=[1.0], store=tmp_path / "s")
+
+
 def test_looks_reuse_every_seed(tmp_path):
     path = tmp_path / "looks.zarr"
     counts = [computed_by(path, seeds=n, lam=LAMS)[1] for n in (4, 8, 16)]
