@@ -119,7 +119,10 @@ def reference_cell(free: Sequence[Axis], axes: Sequence[Axis], pins: Mapping[str
     for axis in free:
         if axis.name not in indices:
             if len(axis) > 1:
-                raise ConfigError(f"{where}: say which '{axis.name}' is meant, for example {axis.points[0]}.")
+                raise ConfigError(
+                    f"{where}: say which '{axis.name}' is meant, for example {axis.points[0]}. Where the estimand has "
+                    "used the axis up, any of its values will do."
+                )
             indices[axis.name] = 0
     return {axis.name: indices[axis.name] for axis in free}
 

@@ -129,10 +129,14 @@ def plan(
 def validate(
     config: Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="a YAML file")] = None,
     overrides: Overrides = None,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="trace the trial and rehearse the verdicts on made-up numbers")
+    ] = False,
     schema: Annotated[bool, typer.Option("--schema", help="print the JSON Schema of config files")] = False,
 ) -> None:
     """Check a config against its trial; nothing is run."""
     from jaxml.config import json_schema, load_config
+    from jaxml.config.source import check_source
 
     if schema:
         print_json(json_schema())
@@ -140,11 +144,18 @@ def validate(
     if config is None:
         raise ConfigError("validate: name a config, or ask for --schema.")
     loaded = load_config(config, overrides or ())
+    check_source(loaded)
+    if trace:
+        from jaxml.runner.rehearsal import rehearse
+
+        rehearse(loaded)
     plan = loaded.plan
     grid = " x ".join(f"{len(axis)} {axis.name}" for axis in plan.axes) or "one point"
     counts = {"claim": len(loaded.config.claims), "exact claim": len(loaded.config.suites)}
     claims = ", ".join(f"{n} {kind}{'' if n == 1 else 's'}" for kind, n in counts.items() if n or kind == "claim")
     echo(f"{config}: good. {grid} x {len(plan.seeds)} seeds = {plan.cells} trials, {claims}.")
+    if not trace:
+        echo("Read, not tried: what the trial and the estimands compute. jaxml validate --trace tries them.")
 
 
 @app.command("list")

@@ -16,11 +16,19 @@ if TYPE_CHECKING:
 
 def derive(results: "xarray.Dataset", experiment: Experiment, directory: RunDirectory) -> None:
     """Compute the experiment's estimands and keep them beside the results."""
-    if not experiment.estimands:
-        return
-    import xarray
-
     from jaxml.sweep.store import write_dataset
+
+    if experiment.estimands:
+        write_dataset(derived_from(results, experiment), directory.path / "estimands.zarr")
+
+
+def derived_from(results: "xarray.Dataset", experiment: Experiment) -> "xarray.Dataset":
+    """The experiment's estimands.
+
+    Raises:
+        RunError: when one is no array over the seeds.
+    """
+    import xarray
 
     derived = {}
     for name, estimand in experiment.estimands.items():
@@ -29,7 +37,7 @@ def derive(results: "xarray.Dataset", experiment: Experiment, directory: RunDire
         if not isinstance(values, xarray.DataArray) or "seed" not in values.dims:
             raise RunError(f"estimand '{name}' must return an xarray.DataArray that keeps the axis 'seed'.")
         derived[name] = values.drop_vars([c for c in values.coords if c not in values.dims], errors="ignore")
-    write_dataset(xarray.Dataset(derived), directory.path / "estimands.zarr")
+    return xarray.Dataset(derived)
 
 
 def judge_run(directory: RunDirectory) -> Verdicts:

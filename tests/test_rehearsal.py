@@ -1,0 +1,96 @@
+"""What is wrong with an experiment is found before anything is computed: from its text, or on made-up numbers."""
+
+from pathlib import Path
+
+import pytest
+
+from jaxml.config import load_config
+from jaxml.config.source import check_source
+from jaxml.errors import ConfigError, JaxmlError, RunError, TrialError
+from jaxml.runner.rehearsal import rehearse
+from jaxml.scaffold import scaffold
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.setenv("JAXML_CACHE", str(tmp_path / "cache"))
+    scaffold("demo", tmp_path)
+    return tmp_path
+
+
+def edited(project, old, new, path="experiments/demo.py"):
+    text = (project / path).read_text()
+    assert old in text
+    (project / path).write_text(text.replace(old, new, 1))
+    return load_config(project / "configs/demo.yaml")
+
+
+ESTIMATE = "    estimate = jnp.mean"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("(noise_key, (n,))", "(noise_kex, (n,))", r"demo.py, line 20: the name 'noise_kex' is not defined"),
+        ("jnp.mean(x)", "jnq.mean(x)", "the name 'jnq' is not defined. Did you mean 'jnp'"),
+        (ESTIMATE, "    if outliers > 0.2:\n        x = x + 1\n" + ESTIMATE, r"line 22: 'outliers' is traced"),
+        (ESTIMATE, "    x = x if outliers else -x\n" + ESTIMATE, r"declare it 'outliers: Static\[float\]'"),
+        (ESTIMATE, "    assert not outliers >= 1 or n\n" + ESTIMATE, "'outliers' is traced"),
+        ('{"error"', '{"err"', r"demo.yaml, line \d+: .*estimand: the trial returns no 'error'. Did you mean 'err'"),
+        ('{"error": jnp.abs(estimate)}', '{"error": {"abs": estimate}}', "no 'error'. Did you mean 'error.abs'"),
+    ],
+)
+def test_the_text_alone_tells(project, old, new, message):
+    loaded = edited(project, old, new)
+    with pytest.raises(JaxmlError, match=message):
+        check_source(loaded)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    return {", "    found = {}\n    found |= {'error': 0.0}\n    return found or {"),
+        (ESTIMATE, "    if outliers is None:\n        x = x + 1\n" + ESTIMATE),
+        (ESTIMATE, "    outliers = 0.1\n    if outliers > 0.2:\n        x = x + 1\n" + ESTIMATE),
+        (ESTIMATE, "    def g(outliers):\n        return 1 if outliers > 0 else 2\n\n    x = x * g(1)\n" + ESTIMATE),
+        (ESTIMATE, "    x = x + sum(i * j for i in range(2) for j in [i])\n" + ESTIMATE),
+        ("import jax\n", "import jax\nfrom math import *\n"),
+        ("def trial(", "def helper():\n    global late\n    late = __file__\n\n\ndef trial("),
+        ("    trial=trial,", "    trial=trial,\n    **{},"),
+    ],
+)
+def test_what_is_not_certain_is_no_alarm(project, old, new):
+    check_source(edited(project, old, new))
+
+
+@pytest.mark.parametrize("config", sorted(path.stem for path in (ROOT / "configs").glob("*.yaml")))
+def test_no_experiment_of_this_project_raises_an_alarm(config):
+    check_source(load_config(ROOT / f"configs/{config}.yaml"))
+
+
+def test_a_good_config_is_rehearsed(project):
+    rehearse(load_config(project / "configs/demo.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("estimand", "error", "message"),
+    [
+        ("lambda r: r.error.max('outlier')", ValueError, "'outlier' not found"),
+        ("lambda r: r.error.max('seed')", RunError, "estimand 'worst' must return .* keeps the axis 'seed'"),
+        ("lambda r: 1 / 0", ZeroDivisionError, "division"),
+        ("lambda r: r.error.expand_dims(more=2)", ConfigError, r"'worst' still has the axes \('more', 'seed'\)"),
+    ],
+)
+def test_an_estimand_is_tried_on_made_up_numbers(project, estimand, error, message):
+    edited(project, "estimand: error", "estimand: worst", "configs/demo.yaml")
+    loaded = edited(project, "    trial=trial,", f"    trial=trial,\n    estimands={{'worst': {estimand}}},")
+    with pytest.raises(error, match=message):
+        rehearse(loaded)
+
+
+def test_a_static_point_that_cannot_be_traced_is_named(project):
+    loaded = edited(project, "if estimator ==", "if estimator == 'median' and x[0] > 0 or estimator ==")
+    with pytest.raises(TrialError, match=r"cannot be traced at .*estimator=median: TracerBool"):
+        rehearse(loaded)
