@@ -132,11 +132,30 @@ def _facts(card: ClaimCard, decided: bool) -> list[tuple[str, str]]:
         ("Throughout", place(common)),
         ("Effect as", sentence(SCALES.get(card.scale, card.scale)) if unit.compared else ""),
         ("Margin", f"{unit.shown(card.margin)}. {card.margin_reason}"),
-        ("Decided", card.verdict.reason if decided else ""),
+        ("Decided", decided_words(card) if decided else ""),
         ("Fragile", sentence(card.fragile or "") if decided else ""),
         ("Source", card.source or ""),
     ]
     return [(name, words) for name, words in found if words]
+
+
+def decided_words(card: ClaimCard) -> str:
+    """Why the verdict is what it is; where the interval of a single cell decided, in the unit of its effects."""
+    decision, unit = card.cells[0].decision, unit_of(card)
+    low, high = decision.low, decision.high
+    alone = len(card.cells) == 1 and card.verdict.reason == decision.reason  # no control stands in its place
+    if not alone or not decision.look or not decision.sd or low is None or high is None:
+        return card.verdict.reason
+    outcome = "supported" if low >= card.margin else "refuted" if high < card.margin else "inconclusive"
+    if outcome != decision.verdict:  # something else than the interval kept it open
+        return card.verdict.reason
+    how = {"supported": "lies at or beyond", "refuted": "falls short of", "inconclusive": "holds"}[outcome]
+    meaning = {
+        "reversed": ": the effect runs the other way",
+        "null": ": no effect that matters, either way",
+        "negligible": ": no effect that matters in the claimed direction",
+    }.get(decision.label or "", "")
+    return f"Interval {unit.interval(low, high)} {how} the margin {unit.shown(card.margin)}{meaning}"
 
 
 def _row(cell: CellResult, where: str, margin: float, unit: Unit, domain: Domain, decided: bool) -> Row:

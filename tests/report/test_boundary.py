@@ -11,6 +11,7 @@ from jaxml.cli.tables import print_maps
 from jaxml.report import write_report
 from jaxml.report.boundary import crossings, map_panels
 from jaxml.report.words import number
+from jaxml.runs.directory import RunDirectory
 from tests.report.runs import card, cell, make_run
 from tests.report.test_charts import drawn
 
@@ -138,9 +139,10 @@ def test_lines_that_touch_a_height_cross_it_once():
 def test_the_page_draws_the_map_in_the_claims_card_and_labels_it(tmp_path):
     run = make_run(tmp_path / "run", [CARD])
     (run / "map.json").write_text(json.dumps({"maps": [held().to_json()]}))
+    RunDirectory(run).seal()
     text = write_report(run).read_text()
     assert "Where it holds" in text
-    assert "Filled after the verdict and no part of it" in text
+    assert "Computed after the verdict; does not affect it" in text
     assert "supported and refuted cells (REGIME)" in text
     specs = json.loads(re.search(r'id="specs">(.*?)</script>', text).group(1))
     assert text.count("data-chart=") == len(specs)

@@ -32,6 +32,7 @@ def make(path, labels=LABELS):
     run = make_run(path, [claim], held=held, figures=(FIGURE,), axes=axes, dependent_splits=splits)
     if labels is not None:
         (run / "labels.json").write_text(json.dumps(labels_to_json(labels)))
+        RunDirectory(run).seal()
     return run
 
 

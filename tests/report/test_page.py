@@ -15,6 +15,7 @@ from jaxml.cli.tables import print_verdicts
 from jaxml.errors import ConfigError
 from jaxml.report import write_report
 from jaxml.report.bundle import content_policy, script_json, vega_scripts
+from jaxml.report.cards import decided_words
 from jaxml.runs.directory import RunDirectory
 from tests.report.runs import FIGURE, card, cell, control, decision, make_run, results
 
@@ -81,7 +82,7 @@ def full(tmp_path_factory):
 
 def test_every_verdict_is_said_in_words(full):
     text = full[1].text
-    for words in ("Supported", "Refuted, null", "Inconclusive", "Invalid", "REGIME", "✗ FAILED", "✓ as it must"):
+    for words in ("Supported", "Refuted, null", "Inconclusive", "Invalid", "REGIME", "✗ FAILED", "✓ passed"):
         assert words in text
 
 
@@ -214,7 +215,7 @@ def test_an_exploratory_run_gives_no_verdict(tmp_path):
     page = page_of(run)
     assert "EXPLORATORY. No verdict is given: the spec was edited." in page.text
     assert "Nothing is decided." in page.text
-    for word in ("Supported", "Refuted", "REGIME", "as it must", "null"):
+    for word in ("Supported", "Refuted", "REGIME", "✓ passed", "null"):
         assert word not in page.text
     assert "Supported" not in page.scripts[0]
 
@@ -272,3 +273,23 @@ def test_page_and_terminal_say_that_later_seeds_do_not_bear_a_verdict_out(tmp_pa
     assert told in " ".join(capsys.readouterr().out.split())
     exploratory = make_run(tmp_path / "other", [made], exploratory="the spec was edited")
     assert "seeds 17" not in page_of(exploratory).text
+
+
+def test_the_interval_that_decided_is_told_in_the_unit_of_its_effects(tmp_path):
+    """A margin of log 1.1 is ×1.1, wherever it stands."""
+    log = {
+        "estimate": np.log(2),
+        "low": np.log(1.5),
+        "high": np.log(2.5),
+        "sd": 0.1,
+        "reason": "interval [0.405, 0.916]",
+    }
+    held = dataclasses.replace(cell("supported"), decision=decision("supported", **log))
+    made = card([held], scale="log_ratio", margin=float(np.log(1.1)))
+    assert decided_words(made) == "Interval ×1.5 to ×2.5 lies at or beyond the margin ×1.1"
+    assert "0.405" not in page_of(make_run(tmp_path / "run", [made])).text
+    vetoed = decision("inconclusive", **log | {"reason": "the median contradicts the mean"})
+    other = card([dataclasses.replace(held, decision=vetoed)], scale="log_ratio", margin=0.1)
+    assert decided_words(other) == "the median contradicts the mean"
+    failed = with_controls(made.verdict, {"the negative one": decision("supported")}, {})
+    assert "negative control" in decided_words(dataclasses.replace(made, verdict=failed))
