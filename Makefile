@@ -1,13 +1,13 @@
 # `make run` decides the claims of one config, `make certify` decides them again under other settings and keeps what came
-# of it for the scoreboard; `make scoreboard` decides those of all configs; `make test` runs every check. All set up their
-# own environment.
+# of it for the scoreboard; `make scoreboard` decides those of all configs; `make test` runs every check. `make resilience`
+# kills, damages and starves runs, and writes the counts into docs/resilience.md. All set up their own environment.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= configs/l1_sparsity.yaml
 PYTEST_WORKERS ?= auto
 
-.PHONY: run certify scoreboard test format clean
+.PHONY: run certify scoreboard test resilience format clean
 
 run: $(VENV)/.installed
 	$(BIN)/jaxml run $(CONFIG)
@@ -26,6 +26,9 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+
+resilience: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.resilience --write
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .

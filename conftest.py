@@ -22,7 +22,10 @@ import pytest
 from jaxtyping import config as jaxtyping_config
 from jaxtyping import install_import_hook
 
-collect_ignore_glob = ["tests/ops/golden/*.py"]  # scripts that need torch; they made the golden files
+collect_ignore_glob = [
+    "tests/ops/golden/*.py",  # scripts that need torch; they made the golden files
+    "tests/resilience/*.py",  # minutes of kills and damage: make resilience
+]
 
 install_import_hook(["jaxml.ops", "jaxml.learn", "jaxml.nn"], "beartype.beartype")
 

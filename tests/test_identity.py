@@ -1,5 +1,6 @@
 """What identifies a run's code and files: every local module counts, and nothing else; every file, and where it is."""
 
+import os
 import subprocess
 
 import pytest
@@ -83,6 +84,12 @@ def test_a_manifest_sees_every_change_and_where_things_are(tmp_path):
     assert manifest.changes(tmp_path, ["results"]) == changed
     (tmp_path / "spec.json").unlink()
     assert manifest.changes(tmp_path, ["spec.json"]) == {"spec.json": "is missing"}
+    (tmp_path / "results/a/0").unlink()
+    (tmp_path / "results/a/0").symlink_to("0")  # to itself
+    (tmp_path / "results/a/1").unlink()
+    os.mkfifo(tmp_path / "results/a/1")  # to read it would never end
+    (tmp_path / "results/b").symlink_to(".")
+    assert manifest.changes(tmp_path, ["results"]) == {**changed, "results/b": "was added"}
     (tmp_path / manifest.FILE).write_text((tmp_path / manifest.FILE).read_text()[:-3])
     assert manifest.changes(tmp_path, parts) == {manifest.FILE: "was changed"}
     (tmp_path / manifest.FILE).unlink()

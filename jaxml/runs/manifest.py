@@ -98,7 +98,7 @@ def _files(folder: Path, part: str) -> Iterator[str]:
         here = waiting.pop()
         with os.scandir(f"{folder}/{here}") as entries:
             for entry in entries:
-                if entry.is_dir():
+                if entry.is_dir(follow_symlinks=False):
                     waiting.append(f"{here}/{entry.name}")
                 else:
                     yield f"{here}/{entry.name}"
