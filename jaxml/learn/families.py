@@ -31,6 +31,7 @@ class Family(NamedTuple):
         balance: (u, y, omega) -> u with sum(omega u) = 0, still in the conjugate's domain: what an unpenalised
             intercept asks of a dual point.
         quadratic: whether the curvature is constant.
+        equivariant: whether the loss is a function of eta - y, so that an intercept absorbs any shift of y.
     """
 
     value: Callable[[Vector, Vector], Vector]
@@ -39,6 +40,7 @@ class Family(NamedTuple):
     conjugate: Callable[[Vector, Vector], Vector]
     balance: Callable[[Vector, Vector, Vector], Vector]
     quadratic: bool = False
+    equivariant: bool = False
 
 
 def _entropy(p: Vector) -> Vector:
@@ -66,6 +68,7 @@ squared = Family(
     conjugate=lambda u, y: u * (u / 2 + y),
     balance=_center,
     quadratic=True,
+    equivariant=True,
 )
 """(eta - y)^2 / 2, y real."""
 
@@ -107,4 +110,5 @@ def huber(delta: Scalar) -> Family:
         curvature=lambda eta, y: jnp.where(jnp.abs(eta - y) <= delta, jnp.ones_like(eta), 0.0),
         conjugate=squared.conjugate,
         balance=balance,
+        equivariant=True,
     )

@@ -163,6 +163,15 @@ def centre(X: Array, intercept: bool) -> tuple[Array, Array]:
     return (centred(X, mean) if intercept else X), mean
 
 
+def centre_targets(family: Family, y: Array, intercept: bool) -> tuple[Array, Array]:
+    """Targets about their mean, where an intercept absorbs it, and what was subtracted.
+
+    Far from 0 the objective of the start, which convergence is measured by, would be that of the level alone.
+    """
+    level = lax.stop_gradient(jnp.mean(y)) if intercept and family.equivariant else jnp.zeros((), y.dtype)
+    return y - level, level
+
+
 def linear_data_term(family: Family, A: Array, y: Array, omega: Array, *, intercept: bool) -> Smooth:
     """sum_i omega_i loss((A w)_i, y_i), the intercept being the last column of A."""
 
@@ -203,10 +212,11 @@ def fit_linear(
     d, dtype = X.shape[1], X.dtype
     penalty = make_penalty(d, l1, l2, groups, intercept=intercept, dtype=dtype)
     A, mean = centre(X, intercept)
+    y, level = centre_targets(family, y, intercept)
     if init is None:
         start: Vector = jnp.zeros(d + intercept, dtype)
     else:
-        start = jnp.append(init.coef, init.intercept + mean @ init.coef) if intercept else init.coef
+        start = jnp.append(init.coef, init.intercept - level + mean @ init.coef) if intercept else init.coef
     smooth = linear_data_term(family, A, y, omega, intercept=intercept)
     w, certificate = implicit_minimise(
         smooth,
@@ -216,7 +226,7 @@ def fit_linear(
         iterations=iterations,
     )
     coef = w[:d]
-    params = LinearParams(coef, w[d] - mean @ coef if intercept else jnp.zeros((), dtype))
+    params = LinearParams(coef, w[d] + level - mean @ coef if intercept else jnp.zeros((), dtype))
     # Evaluated once more, out here, so that the objective has derivatives; the certificate has none.
     objective = smooth.value(smooth.predict(w)) + penalty_value(penalty, w)
     return Fit(params, diagnose(objective, certificate))

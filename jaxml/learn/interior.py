@@ -170,9 +170,14 @@ def solve_box(
         hopeful = s.iteration - s.best.iterations < _PATIENCE
         return (s.best.excess > tolerance) & (s.iteration < iterations) & hopeful
 
-    alpha = c / 2
-    slope = operator.apply(alpha) - gain
+    # The least point on the way from 0 to the middle of the box: the middle of a large box is so far from the optimum
+    # that rounding there exceeds the whole linear term.
+    middle = c / 2
+    bent = operator.apply(middle)
+    share = jnp.sum(gain * middle) / jnp.maximum(jnp.sum(middle * bent), floor)
+    share = jnp.clip(share, jnp.finfo(dtype).eps, 1.0)
+    alpha, slope = share * middle, share * bent - gain
     zero, none = jnp.zeros((), dtype), jnp.zeros((), jnp.int32)
-    lower, upper = jnp.maximum(slope, 0.0) + 1, jnp.maximum(-slope, 0.0) + 1
+    lower, upper = jnp.maximum(slope, 0.0) + 1, jnp.maximum(-slope, 0.0) + alpha / (c - alpha)
     begin = BoxSolution(alpha, zero, none, jnp.full((), jnp.inf, dtype))
     return lax.while_loop(unfinished, advance, _State(alpha, zero, lower, upper, none, begin)).best

@@ -30,17 +30,20 @@ Shrinkage = Scalar | Literal["ledoit_wolf"]
 
 
 class LDAParams(NamedTuple):
-    """A linear discriminant: decision values are ``X @ coef + intercept``, one for each class.
+    """A linear discriminant: decision values are ``(X - mean) @ coef + intercept``, one for each class.
+
+    Class means and features are taken about the mean of all rows. About any other origin the decision values differ by
+    a number that is the same for every class; far from the data it would cost all digits.
 
     Attributes:
-        coef: S_w^-1 m_k, (d, K).
-        intercept: log prior_k - m_k S_w^-1 m_k / 2, (K,).
+        coef: S_w^-1 (m_k - mean), (d, K).
+        intercept: log prior_k - (m_k - mean) S_w^-1 (m_k - mean) / 2, (K,).
         means: class means m_k, (K, d).
         priors: (K,), sum to one.
         within: S_w, (d, d).
         projection: discriminant directions in descending order of the variance between classes that they carry,
             with unit variance within, (d, min(K - 1, d)).
-        mean: mean of all rows, the origin of `transform`, (d,).
+        mean: sum_k prior_k m_k, the origin, (d,).
     """
 
     coef: Array
@@ -56,7 +59,8 @@ class LDADiagnostics(NamedTuple):
     """The certificate of a discriminant.
 
     Attributes:
-        residual: largest |S_w coef_k - m_k| on the range of S_w, over the largest |m_k|; 0 but for rounding.
+        residual: largest |S_w coef_k - (m_k - mean)| on the range of S_w, over the largest |m_k - mean|; 0 but for
+            rounding.
         rank: of S_w; below d it is singular.
         between: variance between classes along each direction of `projection`, in units of the variance within.
         shrinkage: used for each class, (K,).
@@ -95,7 +99,7 @@ def fit_lda(
 ) -> LDAFit:
     """Fit linear discriminant analysis: Gaussian classes with one covariance.
 
-    decision_k(x) = x S_w^-1 m_k - m_k S_w^-1 m_k / 2 + log prior_k.
+    decision_k(x) = z S_w^-1 d_k - d_k S_w^-1 d_k / 2 + log prior_k,  z = x - mean,  d_k = m_k - mean.
 
     Args:
         X: features, (n, d).
@@ -114,7 +118,7 @@ def fit_lda(
             missing under `jit`.
 
     What it is not: scikit-learn's default solver, which divides the pooled covariance by n - K; its `lsqr` and `eigen`
-    solvers agree with this.
+    solvers agree with this, up to a number added to all decision values of a row.
 
     Reference: Rao (1948), J. Royal Statistical Society B 10(2); Ledoit and Wolf (2004), J. Multivariate Analysis 88(2).
 
@@ -189,7 +193,7 @@ def lda_decision(params: LDAParams, X: Float[Data, "m d"]) -> Float[Array, "m cl
     >>> lda_decision(params, jnp.array([[2.0], [3.0]])).argmax(axis=1).tolist()
     [0, 1]
     """
-    return jnp.asarray(X) @ params.coef + params.intercept[None, :]
+    return (jnp.asarray(X) - params.mean[None, :]) @ params.coef + params.intercept[None, :]
 
 
 def lda_transform(params: LDAParams, X: Float[Data, "m d"]) -> Float[Array, "m directions"]:
@@ -213,17 +217,22 @@ def _fit_lda(
     share = omega[:, None] * jax.nn.one_hot(y, classes, dtype=dtype)
     total = jnp.sum(share, axis=0)
     inside = (share / jnp.where(total > 0, total, 1.0)[None, :]).T
-    means = inside @ X
     priors = total if priors is None else priors
+    # About an origin within the data nothing cancels; about the mean, found in turn, the decision values are taken.
+    origin = lax.stop_gradient(jnp.mean(X, axis=0))
+    Z = X - origin[None, :]
+    mean = origin + priors @ (inside @ Z)
+    Z = Z - (mean - origin)[None, :]  # as the rounded mean will do it
+    offsets = inside @ Z
 
-    def covariance(weight: Array, mean: Array) -> tuple[Array, Array]:
-        Z = X - mean[None, :]
+    def covariance(weight: Array, offset: Array) -> tuple[Array, Array]:
+        within = Z - offset[None, :]
         if auto:
-            return _ledoit_wolf(Z, weight, rounding)
-        S = (Z * weight[:, None]).T @ Z
+            return _ledoit_wolf(within, weight, rounding)
+        S = (within * weight[:, None]).T @ within
         return (1 - shrinkage) * S + shrinkage * jnp.trace(S) / d * jnp.eye(d, dtype=dtype), shrinkage
 
-    covariances, used = jax.vmap(covariance)(inside, means)
+    covariances, used = jax.vmap(covariance)(inside, offsets)
     within = jnp.einsum("k,kij->ij", priors, covariances)
 
     # On features of unit variance within, so that what counts as singular does not depend on their units.
@@ -234,18 +243,17 @@ def _fit_lda(
     inverse = jnp.where(values > 10 * d * eps, 1 / jnp.where(values > 10 * d * eps, values, 1.0), 0.0)
     half = vectors / scale[:, None] * jnp.sqrt(inverse)[None, :]
 
-    mean = priors @ means
-    coef = _solve_on_range(within, half, means.T)
-    gap = half.T @ (within @ coef - means.T)
-    residual = jnp.max(jnp.abs(gap)) / jnp.maximum(jnp.max(jnp.abs(half.T @ means.T)), jnp.finfo(dtype).tiny)
+    coef = _solve_on_range(within, half, offsets.T)
+    gap = half.T @ (within @ coef - offsets.T)
+    residual = jnp.max(jnp.abs(gap)) / jnp.maximum(jnp.max(jnp.abs(half.T @ offsets.T)), jnp.finfo(dtype).tiny)
     log_prior = jnp.where(priors > 0, jnp.log(jnp.where(priors > 0, priors, 1.0)), -jnp.inf)
-    intercept = log_prior - jnp.sum(means.T * coef, axis=0) / 2
+    intercept = log_prior - jnp.sum(offsets.T * coef, axis=0) / 2
 
-    spread = lax.stop_gradient(jnp.sqrt(priors)[:, None] * (means - mean[None, :])) @ half
+    spread = lax.stop_gradient(jnp.sqrt(priors)[:, None] * offsets) @ half
     _, singular, right = svd(spread)
     k = min(classes - 1, d)
     projection = half @ right[:k].T
-    params = LDAParams(coef, intercept, means, priors, within, projection, mean)
+    params = LDAParams(coef, intercept, mean[None, :] + offsets, priors, within, projection, mean)
     residual = lax.stop_gradient(residual)
     rank = jnp.sum(inverse > 0).astype(jnp.int32)
     converged = residual <= eps**0.5

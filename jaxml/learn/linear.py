@@ -12,6 +12,7 @@ gives weight 0 and the row's target as the intercept. Cost: O(n d^2) an iteratio
 (when its weights or data are its own) + 4 d^2 numbers.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -21,7 +22,7 @@ from jaxtyping import Array, Float, Shaped
 
 from jaxml.learn import families
 from jaxml.learn.checks import Data, check_data
-from jaxml.learn.glm import Diagnostics, Fit, LinearParams, centre, centred, fit_linear
+from jaxml.learn.glm import Diagnostics, Fit, LinearParams, centre, centre_targets, centred, fit_linear
 from jaxml.learn.implicit import implicit_root
 from jaxml.learn.newton import damped_solve
 from jaxml.ops.checks import Scalar
@@ -50,7 +51,8 @@ def fit_least_squares(
 
     Returns:
         `Fit`. `diagnostics.residual` is the largest component of the gradient; `gap` is inf, since nothing bounds an
-        unpenalised objective from below; `converged` is whether the residual is rounding error.
+        unpenalised objective from below; `converged` is whether every
+        component is rounding error, which grows with the root of n.
 
     Raises:
         ValueError: for mismatched shapes or, outside `jit`, values that are not finite or weights all zero.
@@ -75,26 +77,52 @@ def _least_squares(X: Array, y: Array, omega: Array, *, intercept: bool) -> Fit:
     # About the weighted mean the column of ones is orthogonal to the rest, and leaves their least norm alone.
     mean = omega @ X if intercept else jnp.zeros(d, X.dtype)
     A = centred(X, mean) if intercept else X
+    y, level = centre_targets(families.squared, y, intercept)
 
     def gradient(w: Array) -> Array:
         return A.T @ (omega * (A @ w - y))
 
-    def solve(start: Array) -> tuple[Array, Array]:
-        root = jnp.sqrt(omega)
-        left, values, right = svd(A * root[:, None])
-        usable = values > max(A.shape) * jnp.finfo(X.dtype).eps * values[0]
-        w = right.T @ jnp.where(usable, left.T @ (y * root) / jnp.where(usable, values, 1.0), 0.0)
-        return w, jnp.max(jnp.abs(gradient(w)))
-
-    w, residual = implicit_root(gradient, jnp.zeros(A.shape[1], X.dtype), solve)
-    residual = lax.stop_gradient(residual)
+    w, slope = implicit_root(gradient, jnp.zeros(A.shape[1], X.dtype), lambda _: _least_norm(A, y, omega, gradient))
+    slope = lax.stop_gradient(slope)
     coef = w[:d]
-    params = LinearParams(coef, w[d] - mean @ coef if intercept else jnp.zeros((), X.dtype))
-    scale = jnp.sqrt(jnp.max(omega @ A**2) * jnp.sum(omega * y**2))
+    params = LinearParams(coef, w[d] + level - mean @ coef if intercept else jnp.zeros((), X.dtype))
+    # A component sums n products of a feature and a residual, which is a difference of terms of this size.
+    length = jnp.sqrt(omega @ A**2)
+    size = jnp.sqrt(jnp.sum(omega * y**2)) + jnp.sum(length * jnp.abs(w))
+    rounding = (100 + jnp.sqrt(float(X.shape[0]))) * jnp.finfo(X.dtype).eps
     objective = jnp.sum(omega * (A @ w - y) ** 2) / 2
-    converged = residual <= 100 * jnp.finfo(X.dtype).eps * scale
+    converged = jnp.all(jnp.abs(slope) <= rounding * length * size)
+    residual = jnp.max(jnp.abs(slope))
     count = jnp.ones((), jnp.int32)
     return Fit(params, Diagnostics(objective, jnp.full_like(objective, jnp.inf), residual, count, converged))
+
+
+def _least_norm(A: Array, y: Array, omega: Array, gradient: Callable[[Array], Array]) -> tuple[Array, Array]:
+    """The minimiser of least norm, and the gradient there."""
+    n, p = A.shape
+    root = jnp.sqrt(omega)
+    weighted = A * root[:, None]
+
+    def solver(scale: Array) -> tuple[Callable[[Array], Array], Array]:
+        left, values, right = svd(weighted / scale[None, :])
+        usable = values > max(n, p) * jnp.finfo(A.dtype).eps * values[0]
+        undo = jnp.where(usable, 1 / jnp.where(usable, values, 1.0), 0.0)
+        return lambda r: right.T @ (undo * (left.T @ (root * r))) / scale, jnp.sum(usable)
+
+    def plain() -> Array:
+        return solver(jnp.ones(p, A.dtype))[0](y)
+
+    if n < p:
+        w = plain()
+    else:
+        # With features of one length, which of them count does not depend on their units. Only where they are dependent
+        # does the norm of the weights, in the units given, have a say.
+        length = jnp.linalg.norm(weighted, axis=0)
+        solve, rank = solver(jnp.where(length > 0, length, 1.0))
+        w = solve(y)
+        w = w + solve(y - A @ w)
+        w = lax.cond(rank == jnp.sum(length > 0), lambda: w, plain)
+    return w, gradient(w)
 
 
 def fit_ridge(
@@ -293,7 +321,8 @@ def _fit_huber(
     A, mean = centre(X, intercept)
     ridge = jnp.where(jnp.arange(A.shape[1]) < d, jnp.asarray(0.0 if l2 is None else l2, X.dtype), 0.0)
     # Where the fit starts has no derivatives.
-    A, targets, shares, bend, ridge = (lax.stop_gradient(value) for value in (A, y, omega, delta, ridge))
+    targets, level = centre_targets(families.squared, y, intercept)
+    A, targets, shares, bend, ridge = (lax.stop_gradient(value) for value in (A, targets, omega, delta, ridge))
 
     # Newton's method has no curvature to go by where all residuals are large; reweighting gets it near.
     def reweight(w: Array, _: None) -> tuple[Array, None]:
@@ -301,7 +330,7 @@ def _fit_huber(
         return damped_solve((A * weight[:, None]).T @ A + jnp.diag(ridge), A.T @ (weight * targets)), None
 
     w, _ = lax.scan(reweight, jnp.zeros(d + intercept, X.dtype), length=10)
-    init = LinearParams(w[:d], w[d] - lax.stop_gradient(mean) @ w[:d] if intercept else jnp.zeros((), X.dtype))
+    init = LinearParams(w[:d], w[d] + level - lax.stop_gradient(mean) @ w[:d] if intercept else jnp.zeros((), X.dtype))
     return fit_linear(
         families.huber(delta), X, y, omega, init, l1=l1, l2=l2, groups=None,
         intercept=intercept, tolerance=tolerance, iterations=iterations,

@@ -23,6 +23,7 @@ CLASSES, PROBABILITY = (f"ops/metrics/{name}.py" for name in ("classes", "probab
 AREA, CURVES, PAIRS, RANKS = (f"ops/metrics/ranking/{name}.py" for name in ("area", "curves", "pairs", "sums"))
 BINNING, GROWTH, SUMS = (f"learn/trees/{name}.py" for name in ("binning", "growth", "sums"))
 LAPACK = "ops/lapack.py"
+LDA, SVM, INTERIOR, GLM = (f"learn/{name}.py" for name in ("lda", "svm", "interior", "glm"))
 BOOSTING, BAGGING, LINEAR = "learn/ensembles/boosting.py", "learn/ensembles/bagging.py", "learn/linear.py"
 FAULTS = (
     (PRODUCT, "weight_y[:, :, None, i] * weight_x", "weight_x"),
@@ -115,6 +116,15 @@ FAULTS = (
     (BAGGING, "base * weights(weight_key)", "weights(weight_key)"),
     (BAGGING, "jax.random.split(key)[0]) == 0", "jax.random.split(key)[1]) == 0"),
     (LINEAR, "weight = shares * bend /", "weight = bend /"),
+    (LINEAR, "jnp.where(length > 0, length, 1.0)", "jnp.ones(p, A.dtype)"),
+    (LINEAR, "100 + jnp.sqrt", "0.001 + 0 * jnp.sqrt"),
+    (LDA, "jnp.mean(X, axis=0))", "jnp.zeros(d, dtype))"),
+    (LDA, "(jnp.asarray(X) - params.mean[None, :]) @ params.coef", "jnp.asarray(X) @ params.coef"),
+    (SVM, "(A[:, None, :] - B[None, :, :]) ** 2", "A[:, None, :] ** 2 - 2 * A[:, None, :] * B[None] + B[None] ** 2"),
+    (SVM, "lengths - A @ dB.T", "lengths + A @ dB.T"),
+    (SVM, 'if kernel == "linear" else jnp.zeros((), rows.dtype)', 'if kernel == "" else jnp.zeros((), rows.dtype)'),
+    (INTERIOR, "jnp.clip(share, jnp.finfo(dtype).eps, 1.0)", "jnp.ones((), dtype)"),
+    (GLM, "if intercept and family.equivariant else", "if not intercept else"),
     (LAPACK, "cpu=in_turn", "cpu=together"),
     (LAPACK, "in_axes=[0 if moves else None for moves in batched]", "in_axes=0"),
     (LAPACK, "return found, -found @ tangents[0] @ found", "return found, -found @ tangents[0]"),
@@ -123,12 +133,18 @@ FAULTS = (
 """The file in jaxml, what it says, and what it says instead."""
 
 
+WHOSE = {"linear": "linear", "glm": "linear", "lda": "lda", "svm": "svm", "interior": "svm"}
+"""Learners that have tests of their own and those of units."""
+
+
 def tests_of(file: str) -> str:
     """The tests that must notice a fault in a file."""
     part, folder, *_ = file.removesuffix(".py").split("/")
     if part == "ops":
         own = {ALIGN: "roi_align", ONE_PASS: "norm_sums"}.get(file)
         return f"ops/test_{own or {'roi': 'roi_pools'}.get(folder, folder)}.py"
+    if folder in WHOSE:
+        return f"learn/test_units.py tests/learn/test_{WHOSE[folder]}.py"
     return f"learn/test_{folder}.py"
 
 
@@ -142,7 +158,7 @@ def main() -> int:
             path = copy / "jaxml" / file
             text = path.read_text()
             path.write_text(text.replace(right, wrong, 1))
-            command = [sys.executable, "-m", "pytest", "-qx", "-n0", f"tests/{tests_of(file)}"]
+            command = [sys.executable, "-m", "pytest", "-qx", "-n0", *f"tests/{tests_of(file)}".split()]
             environment = {**os.environ, "PYTHONPATH": str(copy)}
             failed = (
                 subprocess.run(command, cwd=copy, env=environment, capture_output=True, check=False).returncode == 1
