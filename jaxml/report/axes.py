@@ -10,6 +10,8 @@ from jaxml.report.words import interval, number, phrase
 Spec = dict[str, Any]
 APART, LEAST_APART = 0.16, 3.4
 """A 0 stands left of a logarithmic axis by this share of its length, and by this factor at least."""
+DIGITS = ".6~g"
+"""Of a tick: without a number Vega writes 100000000 and 1.5000000000000002e+33."""
 
 
 def placed(series: Series) -> tuple[list[dict[str, Any]], Spec]:
@@ -38,11 +40,12 @@ def placed(series: Series) -> tuple[list[dict[str, Any]], Spec]:
     positive = [value for value in values if value > 0]
     if not series.figure.get("log_x") or not positive:
         scale: Spec = {"domain": _widened(values[0], values[-1]), "nice": False, "zero": False}
-        return rows, {"field": "x", "type": "quantitative", "title": title, "scale": scale}
+        axis = ticks(values[0], values[-1], 8) | {"labelOverlap": True}
+        return rows, {"field": "x", "type": "quantitative", "title": title, "scale": scale, "axis": axis}
     low, high = positive[0], positive[-1]
     x: Spec = {"field": "x", "type": "quantitative", "title": title}
     x["scale"] = {"type": "log", "domain": [low, high] if low < high else [low / 2, low * 2], "nice": False}
-    x["axis"] = {"format": "~g", "labelOverlap": True}
+    x["axis"] = {"format": DIGITS, "labelOverlap": True}
     if len(marks := decades(low, high)) > 1:
         x["axis"]["values"] = marks
     if positive != values:
@@ -70,11 +73,22 @@ def left_axis(series: Series, rows: Sequence[Mapping[str, Any]]) -> Spec:
     low, high = min(row["low"] for row in rows), max(row["high"] for row in rows)
     if series.figure.get("log_y"):
         axis["scale"] = {"type": "log", "domain": _stretched(low, high), "nice": False}
-        axis["axis"] = {"format": "~g", "values": decades(*_stretched(low, high))}
+        axis["axis"] = {"format": DIGITS, "values": decades(*_stretched(low, high))}
     else:
         axis["scale"] = {"domain": _widened(low, high), "nice": False, "zero": False}
-        axis["axis"] = {"tickCount": 5}
+        axis["axis"] = ticks(low, high, 5)
     return axis
+
+
+def ticks(low: float, high: float, count: int) -> Spec:
+    """About so many ticks on a linear axis, with as many digits as tell neighbours apart, and none that rounding left.
+
+    >>> ticks(0.0, 3e33, 5)["format"], ticks(1.0, 1.0 + 4e-8, 5)["format"]
+    ('.6~g', '.10~g')
+    """
+    step, largest = (high - low) / count, max(abs(low), abs(high))
+    digits = math.floor(math.log10(largest)) - math.floor(math.log10(step)) + 1 if step > 0 else 6
+    return {"tickCount": count, "format": f".{min(max(digits, 6), 15)}~g"}
 
 
 def _stretched(low: float, high: float) -> list[float]:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from jaxml.claims.card import ClaimCard
 from jaxml.claims.mapped import MapAxis, Mapped, Polyline
 from jaxml.report.answers import against_words, unit_of
-from jaxml.report.axes import decades
+from jaxml.report.axes import DIGITS, decades, ticks
 from jaxml.report.maps import COLOURS, Spec
 from jaxml.report.words import MARKS, WORDS, number, phrase, place, sentence
 
@@ -232,7 +232,7 @@ def _axis(channel: str, axis: MapAxis) -> Spec:
     scale: Spec = {"domain": [edges[0], edges[-1]], "nice": False, "zero": False}
     scale |= {"type": "log"} if axis.log else {}
     labels: Spec = {"labelOverlap": True, "grid": False}
-    labels |= {"format": "~g", "values": decades(edges[0], edges[-1])} if axis.log else {"tickCount": 6}
+    labels |= {"format": DIGITS, "values": decades(edges[0], edges[-1])} if axis.log else ticks(edges[0], edges[-1], 6)
     return {"field": channel, "type": "quantitative", "title": phrase(axis.name), "scale": scale, "axis": labels}
 
 

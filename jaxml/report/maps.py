@@ -8,6 +8,7 @@ from typing import Any
 
 from jaxml.claims.card import CellResult, ClaimCard
 from jaxml.report.answers import unit_of
+from jaxml.report.axes import DIGITS, ticks
 from jaxml.report.words import MARKS, WORDS, number, numeric, phrase, place, varying
 
 Spec = dict[str, Any]
@@ -83,14 +84,15 @@ def _profile(card: ClaimCard, axis: str, exploratory: bool) -> Spec:
             ends = {"low": decision.low, "high": decision.high, "mean": decision.estimate}
             rows.append({"x": cell.at[axis], **ends, **_row(card, cell, exploratory)})
     values = sorted(float(row["x"]) for row in rows)
+    ends = [float(row[name]) for row in rows for name in ("low", "high", "mean") if row[name] is not None] or [0.0]
     spread = len(values) > 2 and values[0] > 0 and values[-1] / values[0] >= 50
     x: Spec = {"field": "x", "type": "quantitative", "title": phrase(axis)}
     x["scale"] = {"type": "log", "nice": False} if spread else {"zero": False, "nice": False, "padding": 12}
-    x["axis"] = {"format": "~g", "labelOverlap": True} | ({"values": values} if len(values) <= FEW_TICKS else {})
+    x["axis"] = {"format": DIGITS, "labelOverlap": True} | ({"values": values} if len(values) <= FEW_TICKS else {})
     y: Spec = {
         "type": "quantitative",
         "title": EFFECTS.get(card.scale, "effect"),
-        "axis": {"tickCount": 5},
+        "axis": ticks(min(0.0, *ends), max(card.margin, *ends), 5),
         "scale": {"zero": False},
     }
     shape = {"field": "word", "type": "nominal", "legend": None}

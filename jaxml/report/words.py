@@ -80,8 +80,8 @@ def _exp(value: float) -> float:
 def number(value: Any) -> str:
     """Three significant digits with a true minus sign; anything but a number as it is.
 
-    >>> number(0.12345), number(-12345.6), number(None), number(1e-05), number("prox")
-    ('0.123', '−12,346', '–', '1e−5', 'prox')
+    >>> number(0.12345), number(-12345.6), number(None), number(1e-05), number(1.5e33), number("prox")
+    ('0.123', '−12,346', '–', '1e−5', '1.5e33', 'prox')
     """
     if value is None:
         return "–"
@@ -93,7 +93,7 @@ def number(value: Any) -> str:
         return "0"
     whole = isinstance(value, int) or 1000 <= abs(value) < 1e7
     text = f"{value:,.0f}" if whole else f"{value:.3g}"
-    return text.replace("e-0", "e-").replace("e+0", "e").replace("-", "−")
+    return text.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e").replace("-", "−")
 
 
 def interval(low: float | None, high: float | None) -> str:

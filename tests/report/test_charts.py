@@ -1,6 +1,7 @@
 """Figures: the numbers against NumPy and SciPy, what cannot be drawn, and specs that Vega accepts."""
 
 import dataclasses
+import re
 
 import altair
 import numpy as np
@@ -10,6 +11,7 @@ import xarray
 from scipy import stats
 
 from jaxml.errors import ConfigError
+from jaxml.report.axes import ticks
 from jaxml.report.bundle import script_json
 from jaxml.report.charts import line_colours, panels, save_figure
 from jaxml.report.maps import cell_charts
@@ -227,3 +229,20 @@ def test_values_at_the_ends_of_what_floats_hold():
             series = read_series(held(values, ("x", "seed"), x=[0.0, 1e-200, 1.0, 1e300]), figure)
         assert all(drawn(spec) for spec in panels(series))
         script_json(panels(series))
+
+
+@pytest.mark.parametrize("scale", [3e33, 1e-33, 0.1])
+def test_no_tick_shows_what_rounding_left(scale):
+    held = results()
+    (spec,) = panels(read_series(held.assign(error=held.error.astype(float) * scale), FIGURE | {"log_x": False}))
+    marks = [text for text in re.findall(r">([^<>]+)</text>", drawn(spec)) if re.match(r"[\d.]", text)]
+    assert len(marks) > 6
+    assert max(map(len, marks)) <= 7, marks
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 2.1e34), (0.0, 7e-33), (1.0, 1.0 + 1e-7), (-4e5, 3e5)])
+def test_ticks_of_a_linear_axis_are_told_apart(low, high):
+    digits = int(ticks(low, high, 5)["format"].removeprefix(".").removesuffix("~g"))
+    step = 10.0 ** np.floor(np.log10((high - low) / 5))  # the finest that five ticks can ask for
+    marks = [f"{k * step:.{digits}g}" for k in range(int(np.ceil(low / step)), int(high / step) + 1)]
+    assert len(set(marks)) == len(marks)
