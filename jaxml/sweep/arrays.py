@@ -1,7 +1,7 @@
 """The Zarr arrays of a store, one file for each output of each chunk; a file appears whole or not at all."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ class Arrays:
 
     def __init__(self, path: Path | str, outputs: Mapping[str, Output], arrays: Mapping[str, Any]):
         self._path, self._outputs, self._arrays = path, outputs, arrays
+        self._there: Callable[[str], bool] | None = None
 
     @classmethod
     def held(cls, path: Path | str, outputs: Mapping[str, Output]) -> "Arrays":
@@ -87,8 +88,11 @@ class Arrays:
         return {name: self._read(name, place, region) for name in self._outputs}
 
     def _read(self, name: str, place: tuple[int, ...], region: tuple[slice, ...]) -> np.ndarray:
-        if isinstance(self._path, Path) and not self._file(name, place).exists():
-            raise FileNotFoundError(f"{self._file(name, place)} is gone")
+        if self._there is None:
+            self._there = files_in(self._path)
+        file = file_name(name, place, len(self._outputs[name].shape))
+        if not self._there(file):
+            raise FileNotFoundError(f"{self._path}/{file} is gone")
         return self._arrays[name][region]
 
     def forget(self, place: tuple[int, ...], region: tuple[slice, ...]) -> None:
@@ -100,8 +104,23 @@ class Arrays:
                 array[region] = fill(name, self._outputs[name])
 
     def _file(self, name: str, place: tuple[int, ...]) -> Path:
-        inner = len(self._outputs[name].shape)
-        return Path(self._path, name, "c", *map(str, place), *["0"] * inner)
+        return Path(self._path, file_name(name, place, len(self._outputs[name].shape)))
+
+
+def file_name(name: str, place: tuple[int, ...], inner: int) -> str:
+    """The file of one output at one place, below its store; its last `inner` axes are never cut."""
+    return "/".join([name, "c", *map(str, place), *["0"] * inner])
+
+
+def files_in(path: Path | str) -> Callable[[str], bool]:
+    """Whether a store holds a file. One behind a URL is listed once, as it is now."""
+    if isinstance(path, Path):
+        return lambda name: (path / name).exists()
+    from fsspec.core import url_to_fs
+
+    system, root = url_to_fs(path)
+    held = {str(file).removeprefix(root.rstrip("/") + "/") for file in system.find(root)}
+    return held.__contains__
 
 
 def _created(path: Path | str, name: str, output: Output, layout: Layout, plan: Plan, repaired: list[str]) -> Any:

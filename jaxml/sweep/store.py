@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxml.errors import StoreError
-from jaxml.sweep.arrays import Arrays, complete, file_of, fill
+from jaxml.sweep.arrays import Arrays, complete, file_name, file_of, files_in, fill
 from jaxml.sweep.layout import Layout, Lock, read_layout, remove_partial_files
 from jaxml.sweep.plan import ChunkId, Plan
 from jaxml.sweep.trace import FINITE, MISSING, STATUS, Output
@@ -223,7 +223,7 @@ def open_results(
         raise StoreError(f"{path}: no results here.")
     try:
         held = xarray.open_zarr(path, consolidated=False, chunks=None).load()
-        if isinstance(path, Path) and "sweep" in held.attrs:
+        if "sweep" in held.attrs:
             held = _without_lost(held, path, Layout.from_json(held.attrs))
         if axes is not None and "sweep" in held.attrs:
             held = held.isel(Layout.from_json(held.attrs).positions(axes, seeds))
@@ -236,14 +236,15 @@ def open_results(
     return _marked(held.set_coords(labels))
 
 
-def _without_lost(held: "xarray.Dataset", path: Path, layout: Layout) -> "xarray.Dataset":
+def _without_lost(held: "xarray.Dataset", path: Path | str, layout: Layout) -> "xarray.Dataset":
     """The results with nothing computed where a file of theirs is gone: Zarr would read zeros there."""
     status = held[STATUS]
-    outputs = {path / str(n): v.ndim - status.ndim for n, v in held.data_vars.items() if {*status.dims} <= {*v.dims}}
+    there = files_in(path)
+    outputs = {str(n): v.ndim - status.ndim for n, v in held.data_vars.items() if {*status.dims} <= {*v.dims}}
     files = (-(-size // extent) for size, extent in zip(status.shape, layout.block, strict=True))
     for place in np.ndindex(*files):
         region = tuple(slice(i * b, (i + 1) * b) for i, b in zip(place, layout.block, strict=True))
-        whole = all(output.joinpath("c", *map(str, place), *["0"] * n).exists() for output, n in outputs.items())
+        whole = all(there(file_name(output, place, n)) for output, n in outputs.items())
         if not whole and status.values[region].any():
             status.values[region] = MISSING
     return held

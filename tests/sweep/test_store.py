@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fsspec
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -345,6 +346,13 @@ def test_a_url_that_fsspec_knows(reference):
     results = sweep(trial, store="memory://results.zarr", **GRID)
     assert_same(results, reference)
     assert sweep(trial, store="memory://results.zarr", **GRID).attrs["compiles"] == 0
+    fsspec.filesystem("memory").rm("/results.zarr/kept/c/0/1/0")
+    held = open_results("memory://results.zarr")
+    assert int(held.nonfinite.sum()) == 4
+    assert_same(held.where(~held.nonfinite, drop=False), reference.where(~held.nonfinite, drop=False))
+    repaired = sweep(trial, store="memory://results.zarr", **GRID)
+    assert "kept/c/0/1/0 is gone" in repaired.attrs["repaired"][0]
+    assert_same(repaired, reference)
 
 
 PROCESS = [sys.executable, str(Path(__file__).with_name("sweep_process.py"))]
