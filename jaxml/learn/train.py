@@ -88,7 +88,9 @@ def train(
             the next state (batch statistics, say).
         init: initial parameters, a pytree of floating arrays.
         data: a pytree of arrays with rows along the first axis, as one batch would be.
-        optimizer: an optax transformation; a schedule belongs in it.
+        optimizer: an optax transformation; a schedule belongs in it. One that needs more than the gradient gets the
+            batch's loss as `value`, its gradient as `grad` and the loss as a function of the parameters as
+            `value_fn`: `optax.polyak_sgd`, `optax.lbfgs`, `optax.contrib.reduce_on_plateau`.
         steps: gradient steps.
         batch_size: rows in a batch, 1..n; None means all of them, in order.
         state: initial mutable state, or None.
@@ -103,6 +105,10 @@ def train(
 
     Raises:
         ValueError: when rows disagree, the batch is larger than the data, or patience has nothing to watch.
+
+    A traced peak rate cannot be given to optax's schedules with a warm-up, which compare it in Python. Let the schedule
+    rise to 1 and scale by the rate: ``optax.chain(optax.scale_by_adam(), optax.scale_by_schedule(
+    optax.warmup_cosine_decay_schedule(0.0, 1.0, 10, 100)), optax.scale(-rate))``.
 
     What it is not: a saver of time when it stops early. The remaining steps are computed and discarded.
 
@@ -122,7 +128,9 @@ def train(
         raise ValueError("train: 'patience' watches the validation loss. Give 'validate', or drop 'patience'.")
     per_epoch = n // size
     order_key, loss_key = jax.random.split(key)
-    value_and_grad = jax.value_and_grad(_with_state(loss, state is not None), has_aux=True)
+    scored = _with_state(loss, state is not None)
+    value_and_grad = jax.value_and_grad(scored, has_aux=True)
+    update = optax.with_extra_args_support(optimizer).update
     dtype = jnp.result_type(*jax.tree.leaves(init))
 
     def draw(carry: _Carry, step: Array) -> tuple[Array, Any]:
@@ -140,10 +148,13 @@ def train(
 
     def advance(carry: _Carry, step: Array) -> tuple[_Carry, tuple[Array, Array, Array]]:
         order, batch = draw(carry, step)
-        (value, state), gradient = value_and_grad(carry.params, carry.state, jax.random.fold_in(loss_key, step), batch)
+        own_key = jax.random.fold_in(loss_key, step)
+        (value, state), gradient = value_and_grad(carry.params, carry.state, own_key, batch)
+        # What optimizers that search or judge their own step ask for; all others leave it unread.
+        extra = {"value": value, "grad": gradient, "value_fn": lambda p: scored(p, carry.state, own_key, batch)[0]}
         # optax counts steps in integers and multiplies them with floats.
         with jax.numpy_dtype_promotion("standard"):
-            updates, optimizer_state = optimizer.update(gradient, carry.optimizer, carry.params)
+            updates, optimizer_state = update(gradient, carry.optimizer, carry.params, **extra)
         moved = (optax.apply_updates(carry.params, updates), state, optimizer_state)
         going = jnp.ones((), bool) if patience is None else carry.waited < patience
         params, state, optimizer_state = _choose(going, moved, (carry.params, carry.state, carry.optimizer))

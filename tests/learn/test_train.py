@@ -90,6 +90,48 @@ def test_state_and_keys_reach_the_loss():
     assert len(set(run.diagnostics.gradient_norm.tolist())) == 5
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "steps"),
+    [
+        (optax.lbfgs(), 15),
+        (optax.polyak_sgd(), 60),
+    ],
+)
+def test_optimizers_that_ask_for_the_loss_get_it(optimizer, steps):
+    """The system is solvable: both end where the loss is 0, and with a state too."""
+    run = train(KEY, mse, START, (X, Y), optimizer=optimizer, steps=steps)
+    np.testing.assert_allclose(run.params["w"], [1.0, -2.0, 0.5], atol=1e-3)
+    if steps == 15:
+        loss = lambda key, params, count, batch: (mse(key, params, batch), count + 1)  # noqa: E731
+        stateful = train(KEY, loss, START, (X, Y), optimizer=optimizer, steps=steps, state=jnp.array(0))
+        contract.assert_close(stateful.params, run.params)
+        assert int(stateful.state) == steps
+
+
+def test_a_plateau_shrinks_the_step_by_the_loss_that_it_is_given():
+    # A constant loss never improves: after every two steps without, the next ones are half as long.
+    flat = lambda key, w, batch: 0 * jnp.sum(batch) + jnp.sum(w - jax.lax.stop_gradient(w))  # noqa: E731
+    halving = optax.chain(optax.sgd(1.0), optax.contrib.reduce_on_plateau(factor=0.5, patience=2))
+    ends = [float(train(KEY, flat, jnp.array(0.0), X, optimizer=halving, steps=n).params) for n in range(1, 12)]
+    lengths = -np.diff([0.0, *ends])
+    assert lengths[0] == 1.0
+    assert set(lengths[1:] / lengths[:-1]) == {1.0, 0.5}
+
+
+def test_a_traced_peak_rate_with_a_warm_up():
+    def run(rate):
+        schedule = optax.warmup_cosine_decay_schedule(0.0, 1.0, 5, 20)
+        optimizer = optax.chain(optax.scale_by_adam(), optax.scale_by_schedule(schedule), optax.scale(-rate))
+        return train(KEY, mse, START, (X, Y), optimizer=optimizer, steps=20).params["w"]
+
+    rates = jnp.array([0.01, 0.3])
+    lanes = jax.jit(jax.vmap(run))(rates)
+    alone = optax.adam(optax.warmup_cosine_decay_schedule(0.0, 0.3, 5, 20))
+    np.testing.assert_allclose(
+        lanes[1], train(KEY, mse, START, (X, Y), optimizer=alone, steps=20).params["w"], rtol=1e-4
+    )
+
+
 def test_divergence_is_reported_and_lanes_equal_single_runs():
     def run(rate, key):
         return train(key, mse, START, (X, Y), optimizer=optax.sgd(rate), steps=60, batch_size=4)

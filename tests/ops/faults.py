@@ -22,7 +22,7 @@ REGRESSION, CLASSIFICATION = (f"ops/losses/{name}.py" for name in ("regression",
 CLASSES, PROBABILITY = (f"ops/metrics/{name}.py" for name in ("classes", "probability"))
 AREA, CURVES, PAIRS, RANKS = (f"ops/metrics/ranking/{name}.py" for name in ("area", "curves", "pairs", "sums"))
 BINNING, GROWTH, SUMS = (f"learn/trees/{name}.py" for name in ("binning", "growth", "sums"))
-LAPACK = "ops/lapack.py"
+LAPACK, TRAIN = "ops/lapack.py", "learn/train.py"
 LDA, SVM, INTERIOR, GLM = (f"learn/{name}.py" for name in ("lda", "svm", "interior", "glm"))
 BOOSTING, BAGGING, LINEAR = "learn/ensembles/boosting.py", "learn/ensembles/bagging.py", "learn/linear.py"
 FAULTS = (
@@ -125,6 +125,7 @@ FAULTS = (
     (SVM, 'if kernel == "linear" else jnp.zeros((), rows.dtype)', 'if kernel == "" else jnp.zeros((), rows.dtype)'),
     (INTERIOR, "jnp.clip(share, jnp.finfo(dtype).eps, 1.0)", "jnp.ones((), dtype)"),
     (GLM, "if intercept and family.equivariant else", "if not intercept else"),
+    (TRAIN, '"value_fn": lambda p: scored(p, carry.state', '"value_fn": lambda p: scored(carry.params, carry.state'),
     (LAPACK, "cpu=in_turn", "cpu=together"),
     (LAPACK, "in_axes=[0 if moves else None for moves in batched]", "in_axes=0"),
     (LAPACK, "return found, -found @ tangents[0] @ found", "return found, -found @ tangents[0]"),
