@@ -15,7 +15,7 @@ from jaxml.sweep.signature import Schema, schema_of_source
 if TYPE_CHECKING:
     import xarray
 
-NAME = re.compile(r"[a-z][a-z0-9_]*")
+NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,9 @@ def check_name(name: str, where: str) -> str:
         ConfigError: for anything but lower-case letters, digits and underscores, so that no name leaves its folder.
     """
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise ConfigError(f"{where}: {name!r} is not a name. Use lower-case letters, digits and '_', a letter first.")
+        raise ConfigError(
+            f"{where}: {name!r} is not a name. Use up to 64 lower-case letters, digits and '_', a letter first."
+        )
     return name
 
 

@@ -336,3 +336,10 @@ def test_a_margin_of_ratios_may_be_a_factor(project, scale, margin, value):
     claim = load_config(path).config.claims["median-resists"]
     assert claim.margin.value == pytest.approx(value, rel=1e-15)
     assert "factor" not in claim.model_dump()["margin"]  # specs of old runs and new ones have one form
+
+
+@pytest.mark.parametrize("name", ["", "A", "a b", "../a", "a\x00", "a" * 300])
+def test_a_name_never_leaves_its_folder(tmp_path, name):
+    with pytest.raises(ConfigError, match="is not a name"):
+        scaffold(name, tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 def describe(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="resnet50, densenet121, vgg16, ...")],
-    size: Annotated[int, typer.Option("--input", help="height and width of the images", min=1)] = 224,
-    classes: Annotated[int, typer.Option("--classes", help="logits", min=1)] = 1000,
+    size: Annotated[int, typer.Option("--input", help="height and width of the images", min=1, max=16_384)] = 224,
+    classes: Annotated[int, typer.Option("--classes", help="logits", min=1, max=10_000_000)] = 1000,
     small: Annotated[bool, typer.Option("--small", help="the variant for images of 32 pixels or fewer")] = False,
     as_json: Json = False,
 ) -> None:

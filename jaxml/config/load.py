@@ -196,7 +196,7 @@ def _extended(document: Document, path: Path, seen: tuple[Path, ...] = ()) -> di
         raise ConfigError(f"{where}: {base!r} must be the name of a file in the same folder.")
     parent = path.parent / base
     if parent in (*seen, path):
-        raise ConfigError(f"{where}: {base} extends this config in turn.")
+        raise ConfigError(f"{where}: circular 'extends': {base} extends this config.")
     return _merge(_extended(read_document(parent), parent, (*seen, path)), raw)
 
 

@@ -110,7 +110,7 @@ class MapSpec(Spec):
             values = axis.values(axis.name)
             rising = all(a < b for a, b in itertools.pairwise(values))  # pyright: ignore[reportOperatorIssue]
             if isinstance(values[0], (bool, str)) or len(values) < 2 or not rising:
-                raise ConfigError(f"{where}.axes.{axis.name}: the values must be numbers that rise, two at least.")
+                raise ConfigError(f"{where}.axes.{axis.name}: expected two or more increasing numbers.")
         return axes[0], axes[1]
 
 

@@ -329,6 +329,7 @@ def test_two_processes_of_one_program_and_the_loss_of_one(tmp_path):
     [(None, "timed out"), (b"HTTP/1.1 400 Bad Request\r\n\r\n", "no cluster"), (b"", "reset|no cluster")],
 )
 def test_a_port_where_something_else_answers_is_no_cluster(monkeypatch, reply, message):
+    pytest.importorskip("ray")
     monkeypatch.setattr(executors, "_KNOCK_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
         answered = threading.Event()
