@@ -138,8 +138,8 @@ def crossings(lines: Sequence[Polyline], y: float) -> list[float]:
         for (x0, y0), (x1, y1) in pairwise(line):
             if (y0 <= y) != (y1 <= y):
                 found.append(x0 + (y - y0) / (y1 - y0) * (x1 - x0))
-            elif y == y1 and (x1, y1) == tuple(line[-1]) and y0 < y:
-                found.append(x1)
+        if line[0] != line[-1]:  # an end on this height, reached from below, is a crossing that the first test misses
+            found += [x for (x, end), (_, before) in ((line[0], line[1]), (line[-1], line[-2])) if before < y == end]
     return sorted(found)
 
 

@@ -133,7 +133,10 @@ def test_a_map_that_disagrees_with_a_cell_says_so(at, said, capsys):
 
 def test_lines_that_touch_a_height_cross_it_once():
     assert crossings([[[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]]], 1.0) == [1.0]
-    assert crossings([[[0.0, 0.0], [1.0, 1.0]]], 1.0) == [1.0]
+    for line in ([[0.0, 0.0], [1.0, 1.0]], [[1.0, 1.0], [0.0, 0.0]]):  # whichever way it was drawn
+        assert crossings([line], 1.0) == [1.0]
+        assert crossings([line], 0.0) == [0.0]
+    assert len(crossings([[[0.0, 1.0], [1.0, 0.0], [2.0, 1.0], [0.0, 1.0]]], 0.5)) == 2
 
 
 def test_the_page_draws_the_map_in_the_claims_card_and_labels_it(tmp_path):
