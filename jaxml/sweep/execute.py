@@ -7,6 +7,7 @@ in flight than keep the workers busy, so memory stays bounded whatever the numbe
 import contextlib
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ThreadPoolExecutor, wait
@@ -18,6 +19,7 @@ import numpy as np
 
 from jaxml.errors import RunError, StoreError
 from jaxml.sweep.block import compile_block, identify
+from jaxml.sweep.check import affordable, check_lanes
 from jaxml.sweep.executors import Job, compute_chunk, cores, in_flight
 from jaxml.sweep.identity import Unidentified
 from jaxml.sweep.plan import ChunkId, Plan
@@ -31,6 +33,8 @@ _LAST_PROGRAMS: deque[Any] = deque(maxlen=16)
 """The programs compiled last. Freeing one takes as long as a small one runs, so it waits until others replace it."""
 _POLL_SECONDS = 0.2
 """How long a signal may wait for an answer."""
+_IDLE_SECONDS, _IDLE_SHARE = 60.0, 0.05
+"""A sweep on a CPU that uses less than this share of one core for so long computes nothing."""
 
 
 _LOST_WORKER = (
@@ -63,7 +67,9 @@ class Timing:
     trace_seconds: float = 0.0
     compile_seconds: float = 0.0
     run_seconds: float = 0.0
+    check_seconds: float = 0.0
     compiles: int = 0
+    checked: int = 0
     failures: dict[str, str] = field(default_factory=dict)
     first_error: Exception | None = None
 
@@ -85,6 +91,9 @@ class Execution:
     job: Job | None = None
     blocks: dict[Any, Any] | None = None
     hasty: bool = False
+    alone: dict[str, bool] = field(default_factory=dict)
+    compiling: dict[str, float] = field(default_factory=dict)
+    computing: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
 
     def run(self, traced: Sequence[Traced]) -> None:
@@ -118,14 +127,17 @@ class Execution:
         stop: Stop,
     ) -> None:
         running: dict[Future, tuple[Traced, ChunkId]] = {}
+        checking: dict[Future, str] = {}
+        held: dict[str, list[tuple[ChunkId, Mapping[str, np.ndarray]]]] = {}  # until their program is checked
         seen: set[str] = set()
-        while compiling or running or ready:
+        since = time.perf_counter(), time.process_time()
+        while compiling or running or ready or checking:
             most = 2 * cores() if self.executor is None else in_flight(self.executor)
             while ready and len(running) < most and not stop.requested:
                 traced, block, chunks = ready[0]
                 chunk = chunks.popleft()
                 if self.executor is None:
-                    future = pool.submit(self._compute, block, chunk)
+                    future = pool.submit(self._compute, block, chunk, traced.program.label)
                 else:
                     program, keep = replace(traced.program, chunks=(chunk,)), self._written_there(chunk)
                     future = pool.submit(compute_chunk, self.job, program, chunk, keep)
@@ -136,10 +148,16 @@ class Execution:
                 for future in [*running, *compiling]:
                     if future.cancel():
                         running.pop(future, None)
-                if not running:
+                if not running and not checking:
                     break
-            finished, _ = wait([*compiling, *running], _POLL_SECONDS, return_when=FIRST_COMPLETED)
+            finished, _ = wait([*compiling, *running, *checking], _POLL_SECONDS, return_when=FIRST_COMPLETED)
+            since = self._note_idle(since, bool(finished), [t.program.label for t, _ in running.values()])
             for future in finished:
+                if future in checking:
+                    future.result()
+                    for chunk, result in held.pop(checking.pop(future)):
+                        self._keep(chunk, result)
+                    continue
                 traced, chunk = compiling.pop(future) if future in compiling else running.pop(future)
                 try:
                     result = future.result()
@@ -158,12 +176,35 @@ class Execution:
                         self._compiled += 1
                         ready.append((traced, result, chunk))
                     else:
-                        self._keep(chunk, result)
+                        label = traced.program.label
+                        if label not in seen and self._affords_check(label):
+                            held[label] = []
+                            checking[pool.submit(self._check, traced, chunk, result)] = label
+                        if label in held:
+                            held[label].append((chunk, result))
+                        else:
+                            self._keep(chunk, result)
+                        seen.add(label)
                         if self.executor is not None:  # workers compile for themselves, with their first chunk
-                            seen.add(traced.program.label)
                             self._compiled = len(seen)
                 self._report(stop.requested)
         stop.raise_if_requested()
+
+    def _note_idle(self, since: tuple[float, float], moved: bool, labels: Sequence[str]) -> tuple[float, float]:
+        """Warn where chunks are in hand and nothing is computed; from when on to count next."""
+        now = time.perf_counter(), time.process_time()
+        here = self.executor is None and jax.default_backend() == "cpu"
+        if not moved and now[0] - since[0] < _IDLE_SECONDS:
+            return since
+        if not moved and here and labels and now[1] - since[1] < _IDLE_SHARE * (now[0] - since[0]):
+            warnings.warn(
+                f"nothing has been computed for {now[0] - since[0]:.0f} s, in {' and in '.join(sorted({*labels}))}: "
+                "the program waits for itself, or for something outside. A second SIGTERM or Ctrl-C ends it, finished "
+                "chunks are kept. XLA_FLAGS=--xla_cpu_enable_concurrency_optimized_scheduler=false avoids known cases.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return now
 
     def _written_there(self, chunk: ChunkId) -> bool:
         """Whether the worker that computes a chunk writes it too."""
@@ -194,13 +235,17 @@ class Execution:
     def _compile(self, traced: Traced) -> Any:
         known = self._known(traced)
         if self.blocks is not None and known in self.blocks:
-            return replace(self.blocks[known], plan=self.plan)
+            block = replace(self.blocks[known], plan=self.plan)
+            self.alone[traced.program.label] = block.alone
+            return block
         begin = time.perf_counter()
         block = compile_block(traced, self.plan, self.key, hasty=self.hasty)
         _LAST_PROGRAMS.append(block.compiled)
+        self.alone[traced.program.label] = block.alone
         if self.blocks is not None and known is not None:
             self.blocks[known] = block
-        self.timing.compile_seconds += time.perf_counter() - begin
+        self.compiling[traced.program.label] = time.perf_counter() - begin
+        self.timing.compile_seconds += self.compiling[traced.program.label]
         self.timing.compiles += 1
         return block
 
@@ -213,9 +258,25 @@ class Execution:
         except Unidentified:
             return None
 
-    def _compute(self, block: Any, chunk: ChunkId) -> Mapping[str, np.ndarray]:
+    def _compute(self, block: Any, chunk: ChunkId, label: str) -> Mapping[str, np.ndarray]:
         with _ONE_AT_A_TIME if block.alone else contextlib.nullcontext():
             begin = time.perf_counter()
             outputs = block.compute(chunk)
-        self.timing.run_seconds += time.perf_counter() - begin
+        seconds = time.perf_counter() - begin
+        self.computing[label] = seconds
+        self.timing.run_seconds += seconds
         return outputs
+
+    def _affords_check(self, label: str) -> bool:
+        """Whether the first chunk of a program is checked: where the run is long enough."""
+        if self.hasty or label not in self.compiling or label not in self.computing:
+            return False
+        cells = self.plan.cells - int(np.count_nonzero(self.store.status))
+        left = cells / self.plan.lanes * self.computing[label] / cores()
+        return affordable(self.compiling[label], time.perf_counter() - self.started + left, self.timing.check_seconds)
+
+    def _check(self, traced: Traced, chunk: ChunkId, values: Mapping[str, np.ndarray]) -> None:
+        with _ONE_AT_A_TIME if self.alone[traced.program.label] else contextlib.nullcontext():
+            checked = check_lanes(traced, self.plan, self.key, chunk, values)
+        self.timing.checked += 1
+        self.timing.check_seconds += checked.seconds

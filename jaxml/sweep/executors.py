@@ -31,6 +31,7 @@ import numpy as np
 from jaxml.errors import ConfigError
 from jaxml.sweep.arrays import Arrays
 from jaxml.sweep.block import Block, compile_block
+from jaxml.sweep.check import affordable, check_lanes
 from jaxml.sweep.plan import ChunkId, Plan, Program
 from jaxml.sweep.trace import STATUS, Output, master_key, trace
 
@@ -57,6 +58,7 @@ class Job:
     cache: str | None
     store: Path | str | None = None
     outputs: Mapping[str, Output] = field(default_factory=dict)
+    workers: int = 1
 
     @staticmethod
     def here(trial: Callable[..., Any], plan: Plan, master: str | int, **shared: Any) -> "Job":
@@ -82,8 +84,18 @@ def compute_chunk(job: Job, program: Program, chunk: ChunkId, keep: bool = False
         key, trial = master_key(job.master), job.trial
         if isinstance(trial, (_FromFile, _ByValue)):  # not while it is traced: its constants are no part of the trace
             trial = trial.load()
-        _blocks[where] = compile_block(trace(trial, job.plan, program, key), job.plan, key)
-    values = _blocks[where].compute(chunk)
+        begin = time.perf_counter()
+        traced = trace(trial, job.plan, program, key)
+        block = compile_block(traced, job.plan, key)
+        compiled = time.perf_counter()
+        values = block.compute(chunk)
+        compile_seconds, seconds = compiled - begin, time.perf_counter() - compiled
+        chunks = job.plan.cells / job.plan.lanes / job.workers  # about as many as each worker computes
+        if affordable(compile_seconds, compile_seconds + chunks * seconds, 0.0):
+            check_lanes(traced, job.plan, key, chunk, values)
+        _blocks[where] = block
+    else:
+        values = _blocks[where].compute(chunk)
     if not keep or job.store is None:
         return values
     if job.token not in _arrays:

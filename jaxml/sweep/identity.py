@@ -28,7 +28,7 @@ from jaxml.sweep.jaxprs import equations
 _LISTED = {id(value) for value in vars(jax.extend.core.primitives).values()}
 _UNLISTED = {"optimization_barrier", "platform_index", "split", "stack", "unstack"}
 """JAX's own primitives that its public list leaves out."""
-_INLINED = {"checkpoint", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "jit", "pjit", "remat2"}
+CALLS = {"checkpoint", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "jit", "pjit", "remat2"}
 _CALLBACKS = {"io_callback", "pure_callback"}
 _WITHOUT_OUTPUT = {"debug_callback", "debug_print"}
 _LOWERED = {"in_tree", "out_tree", "rule"}
@@ -84,7 +84,7 @@ def _jaxpr(closed: Any) -> str:
     def read(jaxpr: Any, scope: dict[Any, str]) -> list[str]:
         for eqn in jaxpr.eqns:
             kind, arguments = eqn.primitive.name, [name(v, scope) for v in eqn.invars]
-            if kind in _INLINED:
+            if kind in CALLS:
                 called = next(eqn.params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if key in eqn.params)
                 inner, held = getattr(called, "jaxpr", called), getattr(called, "consts", ())
                 inside = dict(zip(inner.constvars, map(_value, held), strict=True))

@@ -74,6 +74,7 @@ def run(
             layout = target.plan
             while True:
                 shared = target.shared() if shared_store else {}
+                shared |= {} if pool is None else {"workers": in_flight(pool)}
                 job = Job.here(trial, layout, master, **shared)
                 report = progress or (lambda _: None)
                 work = Execution(layout, key, target, report, timing, pool, job, blocks, hasty)
@@ -158,6 +159,8 @@ def _described(results: "xarray.Dataset", timing: Timing, plan: Plan, repaired: 
         trace_seconds=timing.trace_seconds,
         compile_seconds=timing.compile_seconds,
         run_seconds=timing.run_seconds,
+        checked_programs=timing.checked,
+        check_seconds=timing.check_seconds,
         lanes=plan.lanes,
     )
     if repaired:

@@ -1,10 +1,19 @@
-"""Signals: the first SIGINT or SIGTERM lets the chunks in hand finish, the second one stops at once."""
+"""Signals: the first SIGINT or SIGTERM lets the chunks in hand finish, the second one stops at once.
+
+A second SIGTERM ends the process within seconds whatever its threads wait for: compiled code that never returns keeps
+Python from running a handler, and from ending. A thread of its own reads the signals for this.
+"""
 
 import contextlib
+import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
+
+_GRACE_SECONDS = 3.0
+"""How long a process may still write after a second SIGTERM."""
 
 
 class Stop:
@@ -34,9 +43,25 @@ def finish_on_signal() -> Iterator[Stop]:
             raise KeyboardInterrupt(f"stopped at once by a second {stop.name}")
         stop.requested = True
 
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    threading.Thread(target=_end_at_the_second, args=(read,), daemon=True).start()
+    woken = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(woken)
+        os.close(write)
+
+
+def _end_at_the_second(read: int) -> None:
+    seen = 0
+    while number := os.read(read, 1):
+        seen += number[0] in (signal.SIGINT, signal.SIGTERM)
+        if seen > 1 and number[0] == signal.SIGTERM:
+            time.sleep(_GRACE_SECONDS)
+            os._exit(128 + signal.SIGTERM)
+    os.close(read)

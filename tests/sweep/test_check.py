@@ -1,0 +1,96 @@
+"""Programs checked while they run: what a compiler gets wrong stops a sweep, what rounding does never."""
+
+import jax
+import numpy as np
+import pytest
+
+import jaxml
+from jaxml.errors import RunError
+from jaxml.sweep import check
+from jaxml.sweep.block import Block
+from jaxml.sweep.check import check_lanes
+from jaxml.sweep.plan import make_plan
+from jaxml.sweep.signature import schema_of
+from jaxml.sweep.trace import master_key, trace
+
+RATES = [1.5, 2.5, 2.8, 3.9]
+
+
+def trial(key, *, rate: float):
+    """A logistic map, which rounding moves by nothing at low rates and by everything at 3.9, and a sum."""
+    start = jax.random.uniform(key, (4,), minval=0.2, maxval=0.8)
+
+    def step(x, _):
+        x = rate * x * (1 - x)
+        return x, x.mean()
+
+    end, path = jax.lax.scan(step, start, None, length=100)
+    return {"end": end[0], "path": jaxml.curve(path, "step"), "sum": rate * start.sum(), "high": (start > 0.5).sum()}
+
+
+@pytest.fixture(scope="module")
+def program():
+    plan, key = make_plan(schema_of(trial), {"rate": RATES}, 4), master_key(0)
+    return trace(trial, plan, plan.programs()[0], key), plan, key
+
+
+@pytest.fixture(scope="module")
+def right(program):
+    """The lanes in float64, from the same draws."""
+    traced, _, key = program
+    out = {name: np.zeros((4, 4, *o.shape), o.dtype) for name, o in traced.outputs.items()}
+    for j in range(4):
+        x = np.asarray(jax.random.uniform(jax.random.fold_in(key, j), (4,), minval=0.2, maxval=0.8), np.float64)
+        for i, rate in enumerate(RATES):
+            y, out["sum"][i, j], out["high"][i, j] = x, rate * x.sum(), (x > 0.5).sum()
+            for k in range(100):
+                y = rate * y * (1 - y)
+                out["path"][i, j, k] = y.mean()
+            out["end"][i, j] = y[0]
+    return out
+
+
+def checked(program, values):
+    traced, plan, key = program
+    return check_lanes(traced, plan, key, traced.program.chunks[0], values)
+
+
+def test_rounding_is_no_error_even_where_it_decides(program, right):
+    found = checked(program, right)
+    assert found.lanes == check.LANES
+    assert found.sensitive >= 1  # at 3.9 float64 and float32 part after 50 steps
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("sum", lambda v: v * 1.17),
+        ("sum", lambda v: np.full_like(v, 1e33)),
+        ("sum", lambda v: np.full_like(v, np.nan)),
+        ("path", lambda v: v * 0.71),
+        ("high", lambda v: v + 5),
+        ("sum", lambda v: np.where(np.arange(16).reshape(4, 4) == 15, 0.5, v)),
+    ],
+)
+def test_what_is_off_by_more_than_rounding_stops_the_run(program, right, name, wrong):
+    with pytest.raises(RunError, match=rf"gives {name}.* at rate=.*seed=\d.*compiled alone"):
+        checked(program, right | {name: wrong(right[name]).astype(right[name].dtype)})
+
+
+def test_a_sweep_checks_each_program_and_keeps_nothing_of_a_wrong_one(tmp_path, monkeypatch):
+    def doubled(key, *, lam: float, times: int = 1):
+        return {"y": lam * times * jax.random.normal(key, (5,)).sum()}
+
+    def wrong(self, chunk):
+        return {name: values * (2 if name == "y" else 1) for name, values in compute(self, chunk).items()}
+
+    asked, compute = {"seeds": 4, "lam": [0.5, 1.0], "times": [1, 2]}, Block.compute
+    assert jaxml.sweep(doubled, **asked).attrs["checked_programs"] == 0  # too short to pay for it
+    monkeypatch.setattr(check, "SHARE", np.inf)
+    results = jaxml.sweep(doubled, **asked, store=tmp_path / "right.zarr")
+    assert results.attrs["checked_programs"] == 2
+    monkeypatch.setattr(Block, "compute", wrong)
+    with pytest.raises(RunError, match="One of the two is wrong"):
+        jaxml.sweep(doubled, **asked, store=tmp_path / "wrong.zarr")
+    monkeypatch.setattr(Block, "compute", compute)
+    np.testing.assert_array_equal(jaxml.sweep(doubled, **asked, store=tmp_path / "wrong.zarr").y, results.y)
