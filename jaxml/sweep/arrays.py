@@ -128,9 +128,13 @@ def _created(path: Path | str, name: str, output: Output, layout: Layout, plan: 
     import zarr
     from zarr.codecs import Crc32cCodec, ZstdCodec
 
-    shape = plan.shape + output.shape
+    shape, dims = plan.shape + output.shape, plan.dims + output.axes
+    chunks = layout.block + tuple(max(n, 1) for n in output.shape)
     try:
         array = zarr.open_array(path, path=name, mode="r+")
+        found = (array.chunks, array.dtype, getattr(array.metadata, "dimension_names", None))
+        if found != (chunks, output.dtype, dims):
+            raise ValueError(f"it describes another array, {found}")
         if array.shape != shape:
             array.resize(shape)
         return array
@@ -145,11 +149,11 @@ def _created(path: Path | str, name: str, output: Output, layout: Layout, plan: 
         path,
         name=name,
         shape=shape,
-        chunks=layout.block + tuple(max(n, 1) for n in output.shape),
+        chunks=chunks,
         dtype=output.dtype,
         fill_value=fill(name, output),
         compressors=[ZstdCodec(level=_LEVEL), Crc32cCodec()],
-        dimension_names=plan.dims + output.axes,
+        dimension_names=dims,
         attributes=layout.to_json() if name == STATUS else {},
     )
 

@@ -16,7 +16,7 @@ from jaxml.runs.comparison import compare
 from jaxml.runs.directory import SEALED, RunDirectory
 from tests.resilience.project import Count, Project, differences
 
-Damage = Callable[[Path], None]
+Damage = Callable[[Path], object]
 
 
 def _flip(file: Path) -> None:

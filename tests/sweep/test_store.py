@@ -140,6 +140,27 @@ def test_damaged_metadata_is_written_again(store, reference, file):
     assert_same(open_results(store), reference)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("data_type", "float64"),
+        ("dimension_names", ["lan", "power", "seed"]),
+        ("chunk_grid", {"name": "regular", "configuration": {"chunk_shape": [2, 1, 1]}}),
+        ("shape", [4, 2, 6]),
+    ],
+)
+def test_metadata_that_describes_another_array_is_written_again(store, reference, key, value):
+    """It parses: one flipped bit is enough."""
+    file = store / "kept/zarr.json"
+    held = json.loads(file.read_text())
+    assert held[key] != value
+    file.write_text(json.dumps({**held, key: value}))
+    results = sweep(trial, store=store, **GRID)
+    assert results.attrs["compiles"] == 0
+    assert_same(results, reference)
+    assert_same(open_results(store), reference)
+
+
 def test_metadata_damaged_twice_is_named(store):
     for file in ("zarr.json", "status/zarr.json"):
         (store / file).write_text("{")
