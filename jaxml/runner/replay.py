@@ -27,7 +27,10 @@ def read_cell(text: str) -> dict[str, Any]:
         name, equals, value = part.partition("=")
         if not equals:
             raise ConfigError(f"--cell: write it as name=value,name=value; got '{part}'.")
-        pins[name.strip()] = parse_value(value)
+        held = parse_value(value)
+        if held is None or isinstance(held, (list, dict)):
+            raise ConfigError(f"--cell.{name.strip()}: expected one value, got '{value.strip()}'.")
+        pins[name.strip()] = held
     return pins
 
 
@@ -97,7 +100,7 @@ def _locate(directory: RunDirectory, pins: Mapping[str, Any]) -> tuple[dict[str,
     parameters = {name: value for axis in axes for name, value in axis.points[indices[axis.name]].items()}
     if "seed" in pins:
         seeds = [*range(-spec["tuning_seeds"], 0), *range(spec["seeds"])]
-        if pins["seed"] not in seeds:
+        if pins["seed"] not in seeds or isinstance(pins["seed"], bool):
             raise ConfigError(f"--cell.seed: {pins['seed']} is not among {seeds[0]} .. {seeds[-1]}.")
         indices["seed"] = seeds.index(pins["seed"])
     return indices, parameters

@@ -157,3 +157,19 @@ def test_a_table_for_spreadsheets_holds_no_formulas(tmp_path):
     table = pandas.read_csv(tmp_path / NAME / "results.csv")
     assert set(table.solver) == {"'=1+1", "l2"}
     assert len(table) == held.error.size
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("lam=[0.1]", "--cell.lam: expected one value, got '\\[0.1\\]'"),
+        ("lam=", "--cell.lam: expected one value"),
+        ("lam=0.1,solver=prox,seed=true", "--cell.seed: True is not among -1 .. 5"),
+        ("lam=0.1,solver=prox,seed=0.5", "--cell.seed: 0.5 is not among -1 .. 5"),
+        ("lam=&a [*a]", "'\\*a' stands inside of what it names"),
+    ],
+)
+def test_a_cell_is_one_value_for_each_name(tmp_path, text, message):
+    make(tmp_path, [card([cell("supported", lam=0.1)])], held=results())
+    with pytest.raises(ConfigError, match=message):
+        CliRunner().invoke(app, ["show", "--runs", str(tmp_path), "--cell", text], catch_exceptions=False)
