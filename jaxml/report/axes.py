@@ -16,15 +16,15 @@ DIGITS = ".6~g"
 
 def placed(series: Series) -> tuple[list[dict[str, Any]], Spec]:
     """The rows as Vega sees them, and the bottom axis; a 0 on a logarithmic axis is moved apart to the left."""
-    title = phrase(series.figure["x"])
+    title, digits = phrase(series.figure["x"]), _digits(series.rows)
     rows = [
         {
             "panel": row["panel"],
             "line": row["line"],
             "x": row["x"] if series.numeric else number(row["x"]),
-            "mean": _rounded(row["mean"]),
-            "low": _rounded(row["low"] if math.isfinite(row["low"]) else row["mean"]),
-            "high": _rounded(row["high"] if math.isfinite(row["high"]) else row["mean"]),
+            "mean": _rounded(row["mean"], digits),
+            "low": _rounded(row["low"] if math.isfinite(row["low"]) else row["mean"], digits),
+            "high": _rounded(row["high"] if math.isfinite(row["high"]) else row["mean"], digits),
             "joined": series.numeric,
             "at": number(row["x"]),
             "value": number(row["mean"]),
@@ -60,9 +60,15 @@ def placed(series: Series) -> tuple[list[dict[str, Any]], Spec]:
     return rows, x
 
 
-def _rounded(value: float) -> float:
-    """Six significant digits: more than a picture shows, and a third of the bytes."""
-    return float(f"{value:.6g}")
+def _digits(rows: Sequence[Mapping[str, Any]]) -> int:
+    """Significant digits that show a millionth of what the means span: more than a picture does, and few bytes."""
+    means = [row["mean"] for row in rows]
+    span, largest = (max(means) - min(means), max(map(abs, means))) if means else (0.0, 0.0)
+    return min(6 + max(math.ceil(math.log10(largest / span)), 0), 17) if span > 0 and largest / span < 1e17 else 6
+
+
+def _rounded(value: float, digits: int) -> float:
+    return float(f"{value:.{digits}g}")
 
 
 def left_axis(series: Series, rows: Sequence[Mapping[str, Any]]) -> Spec:

@@ -246,3 +246,14 @@ def test_ticks_of_a_linear_axis_are_told_apart(low, high):
     step = 10.0 ** np.floor(np.log10((high - low) / 5))  # the finest that five ticks can ask for
     marks = [f"{k * step:.{digits}g}" for k in range(int(np.ceil(low / step)), int(high / step) + 1)]
     assert len(set(marks)) == len(marks)
+
+
+def test_small_differences_between_large_numbers_are_drawn():
+    """A millionth of what is spanned is kept, not a millionth of the values."""
+    held = results()
+    near = held.assign(error=1.0 + 1e-9 * held.error.astype(float))
+    (spec,) = panels(read_series(near, FIGURE))
+    means = [row["mean"] - 1 for layer in spec["layer"] for row in layer.get("data", spec["data"])["values"]]
+    (plain,) = panels(read_series(held, FIGURE))
+    expected = [row["mean"] for layer in plain["layer"] for row in layer.get("data", plain["data"])["values"]]
+    np.testing.assert_allclose(means, 1e-9 * np.asarray(expected), rtol=1e-5)
