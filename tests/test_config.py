@@ -6,9 +6,12 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from jaxml.config import json_schema, load_config
 from jaxml.config.document import parse_document, read_document
+from jaxml.config.overrides import read_value
 from jaxml.errors import ConfigError
 from jaxml.scaffold import scaffold
 from jaxml.sweep.signature import schema_of, schema_of_source
@@ -343,3 +346,18 @@ def test_a_name_never_leaves_its_folder(tmp_path, name):
     with pytest.raises(ConfigError, match="is not a name"):
         scaffold(name, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+texts = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"]), min_size=1, max_size=12
+)
+scalars = texts | st.integers(-(10**9), 10**9) | st.booleans() | st.floats(allow_nan=False, allow_infinity=False)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(scalars, min_size=1, max_size=4))
+def test_values_quoted_as_in_hydra_arrive_as_they_are(values):
+    """Quoted text is text whatever it holds: commas, brackets, ``range(1,2)``, numbers."""
+    written = [json.dumps(value, ensure_ascii=False) for value in values]
+    assert read_value(written[0], "") == values[0]
+    assert read_value(",".join(written), "") == (values if len(values) > 1 else values[0])

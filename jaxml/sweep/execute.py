@@ -217,15 +217,17 @@ class Execution:
             self.store.write(self.plan, chunk, values)
 
     def _missing(self, traced: Traced) -> list[ChunkId]:
-        return [c for c in traced.program.chunks if (self.store.status[self.plan.region(c)] == MISSING).any()]
+        missing = (c for c in traced.program.chunks if (self.store.status[self.plan.region(c)] == MISSING).any())
+        return [chunk for chunk in missing if self.store.wants(self.plan, chunk)]
 
     def _report(self, stopping: bool) -> None:
+        done, cells = self.store.counted()
         self.progress(
             Progress(
                 self._programs,
                 self._compiled,
-                self.plan.cells,
-                int(np.count_nonzero(self.store.status)),
+                cells,
+                done,
                 time.perf_counter() - self.started,
                 len(self.timing.failures),
                 stopping,

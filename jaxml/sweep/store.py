@@ -37,6 +37,14 @@ class MemoryStore:
     def open(self) -> None:
         """Get ready to be written to."""
 
+    def wants(self, plan: Plan, chunk: ChunkId) -> bool:
+        """Whether a chunk holds a cell that was asked for: a store may hold more than this call wants."""
+        return True
+
+    def counted(self) -> tuple[int, int]:
+        """How many of the cells that were asked for are done, and how many they are."""
+        return int(np.count_nonzero(self.status)), self.status.size
+
     def mine(self, plan: Plan, chunks: Sequence[ChunkId]) -> Sequence[ChunkId]:
         """Which of the missing chunks this process computes."""
         return chunks
@@ -97,6 +105,7 @@ class ZarrStore(MemoryStore):
     ):
         self._path, self._asked, self._identity, self._attributes = path, plan, identity, attributes
         self._names = list(outputs)
+        self._at: list[list[int]] | None = None
         self._lock: Lock | None = None
         self._arrays: Arrays | None = None
         self._in_memory = True
@@ -174,6 +183,24 @@ class ZarrStore(MemoryStore):
         assert self._arrays is not None
         self._arrays.write(plan, chunk, values)
         super().write(plan, chunk, values)
+
+    def _places(self) -> list[list[int]]:
+        if self._at is None:
+            axes = {axis.name: axis.points for axis in self._asked.axes}
+            whole = [list(range(size)) for size in self.plan.shape]
+            held = hasattr(self, "layout")  # a store that does not exist yet is as large as what is asked for
+            self._at = list(self.layout.positions(axes, self._asked.seeds).values()) if held else whole
+        return self._at
+
+    def wants(self, plan: Plan, chunk: ChunkId) -> bool:
+        region = zip(self._places(), plan.region(chunk), strict=True)
+        return all(any(part.start <= i < part.stop for i in places) for places, part in region)
+
+    def counted(self) -> tuple[int, int]:
+        if all(len(places) == size for places, size in zip(self._places(), self.plan.shape, strict=True)):
+            return super().counted()
+        here = self.status[np.ix_(*self._places())]
+        return int(np.count_nonzero(here)), here.size
 
     def shared(self) -> dict[str, Any]:
         path = self._path.absolute() if isinstance(self._path, Path) else self._path  # workers may stand elsewhere
