@@ -46,6 +46,9 @@ class Refutation(Record):
         seeds: seeds of every point of the search.
         tested: points tested again on fresh seeds.
         found: the refuted one that lies nearest to the reference; None when none was.
+        scale: of the effects and the margin.
+        direction: which way the claim points.
+        compared: whether the effect is that of one arm over another.
     """
 
     claim: str
@@ -62,3 +65,6 @@ class Refutation(Record):
     seeds: int
     tested: int
     found: CounterExample | None
+    scale: str = "difference"
+    direction: str = "larger"
+    compared: bool = True

@@ -39,7 +39,8 @@ def print_refutation(report: "Refutation") -> None:
     """The counter-example, or what was searched without finding one."""
     from rich.text import Text
 
-    from jaxml.cli.tables import STYLES, number, print_pairs
+    from jaxml.cli.tables import STYLES, print_pairs
+    from jaxml.report.words import Unit
 
     console, found = screen(), report.found
     word = ("COUNTER-EXAMPLE", STYLES["refuted"]) if found else ("NONE FOUND", STYLES["inconclusive"])
@@ -49,8 +50,9 @@ def print_refutation(report: "Refutation") -> None:
     if found:
         decision = found.decision
         rows["at"] = _words(found.point)
-        rows["effect"] = f"{number(decision.estimate)}, interval {number(decision.low)} .. {number(decision.high)}"
-        rows["margin"] = number(report.margin)
+        unit = Unit(report.scale, report.direction, report.compared)
+        rows["effect"] = f"{unit.shown(decision.estimate)}, interval {unit.interval(decision.low, decision.high)}"
+        rows["margin"] = unit.shown(report.margin)
         rows["tested on"] = f"{decision.seeds} fresh seeds, {report.tested} points together"
         rows["distance"] = f"{found.distance:.3g} sides of the domain from {_words(report.reference)}"
     elif report.tested:

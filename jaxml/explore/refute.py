@@ -159,6 +159,9 @@ class Search:
             seeds=self.seeds,
             tested=tested,
             found=found,
+            scale=self.free.claim.scale,
+            direction=self.free.claim.direction,
+            compared=self.free.claim.arms.against is not None,
         )
 
     def judge(self, points: Sequence[tuple[Any, ...]]) -> list[tuple[float, int]]:

@@ -12,11 +12,13 @@ import pytest
 from typer.testing import CliRunner
 
 from jaxml.claims.labels import labels_to_json
+from jaxml.claims.refutation import CounterExample, Refutation
 from jaxml.cli.app import app
 from jaxml.cli.failure import describe_failure
+from jaxml.cli.refute import print_refutation
 from jaxml.errors import ConfigError
 from jaxml.runs.directory import RunDirectory
-from tests.report.runs import card, cell, make_run, results
+from tests.report.runs import card, cell, decision, make_run, results
 
 HOSTILE = "p [/b] q [bits] :smile: \x1b[31m\x1b]0;title\u202e"
 SHOWN = "p [/b] q [bits] :smile: \ufffd[31m\ufffd]0;title\ufffd"
@@ -173,3 +175,16 @@ def test_a_cell_is_one_value_for_each_name(tmp_path, text, message):
     make(tmp_path, [card([cell("supported", lam=0.1)])], held=results())
     with pytest.raises(ConfigError, match=message):
         CliRunner().invoke(app, ["show", "--runs", str(tmp_path), "--cell", text], catch_exceptions=False)
+
+
+def test_a_counter_example_is_shown_in_the_unit_of_its_claim(capsys):
+    at_factor = {"estimate": math.log(0.5), "low": math.log(0.25), "high": math.log(0.8)}
+    found = CounterExample(point={"lam": 0.5}, distance=0.1, theta=[0.0], decision=decision("refuted", **at_factor))
+    numbers = {"points": 9, "failing": 1, "volume": 0.5, "computed": 9, "seeds": 8, "tested": 1}
+    names = {"claim": "T1", "statement": "Toys.", "gradient": "none", "at": {}, "domain": {}, "reference": {"lam": 0.1}}
+    print_refutation(
+        Refutation(**names, **numbers, margin=math.log(1.1), found=found, scale="log_ratio")  # pyright: ignore[reportArgumentType]
+    )
+    text = capsys.readouterr().out
+    assert "×0.5, interval ×0.25 to ×0.8" in text
+    assert "×1.1" in text
