@@ -16,7 +16,8 @@ FUNCTIONS = {name: getattr(ops, name) for name in ops.__all__ if inspect.isrouti
 MODULES = [
     importlib.import_module(module.name)
     for module in pkgutil.iter_modules(ops.__path__, "jaxml.ops.")
-    if module.name not in ("jaxml.ops.checks", "jaxml.ops.lapack", "jaxml.ops.once")  # shared by the ops, not exported
+    # Shared by the ops, not exported.
+    if module.name not in {f"jaxml.ops.{name}" for name in ("checks", "exact", "lapack", "once")}
 ]
 
 

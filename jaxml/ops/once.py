@@ -1,12 +1,29 @@
-"""What a compiler must not compute twice."""
+"""What a compiler must not compute twice, and what it must not fuse."""
 
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
 
-__all__ = ["once"]
+__all__ = ["apart", "once"]
+
+
+def _barrier(y: Any) -> Any:
+    """The identity, behind a loop on a CPU: XLA drops optimization barriers there before it fuses.
+
+    It does not look into a loop whose length it cannot know. Here it is 0: nothing exceeds infinity.
+    """
+    if y.size == 0:
+        return y
+
+    def loop(y: Any) -> Any:
+        longer = y[(0,) * y.ndim] > jnp.inf
+        return lax.while_loop(lambda state: state[0], lambda state: (~state[0], state[1] + 1), (longer, y))[1]
+
+    return lax.platform_dependent(y, cpu=loop, default=lax.optimization_barrier)
 
 
 @jax.custom_jvp
@@ -15,17 +32,29 @@ def once(y: Any) -> Any:
 
     A compiler may compute a coordinate twice, for its floor and for its fraction, and round it differently each time;
     beside an integer the two then disagree by a whole pixel. Or it computes what all pixels of a channel share anew for
-    every pixel. XLA's CPU compiler drops optimization barriers before it fuses, but it does not look into a loop whose
-    length it cannot know (here it is 0: nothing exceeds infinity).
+    every pixel.
     """
-
-    def loop(y: Any) -> Any:
-        longer = jnp.any(y > jnp.inf)
-        return lax.while_loop(lambda state: state[0], lambda state: (~state[0], state[1] + 1), (longer, y))[1]
-
-    return lax.platform_dependent(y, cpu=loop, default=lax.optimization_barrier)
+    return _barrier(y)
 
 
 @once.defjvp
 def _once_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     return once(*primals), tangents[0]
+
+
+def apart(y: Any) -> Any:
+    """The identity, which no fusion crosses, and neither does one of its derivatives.
+
+    XLA's CPU compiler (jaxlib 0.10.2 to 0.11.2) hands matrix products to a library together with what surrounds them.
+    Where a factor repeats one number and a sum is in the same fusion, the library returns wrong numbers: jax issue
+    39103. The factors of a product, and the result for the sake of its cotangent, are therefore arrays in memory.
+    """
+    return _apart.bind(y)
+
+
+_apart = Primitive("apart")
+_apart.def_impl(jax.jit(_barrier))
+_apart.def_abstract_eval(lambda y: y)
+mlir.register_lowering(_apart, mlir.lower_fun(_barrier, multiple_results=False))
+ad.deflinear2(_apart, lambda cotangent, _: [_apart.bind(cotangent)])
+batching.defvectorized(_apart)

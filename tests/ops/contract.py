@@ -103,6 +103,55 @@ def finite_everywhere(fn: Callable, *args: Any, argnums: int | tuple[int, ...] =
             assert np.isfinite(np.asarray(leaf, np.float64)).all(), f"{name} is not finite"
 
 
+def rows_stand_alone(fn: Callable, rows: jax.Array) -> None:
+    """A row alone gives what it gives among others, to the bit: true of what whole numbers decide."""
+    together = jax.tree.map(np.asarray, fn(rows))
+    for i in range(rows.shape[0]):
+        for alone, among in zip(jax.tree.leaves(fn(rows[i : i + 1])), jax.tree.leaves(together), strict=True):
+            np.testing.assert_array_equal(alone, among[i : i + 1])
+
+
+def empty_axes(fn: Callable, arguments: dict[str, tuple[Any, str]], *, empty: str, finite: bool = True) -> None:
+    """No axis of `empty` needs entries: results have shapes and are finite, gradients are 0 where nothing is left.
+
+    Args:
+        fn: called with the arguments in their order.
+        arguments: per name an array and the names of its axes, such as ``"h w c"``.
+        empty: the axes that may have no entries, tried one after another; afterwards a batch of no examples.
+        finite: whether results are finite without entries; False where the op says that they are NaN.
+    """
+    arrays = [array for array, _ in arguments.values()]
+    floats = [i for i, a in enumerate(arrays) if jnp.issubdtype(a.dtype, jnp.floating)]
+
+    @jax.jit
+    def everything(*arrays):
+        def total(*moving):
+            args = list(arrays)
+            for i, value in zip(floats, moving, strict=True):
+                args[i] = value
+            leaves = [leaf for leaf in jax.tree.leaves(fn(*args)) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+            return sum((jnp.sum(jnp.square(leaf.astype(jnp.float32))) for leaf in leaves), jnp.float32(0))
+
+        gradient = jax.grad(total, tuple(range(len(floats))))(*(arrays[i] for i in floats)) if floats else ()
+        none = [jnp.zeros((0, *a.shape), a.dtype) for a in arrays]
+        return fn(*arrays), gradient, jax.vmap(fn)(*none)
+
+    for axis in [*empty.split(), ""]:
+        cut = []
+        for array, pattern in arguments.values():
+            index = tuple(slice(0 if name == axis else None) for name in pattern.split())
+            cut.append(array[index] if index else array)
+        value, gradient, batch = everything(*cut)
+        for i, leaf in zip(floats, gradient, strict=True):
+            assert leaf.shape == cut[i].shape
+            assert not finite or np.isfinite(np.asarray(leaf, np.float64)).all(), f"gradient without {axis}"
+        for leaf, many in zip(jax.tree.leaves(value), jax.tree.leaves(batch), strict=True):
+            assert many.shape == (0, *leaf.shape)
+            assert not finite or np.isfinite(np.asarray(leaf, np.float64)).all(), f"not finite without {axis}"
+        if axis and all(leaf.size == 0 for leaf in jax.tree.leaves(value)):
+            assert not any(np.any(np.asarray(leaf)) for leaf in gradient)
+
+
 def lowers_everywhere(fn: Callable, *args: Any) -> None:
     """The op lowers for every platform; none of those devices is needed for that."""
     lowered = jax.jit(fn).trace(*args).lower(lowering_platforms=PLATFORMS)

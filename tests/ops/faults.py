@@ -15,7 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 POINTS, DEFORM, REGIONS, PRODUCT = (f"ops/sampling/{name}.py" for name in ("points", "deform", "regions", "product"))
 POOL, PRECISE, LEVELS, ALIGN = (f"ops/roi/{name}.py" for name in ("pool", "precise", "levels", "align"))
-CODING, CONVERT = "ops/boxes/coding.py", "ops/boxes/convert.py"
+CODING, CONVERT, OVERLAP = (f"ops/boxes/{name}.py" for name in ("coding", "convert", "overlap"))
+AXIS, WINDOWS, EXACT, ONCE = "ops/roi/axis.py", "ops/sampling/windows.py", "ops/exact.py", "ops/once.py"
 BLOCKS, HARD, SOFT = (f"ops/nms/{name}.py" for name in ("blocks", "hard", "soft"))
 MOMENTS, BATCH, ONE_PASS = (f"ops/norm/{name}.py" for name in ("moments", "batch", "sums"))
 REGRESSION, CLASSIFICATION = (f"ops/losses/{name}.py" for name in ("regression", "classification"))
@@ -45,13 +46,28 @@ FAULTS = (
     (POINTS, "jnp.round(x) if mode", "jnp.floor(x) if mode"),
     (DEFORM, "* s - p)[:, None]", "* s)[:, None]"),
     (DEFORM, "columns = columns * jnp.moveaxis(mask, 2, 0)", "columns = columns + 0 * jnp.moveaxis(mask, 2, 0)"),
-    (REGIONS, "(size - 1) / (steps - 1)", "size / (steps - 1)"),
-    (REGIONS, "inside = (y >= 0) & (y <= size - 1)", "inside = (y >= 0) & (y < size - 1)"),
-    (REGIONS, "jnp.floor(y + 0.5)", "jnp.round(y)"),
-    (POOL, "jnp.sign(x) * jnp.floor(jnp.abs(x) + 0.5)", "jnp.round(x)"),
-    (POOL, "- first + 1, 1)", "- first, 1)"),
+    (REGIONS, "quotient(way * (size - 1), parts)", "quotient(way * size, parts)"),
+    (REGIONS, "inside = (way >= 0) & (way <= parts)", "inside = (way >= 0) & (way < parts)"),
+    (REGIONS, "quotient(way * (size - 1), parts)", "way * ((size - 1) / parts)"),
+    (REGIONS, "y - floor >= 0.5", "y - floor > 0.5"),
+    (POOL, "round_half_away(jnp.where", "jnp.round(jnp.where"),
+    (POOL, "corners[:, 3 - i] + 1, bins[i]", "corners[:, 3 - i], bins[i]"),
     (POOL, "larger = value > best[0]", "larger = value >= best[0]"),
-    (POOL, "jnp.ceil((p + 1)", "jnp.floor((p + 1)"),
+    (EXACT, "(p + 1) * whole - -(p + 1) * rest // parts", "(p + 1) * whole + (p + 1) * rest // parts"),
+    (
+        EXACT,
+        "p * whole + p * rest // parts,",
+        "jnp.floor(p * (side[..., None].astype(float) * (1 / parts))).astype(side.dtype),",
+    ),
+    (EXACT, "jnp.where((near - 1) * denominator >= numerator, near - 1, near)", "near"),
+    (EXACT, "jnp.where(size - below >= 0.5, below + 1, below)", "jnp.floor(size + 0.5)"),
+    (EXACT, "return first + jnp.where(jnp.isfinite(rest), rest, 0) / denominator", "return first"),
+    (EXACT, "2 * bias - jnp.minimum", "2 * bias + 1 - jnp.minimum"),
+    (AXIS, "(start - size) * steps + way <= 0", "start + quotient(way, steps) < size"),
+    (AXIS, "apart(rows.astype(dtype)), apart(columns.astype(dtype))", "rows.astype(dtype), columns.astype(dtype)"),
+    (ONCE, "lambda cotangent, _: [_apart.bind(cotangent)]", "lambda cotangent, _: [2 * cotangent]"),
+    (OVERLAP, "power_of_two(length), 0)", "1 / length, 0)"),
+    (WINDOWS, "if weight.size * rows.size == 0:", "if False:"),
     (PRECISE, "(0.5 if aligned else 0.0)", "(0.0 if aligned else 0.5)"),
     (PRECISE, "(1 + slope * (a + b) / 2)", "(1 + slope * a)"),
     (LEVELS, "2.0 ** -(min_level + i)", "2.0 ** -(min_level + i + 1)"),
@@ -99,6 +115,7 @@ FAULTS = (
     (CURVES, "jnp.where(predicted > 0, predicted, 1), 1)", "jnp.where(predicted > 0, predicted, 1), 0)"),
     (PAIRS, "jnp.where(paired, losses, 0)", "losses"),
     (RANKS, "jnp.where(ends, rising, jnp.inf)", "rising"),
+    (BINNING, "middle = midpoint(low, high)", "middle = (low + high) / 2"),
     (BINNING, "bits ^ jnp.iinfo(whole).max", "bits"),
     (BINNING, "(number - gap)[rank] + 1", "number[rank] + 1"),
     (GROWTH, "| (rank <= first_able)", ""),
@@ -138,15 +155,18 @@ WHOSE = {"linear": "linear", "glm": "linear", "lda": "lda", "svm": "svm", "inter
 """Learners that have tests of their own and those of units."""
 
 
-def tests_of(file: str) -> str:
+def tests_of(file: str) -> list[str]:
     """The tests that must notice a fault in a file."""
     part, folder, *_ = file.removesuffix(".py").split("/")
     if part == "ops":
-        own = {ALIGN: "roi_align", ONE_PASS: "norm_sums"}.get(file)
-        return f"ops/test_{own or {'roi': 'roi_pools'}.get(folder, folder)}.py"
+        own = {ALIGN: "roi_align", ONE_PASS: "norm_sums", WINDOWS: "empty", OVERLAP: "exact", EXACT: "exact"}
+        also = {AXIS: ["exact", "as_users_run"], ONCE: ["as_users_run"], REGIONS: ["exact"]}.get(file, [])
+        names = [own.get(file) or {"roi": "roi_pools"}.get(folder, folder), *also]
+        return [f"tests/ops/test_{name}.py" for name in names if name != "once"]
     if folder in WHOSE:
-        return f"learn/test_units.py tests/learn/test_{WHOSE[folder]}.py"
-    return f"learn/test_{folder}.py"
+        return ["tests/learn/test_units.py", f"tests/learn/test_{WHOSE[folder]}.py"]
+    also = ["tests/ops/test_exact.py"] if file == BINNING else []
+    return [f"tests/learn/test_{folder}.py", *also]
 
 
 def main() -> int:
@@ -159,7 +179,7 @@ def main() -> int:
             path = copy / "jaxml" / file
             text = path.read_text()
             path.write_text(text.replace(right, wrong, 1))
-            command = [sys.executable, "-m", "pytest", "-qx", "-n0", *f"tests/{tests_of(file)}".split()]
+            command = [sys.executable, "-m", "pytest", "-qx", "-n0", *tests_of(file)]
             environment = {**os.environ, "PYTHONPATH": str(copy)}
             failed = (
                 subprocess.run(command, cwd=copy, env=environment, capture_output=True, check=False).returncode == 1

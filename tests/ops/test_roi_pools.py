@@ -224,6 +224,10 @@ F, B = jnp.zeros((3, 3, 5)), jnp.zeros((2, 4))
         (lambda: prroi_pool(F, B[:, :3], output_size=2), "prroi_pool: 'boxes' must have shape"),
         (lambda: multiscale_roi_align([], B, output_size=2), "'pyramid' must hold at least one map"),
         (
+            lambda: ops.multiscale_roi_align({"p2": F}, B, output_size=2),
+            "must be a list of maps from fine to coarse, got dict",
+        ),
+        (
             lambda: multiscale_roi_align([F, F[..., :2]], B, output_size=2),
             r"'pyramid\[1\]' must have shape \(h, w, 5\)",
         ),

@@ -13,6 +13,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int, Num
 
 from jaxml.ops.checks import check_shapes
+from jaxml.ops.exact import midpoint
 
 MAX_BINS = 256
 MAX_BELOW_BYTES = 2**29  # half a gibibyte
@@ -58,11 +59,13 @@ def _column_edges(column: Float[Array, " n"], bins: int) -> Float[Array, " cuts"
     gap = (upper > lower).astype(jnp.int32)  # 0 for NaN as well
     number = jnp.cumsum(gap)  # gaps up to and with this place
     # Few distinct values: a threshold in every gap. Many: the first gap at or after each of the inner quantiles.
-    rank = jnp.clip(wanted * count // bins - 1, 0, n - 2)
+    # wanted * count // bins, of which the product would not fit 32 bits from 8 million rows on.
+    quantile = wanted * (count // bins) + wanted * (count % bins) // bins
+    rank = jnp.clip(quantile - 1, 0, n - 2)
     wanted = jnp.where(number[-1] < bins, wanted, (number - gap)[rank] + 1)
     place = jnp.searchsorted(number, wanted)
     low, high = (jnp.take(side, place, mode="fill", fill_value=jnp.inf) for side in (lower, upper))
-    middle = 0.5 * low + 0.5 * high
+    middle = midpoint(low, high)
     # Halfway between neighbouring floats rounds to one of them: then the lower one is the threshold.
     return jnp.where(middle < high, middle, low)
 

@@ -20,6 +20,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from jaxml.learn.trees.binning import Binned
+from jaxml.ops.once import apart
 
 Method = Literal["auto", "matmul", "segment"]
 
@@ -79,5 +80,5 @@ def left_sums(
     on_cpu = at_once if n < ROWS_PER_PASS else partial(_feature_after_feature, width=width)
     by_bin = lax.platform_dependent(binned, stats, left_slot, cpu=on_cpu, default=at_once)
     upto = (jnp.arange(cuts + 1)[:, None] <= jnp.arange(cuts)[None]).astype(dtype)
-    sums = jnp.matmul(by_bin, upto, precision=lax.Precision.HIGHEST)
+    sums = jnp.matmul(apart(by_bin), apart(upto), precision=lax.Precision.HIGHEST)
     return jnp.moveaxis(sums, 0, 1).reshape(width, s, d * cuts)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Num, Shaped
 
 from jaxml.ops.checks import Scalar, check_choice, check_shapes
+from jaxml.ops.exact import midpoint
 
 BoxFormat = Literal["xyxy", "xywh", "cxcywh", "xywhr", "cxcywhr", "xyxyxyxy"]
 PixelOffset = Literal[0, 1]
@@ -108,7 +109,7 @@ def _from_corners(corners: list[Array], to_format: str) -> list[Array]:
         return corners
     if to_format == "xywh":
         return [x1, y1, x2 - x1, y2 - y1]
-    return [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1]
+    return [midpoint(x1, x2), midpoint(y1, y2), x2 - x1, y2 - y1]
 
 
 def _to_points(numbers: list[Array], from_format: str) -> tuple[list[Array], list[Array]]:
@@ -139,7 +140,7 @@ def _from_points(
         size = numbers[2:]
     if to_format == "xywhr":
         return [xs[0], ys[0], *size]
-    return [(xs[0] + xs[2]) / 2, (ys[0] + ys[2]) / 2, *size]
+    return [midpoint(xs[0], xs[2]), midpoint(ys[0], ys[2]), *size]
 
 
 def _length(x: Array, y: Array) -> Array:

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Num
 
 from jaxml.ops.boxes.convert import BOX_HINT, PixelOffset, restored, working
 from jaxml.ops.checks import check_choice, check_shapes
+from jaxml.ops.exact import power_of_two
 
 
 class Corners(NamedTuple):
@@ -214,7 +215,9 @@ def ratio(numerator: Array, denominator: Array) -> Array:
 
 
 def reciprocal(length: Array) -> Array:
-    """1 / length as a constant under differentiation; 0 for a length whose square would vanish."""
-    length = lax.stop_gradient(length)
-    enough = jnp.abs(length) > float(jnp.finfo(length.dtype).tiny) ** 0.45
-    return jnp.where(enough, 1 / jnp.where(enough, length, 1), 0)
+    """About 1 / length as a constant under differentiation; 0 for a length whose square would vanish.
+
+    A power of two, from 1 to 2 lengths: the unit itself rounds nothing.
+    """
+    length = jnp.abs(lax.stop_gradient(length))
+    return jnp.where(length > float(jnp.finfo(length.dtype).tiny) ** 0.45, power_of_two(length), 0)

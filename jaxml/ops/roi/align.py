@@ -13,11 +13,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxml.ops.checks import Scalar, check_choice, check_floating, check_shapes
+from jaxml.ops.once import once
 from jaxml.ops.roi.axis import (
     Axis,
     box_axis,
     dense_samples,
     fixed_samples,
+    map_boxes,
     separable_sum,
     weight_matrix,
 )
@@ -82,10 +84,9 @@ def roi_align(
     implementation = check_align(
         "roi_align", output_size, sampling_ratio, max_sampling_ratio, mode, implementation, features.shape
     )
-    scaled = boxes.astype(accumulator(boxes.dtype)) * spatial_scale
     return align(
         features,
-        scaled,
+        map_boxes(boxes, spatial_scale),
         jnp.zeros(2, jnp.int32),
         jnp.array(features.shape[:2], jnp.int32),
         bins=pair(output_size),
@@ -225,7 +226,10 @@ def _largest(canvas: Any, ys: Samples, xs: Samples, count_y: Any, count_x: Any) 
     xs = xs._replace(weight=(xs.weight > 0).astype(xs.weight.dtype))
     start, weight = sample_windows(ys, xs, accumulator(canvas.dtype))
     (k, p, q, g, r), c = start.shape[:5], canvas.shape[2]
-    values = window_sum(canvas, start.reshape(-1, 1, 2), weight.reshape(-1, 1, 2, 2)).reshape(k, p, q, g * r, c)
+    samples = k * p * q * g * r
+    values = window_sum(canvas, start.reshape(samples, 1, 2), weight.reshape(samples, 1, 2, 2))
+    # Computed once: a sample that is computed again for its gradient, and rounded otherwise, would equal no maximum.
+    values = once(values.reshape(k, p, q, g * r, c))
     taken_y = jnp.arange(g, dtype=count_y.dtype)[None] < count_y[:, None]
     taken_x = jnp.arange(r, dtype=count_x.dtype)[None] < count_x[:, None]
     taken = (taken_y[:, :, None] & taken_x[:, None, :]).reshape(k, 1, 1, g * r, 1)

@@ -4,17 +4,20 @@ Mask, clamp, tent weights and count of RoIAlign all factor per axis, so the aver
 each box. This module builds the factors; how they meet the map (window sums or matrix products) is chosen by the op.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from jaxml.ops.once import once
+from jaxml.ops.checks import Scalar
+from jaxml.ops.exact import ceil_quotient, quotient
+from jaxml.ops.once import apart, once
 from jaxml.ops.sampling.product import Samples
 from jaxml.ops.sampling.windows import accumulator
 
-__all__ = ["Axis", "box_axis", "dense_samples", "fixed_samples", "separable_sum", "weight_matrix"]
+__all__ = ["Axis", "box_axis", "dense_samples", "fixed_samples", "map_boxes", "separable_sum", "weight_matrix"]
 
 # Floats in the half-pooled maps of one group of boxes: 32 MiB in float32.
 _HALF_POOLED_FLOATS = 1 << 23
@@ -32,6 +35,11 @@ class Axis(NamedTuple):
     count: Any
 
 
+def map_boxes(boxes: Any, scale: Scalar) -> Any:
+    """Boxes in map coordinates, rounded once: a product fused into a difference would not be rounded."""
+    return once(boxes.astype(accumulator(boxes.dtype)) * scale)
+
+
 def box_axis(low: Any, high: Any, size: Any, *, bins: int, sampling_ratio: int, cap: int | None, aligned: bool) -> Axis:
     """Turn box edges in map coordinates into an axis; `aligned` shifts by half a pixel and drops the minimum side 1."""
     start = low - 0.5 if aligned else low
@@ -41,53 +49,56 @@ def box_axis(low: Any, high: Any, size: Any, *, bins: int, sampling_ratio: int, 
     if sampling_ratio:
         count = jnp.full_like(side, sampling_ratio)
     else:
-        count = jnp.ceil(lax.stop_gradient(side) / bins)
+        count = ceil_quotient(side, bins)
         count = jnp.where(count > 0, count, 0)  # reversed boxes and NaN take no sample
         if cap is not None:
             count = jnp.minimum(count, cap)
     return Axis(start, side, jnp.broadcast_to(jnp.asarray(size, start.dtype), start.shape), count)
 
 
-def _bilinear(y: Any, taken: Any, size: Any, count: Any) -> Samples:
-    """Outside [-1, size] a sample is 0 but stays in the count; inside it is clamped to [0, size - 1]."""
-    inside = taken & (y >= -1) & (y <= size)
-    y = jnp.where(inside, y, 0)
+def _bilinear(axis: Axis, i: Any, bins: int) -> Samples:
+    """Sample i of every bin: 0 outside [-1, size], but in the count; clamped to [0, size - 1] inside."""
+    start, side, size, count = axis
+    # Sample i of bin p lies at start + side * step / steps, both of them whole numbers.
+    p = jnp.arange(bins, dtype=side.dtype).reshape(1, bins, *(1,) * (side.ndim - 2))
+    slots = jnp.maximum(count, 1)
+    step, steps = 2 * (p * slots + i) + 1, 2 * bins * slots
+    way = side * step
+    # Whether it is inside by products: a quotient that is rounded would drop samples that lie on the border.
+    inside = (i < count) & ((start + 1) * steps + way >= 0) & ((start - size) * steps + way <= 0)
+    y = jnp.where(inside, start + quotient(way, steps), 0)
     # Written with `where`, not `clip`: at a coordinate of exactly 0 the derivative is the slope to its right.
     y = jnp.where(y < 0, 0, jnp.where(y > size - 1, size - 1, y))
     y = once(y)
     low = lax.stop_gradient(jnp.minimum(jnp.floor(y), jnp.maximum(size - 2, 0)))
-    weight = jnp.where(inside, 1 / jnp.maximum(count, 1), 0)
+    weight = jnp.where(inside, 1 / slots, 0)
     return Samples(low.astype(jnp.int32), y - low, weight)
 
 
-def _per_bin(axis: Axis, bins: int, trailing: int) -> tuple[Axis, Any, Any]:
-    """The axis with `1 + trailing` new axes, the first coordinate of every bin and the bin width."""
-    axis = Axis(*(a.reshape(-1, *(1,) * (1 + trailing)) for a in axis))
-    width = axis.side / bins
-    p = jnp.arange(bins, dtype=width.dtype).reshape(1, bins, *(1,) * trailing)
-    return axis, axis.start + p * width, width
+def _with_axes(axis: Axis, trailing: int) -> Axis:
+    """The axis with as many new axes behind that of the boxes."""
+    return Axis(*(a.reshape(-1, *(1,) * trailing) for a in axis))
 
 
 def fixed_samples(axis: Axis, bins: int, slots: int) -> Samples:
     """Samples of every bin in `slots` slots, of which the first `count` are taken: shapes [k, bins, slots]."""
-    axis, start, width = _per_bin(axis, bins, 1)
-    i = jnp.arange(slots, dtype=width.dtype)[None, None]
-    y = start + (i + 0.5) * width / jnp.maximum(axis.count, 1)
-    return _bilinear(y, i < axis.count, axis.size, axis.count)
+    i = jnp.arange(slots, dtype=axis.side.dtype)[None, None]
+    return _bilinear(_with_axes(axis, 2), i, bins)
 
 
 def dense_samples(axis: Axis, bins: int, pixels: int, origin: Any = 0) -> Samples:
     """The adaptive samples that can touch each pixel, however many the bin has: [k, bins, pixels, 6]."""
-    axis, start, width = _per_bin(axis, bins, 2)
-    count = jnp.maximum(axis.count, 1)
-    step = width / count
+    axis = _with_axes(axis, 3)
+    count, width = jnp.maximum(axis.count, 1), lax.stop_gradient(axis.side) / bins
+    p = jnp.arange(bins, dtype=width.dtype)[None, :, None, None]
+    start, step = lax.stop_gradient(axis.start) + p * width, width / count
     h = _map_pixels(pixels, origin).astype(step.dtype)
-    # Sample i lies at start + (i + 0.5) * step; the first that can reach pixel h lies at h - 1.
-    first = jnp.floor(lax.stop_gradient((h - 1 - start) / jnp.where(step > 0, step, 1)) - 0.5)
+    # Sample i lies at start + (i + 0.5) * step; the first that can reach pixel h lies at h - 1. What rounding adds to
+    # this bound costs one sample to spare and no more.
+    first = jnp.floor((h - 1 - start) / jnp.where(step > 0, step, 1) - 0.5)
     first = jnp.where(first > 0, first, 0)
     i = jnp.minimum(first, count) + jnp.arange(_SAMPLES_PER_PIXEL, dtype=step.dtype)[None, None, None]
-    y = start + (i + 0.5) * width / count
-    return _bilinear(y, i < axis.count, axis.size, axis.count)
+    return _bilinear(axis, i, bins)
 
 
 def _map_pixels(pixels: int, origin: Any) -> Any:
@@ -114,7 +125,7 @@ def separable_sum(
     Features are `[h, w, c]`, or `[h, w, p, q, c]` with channels of their own for every bin.
     """
     dtype = accumulator(features.dtype)
-    wide, position = features.astype(dtype), "pq" if features.ndim == 5 else ""
+    wide, position = apart(features.astype(dtype)), "pq" if features.ndim == 5 else ""
 
     def pool(weights: Any) -> Any:
         wy, wx = weights
@@ -122,9 +133,9 @@ def separable_sum(
         return jnp.einsum(f"pw{position[1:]}c,qw->pqc", half, wx, precision=lax.Precision.HIGHEST)
 
     boxes, bins = rows.shape[:2]
-    if boxes == 0:
-        return jnp.zeros((0, bins, columns.shape[1], features.shape[-1]), features.dtype)
-    per_box = bins * features[0].size // (bins if position else 1)
+    if boxes * math.prod(features.shape) == 0:
+        return jnp.zeros((boxes, bins, columns.shape[1], features.shape[-1]), features.dtype)
+    per_box = bins * math.prod(features.shape[1:]) // (bins if position else 1)
     together = max(1, min(boxes, _HALF_POOLED_FLOATS // max(1, per_box)))
-    pooled = lax.map(pool, (rows.astype(dtype), columns.astype(dtype)), batch_size=together)
-    return pooled.astype(features.dtype)
+    pooled = lax.map(pool, (apart(rows.astype(dtype)), apart(columns.astype(dtype))), batch_size=together)
+    return apart(pooled).astype(features.dtype)

@@ -59,8 +59,11 @@ def box_levels(
     area = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
     some = area > 0
     size = jnp.sqrt(jnp.where(some, area, 1))
-    level = jnp.floor(canonical_level + jnp.log2(size / canonical_size) + _FLOOR_SLACK)
-    return jnp.clip(jnp.where(some, level, min_level), min_level, max_level).astype(jnp.int32)
+    # The largest level whose least size a box reaches: the formula's floor of a logarithm, by comparing products.
+    levels = jnp.arange(min_level + 1, max_level + 1, dtype=size.dtype)
+    least = canonical_size * jnp.exp2(levels - canonical_level)
+    reached = some[:, None] & (size[:, None] * 2**_FLOOR_SLACK >= least[None])
+    return min_level + jnp.sum(reached, axis=1, dtype=jnp.int32)
 
 
 def multiscale_roi_align(
@@ -110,6 +113,11 @@ def multiscale_roi_align(
     Array([2., 4.], dtype=float32)
     """
     where = "multiscale_roi_align"
+    if not isinstance(pyramid, Sequence):
+        raise ValueError(
+            f"{where}: 'pyramid' must be a list of maps from fine to coarse, got {type(pyramid).__name__}. "
+            "Use list(pyramid.values()) for a dict by level."
+        )
     if not pyramid:
         raise ValueError(f"{where}: 'pyramid' must hold at least one map, got none.")
     for i, level in enumerate(pyramid):

@@ -10,12 +10,17 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from jaxml.ops.checks import Scalar, check_floating, check_shapes
+from jaxml.ops.exact import round_half_away, share_edges
 from jaxml.ops.roi.align import check_output_size, pair
-from jaxml.ops.roi.axis import separable_sum
+from jaxml.ops.roi.axis import map_boxes, separable_sum
 from jaxml.ops.roi.position import position_channels
+from jaxml.ops.sampling.product import at_least
 from jaxml.ops.sampling.windows import accumulator
 
 __all__ = ["ps_roi_pool", "roi_pool"]
+
+# Corners are moved to within this of the origin, in pixels: sides and sums of them then fit 32 bits.
+_FARTHEST = 1 << 29
 
 
 def roi_pool(
@@ -57,37 +62,32 @@ def roi_pool(
     check_floating("roi_pool", features=features, boxes=boxes)
     check_output_size("roi_pool", output_size)
     bins = pair(output_size)
-    scaled, known = _scaled(boxes, spatial_scale)
+    corners, known = _whole_corners(boxes, spatial_scale)
     (top, bottom), (left, right) = (
-        _whole_bins(scaled[:, 1 - i], scaled[:, 3 - i], bins[i], sizes["hw"[i]]) for i in range(2)
+        _whole_bins(corners[:, 1 - i], corners[:, 3 - i] + 1, bins[i], sizes["hw"[i]]) for i in range(2)
     )
-    filled = ((bottom > top)[:, :, None] & (right > left)[:, None, :])[..., None] & known.reshape(-1, 1, 1, 1)
-    rows = features.reshape(-1, sizes["c"])
-    largest = _first_maximum(lax.stop_gradient(rows), sizes["w"], top, bottom, left, right)
+    filled = ((bottom > top)[:, :, None] & (right > left)[:, None, :])[..., None] & known[:, None, None, None]
+    image = at_least(features, 1)
+    h, w, c = image.shape
+    rows = image.reshape(h * w, c)
+    largest = _first_maximum(lax.stop_gradient(rows), w, top, bottom, left, right)
     values = rows.at[largest, jnp.arange(sizes["c"])[None, None, None]].get(mode="promise_in_bounds")
     return jnp.where(filled, values, 0)
 
 
-def _scaled(boxes: Any, scale: Scalar) -> tuple[Any, Any]:
-    """Boxes in map coordinates, those with NaN replaced, and which ones were finite; no gradient."""
-    scaled = lax.stop_gradient(boxes.astype(accumulator(boxes.dtype)) * scale)
+def _whole_corners(boxes: Any, scale: Scalar) -> tuple[Any, Any]:
+    """Corners in map coordinates, rounded to integers, and which boxes were finite; no gradient."""
+    scaled = lax.stop_gradient(map_boxes(boxes, scale))
     known = jnp.all(jnp.isfinite(scaled), -1)
-    return jnp.where(known[:, None], scaled, 0), known
+    corners = jnp.clip(round_half_away(jnp.where(known[:, None], scaled, 0)), -_FARTHEST, _FARTHEST)
+    return corners.astype(jnp.int32), known
 
 
-def _round(x: Any) -> Any:
-    """Halves away from zero, as C's `round`; `jnp.round` takes them to even."""
-    return jnp.sign(x) * jnp.floor(jnp.abs(x) + 0.5)
-
-
-def _whole_bins(low: Any, high: Any, bins: int, size: int) -> tuple[Any, Any]:
-    """First pixel and end [k, bins] of every bin, cut to the map."""
-    first = _round(low)[:, None]
-    side = jnp.maximum(_round(high)[:, None] - first + 1, 1)
-    p = jnp.arange(bins, dtype=first.dtype)[None]
-    edges = (jnp.floor(p * (side / bins)) + first, jnp.ceil((p + 1) * (side / bins)) + first)
-    start, end = (jnp.clip(edge, 0, size).astype(jnp.int32) for edge in edges)
-    return start, end
+def _whole_bins(first: Any, end: Any, bins: int, size: int) -> tuple[Any, Any]:
+    """First pixel and end [k, bins] of every bin of [first, end), cut to the map."""
+    edges = share_edges(jnp.maximum(end - first, 1), bins)
+    start, stop = (jnp.clip(first[:, None] + edge, 0, size) for edge in edges)
+    return start, stop
 
 
 def _first_maximum(rows: Any, width: int, top: Any, bottom: Any, left: Any, right: Any) -> Any:
@@ -152,17 +152,15 @@ def ps_roi_pool(
     check_output_size("ps_roi_pool", output_size)
     bins = pair(output_size)
     by_bin = position_channels("ps_roi_pool", features, bins)
-    scaled, known = _scaled(boxes, spatial_scale)
-    wy, wx = (_bin_means(scaled[:, 1 - i], scaled[:, 3 - i], known, bins[i], sizes["hw"[i]]) for i in range(2))
+    corners, known = _whole_corners(boxes, spatial_scale)
+    dtype = accumulator(features.dtype)
+    wy, wx = (_bin_means(corners[:, 1 - i], corners[:, 3 - i], known, bins[i], sizes["hw"[i]], dtype) for i in range(2))
     return separable_sum(by_bin, wy, wx)
 
 
-def _bin_means(low: Any, high: Any, known: Any, bins: int, size: int) -> Any:
+def _bin_means(first: Any, end: Any, known: Any, bins: int, size: int, dtype: Any) -> Any:
     """Weights [k, bins, size] of the mean over the pixels of each bin."""
-    first = _round(low)[:, None, None]
-    width = jnp.maximum(_round(high)[:, None, None] - first, 1) / bins
-    p = jnp.arange(bins, dtype=width.dtype)[None, :, None]
-    pixel = jnp.arange(size, dtype=width.dtype)[None, None]
-    inside = (pixel >= jnp.floor(p * width + first)) & (pixel < jnp.ceil((p + 1) * width + first))
-    inside = (inside & known[:, None, None]).astype(width.dtype)
-    return inside / jnp.maximum(jnp.sum(inside, -1, keepdims=True), 1)
+    start, stop = (edge[:, :, None] for edge in _whole_bins(first, end, bins, size))
+    pixel = jnp.arange(size, dtype=start.dtype)[None, None]
+    inside = (pixel >= start) & (pixel < stop) & known[:, None, None]
+    return jnp.where(inside, 1 / jnp.maximum(stop - start, 1).astype(dtype), 0)

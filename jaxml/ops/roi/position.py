@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from jaxml.ops.checks import Scalar, check_floating, check_shapes
 from jaxml.ops.roi.align import Implementation, align_axes, axis_matrix, check_align, pair
-from jaxml.ops.roi.axis import fixed_samples, separable_sum
+from jaxml.ops.roi.axis import fixed_samples, map_boxes, separable_sum
 from jaxml.ops.sampling.product import at_least, sample_windows
 from jaxml.ops.sampling.windows import accumulator, window_sum
 
@@ -57,7 +57,7 @@ def ps_roi_align(
     chosen = check_align(where, output_size, sampling_ratio, max_sampling_ratio, "avg", implementation, features.shape)
     bins = pair(output_size)
     by_bin = position_channels(where, features, bins)
-    scaled = boxes.astype(accumulator(boxes.dtype)) * spatial_scale
+    scaled = map_boxes(boxes, spatial_scale)
     size = jnp.array(features.shape[:2], jnp.int32)
     y, x = align_axes(scaled, size, bins, sampling_ratio, max_sampling_ratio, aligned=True)
     if chosen == "dense":
@@ -76,8 +76,9 @@ def _gather(by_bin: Any, y: Any, x: Any, bins: tuple[int, int], slots: int) -> A
         fixed_samples(y, bins[0], slots), fixed_samples(x, bins[1], slots), accumulator(by_bin.dtype)
     )
     below = (jnp.arange(p * q, dtype=start.dtype) * maps.shape[0]).reshape(1, p, q, 1, 1)
-    start = start.at[..., 0].add(below).reshape(-1, slots**2, 2)
-    return window_sum(stacked, start, weight.reshape(-1, slots**2, 2, 2)).reshape(-1, p, q, o)
+    k = start.shape[0]
+    start = start.at[..., 0].add(below).reshape(k * p * q, slots**2, 2)
+    return window_sum(stacked, start, weight.reshape(k * p * q, slots**2, 2, 2)).reshape(k, p, q, o)
 
 
 def position_channels(where: str, features: Any, bins: tuple[int, int]) -> Any:
@@ -88,4 +89,4 @@ def position_channels(where: str, features: Any, bins: tuple[int, int]) -> Any:
             f"{where}: 'features' must have a multiple of {bins[0]} * {bins[1]} channels, one set per bin, got {c}. "
             "Change output_size or the layer that makes the features."
         )
-    return jnp.moveaxis(features.reshape(h, w, -1, *bins), 2, -1)
+    return jnp.moveaxis(features.reshape(h, w, c // (bins[0] * bins[1]), *bins), 2, -1)

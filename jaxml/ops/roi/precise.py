@@ -7,8 +7,7 @@ from jaxtyping import Array, Float
 
 from jaxml.ops.checks import Scalar, check_floating, check_shapes
 from jaxml.ops.roi.align import check_output_size, pair
-from jaxml.ops.roi.axis import separable_sum
-from jaxml.ops.sampling.windows import accumulator
+from jaxml.ops.roi.axis import map_boxes, separable_sum
 
 __all__ = ["prroi_pool"]
 
@@ -59,7 +58,7 @@ def prroi_pool(
     check_floating("prroi_pool", features=features, boxes=boxes)
     check_output_size("prroi_pool", output_size)
     bins = pair(output_size)
-    edges = boxes.astype(accumulator(boxes.dtype)) * spatial_scale
+    edges = map_boxes(boxes, spatial_scale)
     known = jnp.all(jnp.isfinite(edges), -1)
     edges = jnp.where(known[:, None], edges, 0) - (0.5 if aligned else 0.0)
     wy, wx = (_tent_means(edges[:, 1 - i], edges[:, 3 - i], bins[i], sizes["hw"[i]]) for i in range(2))

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxml.ops.checks import check_floating, check_shapes
+from jaxml.ops.once import apart
 from jaxml.ops.sampling.points import sample_points
 from jaxml.ops.sampling.windows import accumulator
 
@@ -74,7 +75,7 @@ def deform_conv2d(
     y = centre[0].reshape(oh, 1, 1, kh, 1) + offset[..., 0].astype(dtype)
     x = centre[1].reshape(1, ow, 1, 1, kw) + offset[..., 1].astype(dtype)
     points = jnp.moveaxis(jnp.stack([x, y], -1), 2, 0)  # d oh ow kh kw 2
-    slices = jnp.moveaxis(image.reshape(*image.shape[:2], d, -1), 2, 0)  # d h w i/d
+    slices = jnp.moveaxis(image.reshape(*image.shape[:2], d, sizes["i"] // d), 2, 0)  # d h w i/d
 
     def sample(image: Any, points: Any) -> Any:
         return sample_points(image, points, mode="bilinear", padding="zeros", reflect_edges=False)
@@ -82,11 +83,16 @@ def deform_conv2d(
     columns = jax.vmap(sample)(slices, points)
     if mask is not None:
         columns = columns * jnp.moveaxis(mask, 2, 0)[..., None].astype(columns.dtype)
-    columns = jnp.moveaxis(columns, 0, -2).reshape(oh, ow, kh, kw, groups, -1)
-    kernel = weight.reshape(kh, kw, weight.shape[2], groups, -1)
+    columns = jnp.moveaxis(columns, 0, -2).reshape(oh, ow, kh, kw, groups, sizes["j"])
+    kernel = weight.reshape(kh, kw, sizes["j"], groups, sizes["o"] // groups)
     out = jnp.einsum(
-        "yxabgi,abigo->yxgo", columns, kernel, preferred_element_type=accumulator(image.dtype), precision="highest"
-    ).reshape(oh, ow, -1)
+        "yxabgi,abigo->yxgo",
+        apart(columns),
+        apart(kernel),
+        preferred_element_type=accumulator(image.dtype),
+        precision="highest",
+    )
+    out = apart(out).reshape(oh, ow, sizes["o"])
     if bias is not None:
         out = out + bias.astype(out.dtype)[None, None]
     return out.astype(image.dtype)

@@ -3,6 +3,7 @@
 One image `[h, w, c]`, channels last; points are (x, y); batches by `vmap`. A point that is not finite samples 0.
 """
 
+import math
 from functools import reduce
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from jaxml.ops.checks import check_choice, check_floating, check_shapes
+from jaxml.ops.exact import quotient
 from jaxml.ops.once import once
 from jaxml.ops.sampling.product import at_least
 from jaxml.ops.sampling.windows import accumulator, window_sum
@@ -113,14 +115,15 @@ def sample_points(image: Any, points: Any, *, mode: Mode, padding: Padding, refl
     """Sample at (x, y) in pixel indices; `reflect_edges` mirrors about outer edges instead of pixel centres."""
     h, w, c = image.shape
     taps = len(_TAPS[mode])
-    flat = points.reshape(-1, 2).astype(accumulator(points.dtype))
+    n = math.prod(points.shape[:-1])
+    flat = points.reshape(n, 2).astype(accumulator(points.dtype))
     if h == 0 or w == 0:
         raise ValueError(f"sampling: 'image' must have pixels, got shape {image.shape}.")
     start_y, weight_y = _axis_taps(flat[:, 1], h, mode, padding, reflect_edges)
     start_x, weight_x = _axis_taps(flat[:, 0], w, mode, padding, reflect_edges)
     weight = jnp.stack([wy * wx for wy in weight_y for wx in weight_x], -1).astype(accumulator(image.dtype))
     start = jnp.stack([start_y, start_x], -1)
-    out = window_sum(at_least(image, taps), start[:, None], weight.reshape(-1, 1, taps, taps))
+    out = window_sum(at_least(image, taps), start[:, None], weight.reshape(n, 1, taps, taps))
     return out.reshape(*points.shape[:-1], c)
 
 
@@ -172,7 +175,7 @@ def _pad(x: Any, size: int, padding: Padding, reflect_edges: bool) -> Any:
             return jnp.zeros_like(x)
         # Triangle wave of period 2 span: distance from `low`, folded at every multiple of the span.
         x = jnp.where(x < low, low - x, x - low)
-        folds = lax.stop_gradient(jnp.floor(x / span))
+        folds = lax.stop_gradient(jnp.floor(quotient(x, span)))
         rest = x - folds * span
         x = jnp.where(folds % 2 == 0, rest, span - rest) + low
     # `where` rather than `clip`: at exactly 0 and size - 1 the slope is that of the image, not half of it.

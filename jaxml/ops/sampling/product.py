@@ -69,9 +69,10 @@ def _by_factors(low_y: Any, weight_y: Any, low_x: Any, weight_x: Any, image: Any
 
     def taps(low: Any, weight: Any, step: int) -> tuple[Any, Any]:
         pixel = low[..., None] + jnp.arange(2, dtype=low.dtype).reshape(1, 1, 1, 2)
-        return step * pixel.reshape(*low.shape[:2], -1), weight.reshape(*low.shape[:2], -1)
+        k, bins, samples = low.shape
+        return step * pixel.reshape(k, bins, 2 * samples), weight.reshape(k, bins, 2 * samples)
 
-    rows = image.reshape(-1, image.shape[2])
+    rows = image.reshape(image.shape[0] * image.shape[1], image.shape[2])
     y, weight_y = taps(low_y, weight_y, image.shape[1])
     x, weight_x = taps(low_x, weight_x, 1)
     total = jnp.zeros((*y.shape[:2], x.shape[1], image.shape[2]), weight_y.dtype)
@@ -106,7 +107,8 @@ def _product_batch(args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any
     if dims[4] is not None:
         image = jnp.moveaxis(image, dims[4], 0)
         offset = jnp.arange(lanes, dtype=low_y.dtype) * image.shape[1]
-        low_y, image = low_y + offset.reshape(lanes, 1, 1, 1), image.reshape(-1, *image.shape[2:])
+        low_y = low_y + offset.reshape(lanes, 1, 1, 1)
+        image = image.reshape(lanes * image.shape[1], *image.shape[2:])
     folded = (arg.reshape(lanes * boxes, *arg.shape[2:]) for arg in (low_y, weight_y, low_x, weight_x))
     out = _product.bind(*folded, image)
     return out.reshape(lanes, boxes, *out.shape[1:]), 0

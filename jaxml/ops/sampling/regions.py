@@ -7,6 +7,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from jaxml.ops.checks import Scalar, check_choice, check_floating, check_shapes
+from jaxml.ops.exact import quotient
 from jaxml.ops.once import once
 from jaxml.ops.sampling.product import Samples, gather_samples
 from jaxml.ops.sampling.windows import accumulator
@@ -68,16 +69,15 @@ def crop_and_resize(
 
 
 def _crop_axis(low: Any, high: Any, size: int, steps: int, mode: str) -> tuple[Samples, Any]:
-    if steps > 1:
-        spread = jnp.arange(steps, dtype=low.dtype)[None] * ((high - low) * (size - 1) / (steps - 1))[:, None]
-        y = low[:, None] * (size - 1) + spread
-    else:
-        y = ((low + high) / 2 * (size - 1))[:, None]
-    inside = (y >= 0) & (y <= size - 1)
-    y = jnp.where(inside, y, 0)
+    # Row p lies at (a low + b high) / (a + b) of the way, with whole numbers a and b: the ends are the box's own.
+    b = jnp.arange(steps, dtype=low.dtype)[None] if steps > 1 else jnp.ones((1, 1), low.dtype)
+    parts = steps - 1 if steps > 1 else 2
+    way = low[:, None] * (parts - b) + high[:, None] * b
+    inside = (way >= 0) & (way <= parts) if size > 1 else jnp.isfinite(way)
+    y = once(jnp.where(inside, quotient(way * (size - 1), parts), 0))
     if mode == "nearest":
-        y = lax.stop_gradient(jnp.floor(y + 0.5))
-    y = once(y)
+        floor = jnp.floor(y)
+        y = lax.stop_gradient(jnp.where(y - floor >= 0.5, floor + 1, floor))
     floor = lax.stop_gradient(jnp.minimum(jnp.floor(y), max(size - 2, 0)))
     weight = inside.astype(y.dtype)
     samples = Samples(floor.astype(jnp.int32), y - floor, weight)

@@ -14,6 +14,7 @@ the CPU adds a whole window in place per step of a loop (0.1 us each). GPUs and 
 atomic or sorted there.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -60,7 +61,7 @@ def window_sum(
 
 
 def _rows(image: Any) -> Any:
-    return image.reshape(-1, image.shape[-1])
+    return image.reshape(math.prod(image.shape[:-1]), image.shape[-1])
 
 
 def _taps(start: Any, width: int, a: int, b: int) -> Any:
@@ -94,6 +95,8 @@ def _gather_rows(start: Any, image: Any, weight: Any) -> Any:
 
 
 def _scatter_rows(start: Any, rows: Any, weight: Any, *, size: tuple[int, int]) -> Any:
+    if weight.size * rows.size == 0:  # nothing to add, and no first window to look at
+        return jnp.zeros((*size, rows.shape[1]), rows.dtype)
     args = (start, rows, weight)
     image = lax.platform_dependent(
         *args, cpu=partial(_scatter_loop, size=size), default=partial(_scatter_at, size=size)
@@ -184,7 +187,7 @@ def _batch(primitive: Primitive, args: Any, dims: Any, **params: Any) -> tuple[A
     lanes = next(arg.shape[dim] for arg, dim in zip(args, dims, strict=True) if dim is not None)
 
     def fold(arg: Any) -> Any:
-        return arg.reshape(-1, *arg.shape[2:])
+        return arg.reshape(lanes * arg.shape[1], *arg.shape[2:])
 
     reads_image = "size" not in params
     start, right = (
@@ -195,8 +198,8 @@ def _batch(primitive: Primitive, args: Any, dims: Any, **params: Any) -> tuple[A
     if reads_image and dims[1] is None:
         left, height = args[1], 0  # one image, read by every lane
     else:
-        left = fold(batching.bdim_at_front(args[1], dims[1], lanes))
-        height = left.shape[0] // lanes if reads_image else params["size"][0]
+        left = batching.bdim_at_front(args[1], dims[1], lanes)
+        left, height = fold(left), left.shape[1] if reads_image else params["size"][0]
     start = start.at[..., 0].add(jnp.arange(lanes, dtype=start.dtype)[:, None, None] * height)
     if not reads_image:
         params["size"] = (lanes * height, params["size"][1])
