@@ -94,6 +94,8 @@ def test_a_manifest_sees_every_change_and_where_things_are(tmp_path):
     assert manifest.changes(tmp_path, parts) == {manifest.FILE: "was changed"}
     (tmp_path / manifest.FILE).unlink()
     assert manifest.changes(tmp_path, parts) == {manifest.FILE: "is missing"}
+    os.mkfifo(tmp_path / manifest.FILE)
+    assert manifest.changes(tmp_path, parts) == {manifest.FILE: "was changed"}
 
 
 def test_code_that_no_commit_holds_is_dirty(root):

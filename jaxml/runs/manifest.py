@@ -45,6 +45,8 @@ def write_manifest(folder: Path, held: Mapping[str, str]) -> None:
 
 def read_manifest(folder: Path) -> dict[str, str] | None:
     """Path -> SHA-256 as recorded; None when there is no manifest or it is damaged itself."""
+    if not (folder / FILE).is_file():  # a pipe would be waited for
+        return None
     try:
         head, _, lines = (folder / FILE).read_text(encoding="utf-8").partition("\n")
     except (OSError, UnicodeDecodeError):
