@@ -1,7 +1,8 @@
 """What every fit asks of its data: shapes and dtypes always, values when they are known.
 
 Called with arrays a fit looks at the values and refuses what has no sensible answer. Inside `jit`, `vmap` or `grad`
-the values are unknown; each fit's docstring says what comes out then.
+the values are unknown: a label that is no class, a negative or missing weight and a negative strength then make the
+fit of that lane NaN, which is never converged.
 """
 
 from typing import Any, Literal
@@ -57,12 +58,35 @@ def check_data(
     X = jnp.asarray(X)
     y = jnp.asarray(y).astype(jnp.int32) if target == "classes" else jnp.asarray(y, X.dtype)
     weight = jnp.ones(X.shape[:1], X.dtype) if sample_weight is None else jnp.asarray(sample_weight, X.dtype)
+    if not known(y, sample_weight):
+        proper = {"real": jnp.isfinite, "binary": lambda y: (y == 0) | (y == 1)}
+        fine = proper.get(target, lambda y: (y >= 0) & (y < (classes or 0)))(y)
+        weight = jnp.where(jnp.all((weight == 0) | ((weight > 0) & fine)), weight, jnp.nan)
     return X, y, normalised(weight)
+
+
+def check_strength(where: str, dtype: Any, *, positive: bool = False, **values: Any) -> list[Any]:
+    """Return the values in `dtype`: None as it is, and NaN for a traced one that is negative (or 0, if `positive`).
+
+    Raises:
+        ValueError: when a known value is negative (or 0, if `positive`) or NaN.
+    """
+    checked = []
+    for name, value in values.items():
+        if value is None:
+            checked.append(None)
+            continue
+        if known(value) and not np.all(np.asarray(value) > 0 if positive else np.asarray(value) >= 0):
+            expected = "positive" if positive else "0 or positive"
+            raise ValueError(f"{where}: '{name}' must be {expected}, got {value}. Raise it.")
+        strength = jnp.asarray(value, dtype)
+        checked.append(jnp.where(strength > 0 if positive else strength >= 0, strength, jnp.nan))
+    return checked
 
 
 def normalised(weight: Array) -> Array:
     """Weights that sum to one; all zero when no weight is positive."""
-    return weight / jnp.maximum(jnp.sum(weight), jnp.finfo(weight.dtype).tiny)
+    return weight / jnp.maximum(jnp.sum(weight), jnp.finfo(weight.dtype).tiny)  # NaN stays NaN
 
 
 def _check_finite(where: str, name: str, array: Any, hint: str = "") -> None:

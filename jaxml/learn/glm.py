@@ -150,7 +150,7 @@ def centred(X: Array, mean: Array) -> Array:
     """Features about `mean`, with a column of ones: nothing cancels afterwards, a constant feature is exactly 0."""
     shifted = X - mean[None, :]
     rounding = 8 * jnp.finfo(X.dtype).eps * jnp.max(jnp.abs(X), axis=0)
-    shifted = jnp.where((jnp.max(jnp.abs(shifted), axis=0) > rounding)[None, :], shifted, 0.0)
+    shifted = jnp.where((jnp.max(jnp.abs(shifted), axis=0) <= rounding)[None, :], 0.0, shifted)  # NaN stays
     return jnp.concatenate([shifted, jnp.ones((X.shape[0], 1), X.dtype)], axis=1)
 
 

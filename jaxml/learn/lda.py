@@ -138,7 +138,10 @@ def fit_lda(
         classes = max(int(np.max(np.asarray(y), initial=0)) + 1, 2)
     X, y, omega = check_data("fit_lda", X, y, sample_weight, target="classes", classes=classes)
     auto = isinstance(shrinkage, str)
+    if not auto and known(shrinkage) and not 0 <= float(np.asarray(shrinkage)) <= 1:
+        raise ValueError(f"fit_lda: 'shrinkage' must be a number in [0, 1] or 'ledoit_wolf', got {shrinkage}.")
     amount = jnp.zeros((), X.dtype) if isinstance(shrinkage, str) else jnp.asarray(shrinkage, X.dtype)
+    amount = jnp.where((amount >= 0) & (amount <= 1), amount, jnp.nan)
     given = None if priors is None else jnp.asarray(priors, X.dtype)
     return _fit_lda(X, y, omega, amount, given, classes=classes, auto=auto)
 
@@ -256,7 +259,7 @@ def _fit_lda(
     params = LDAParams(coef, intercept, mean[None, :] + offsets, priors, within, projection, mean)
     residual = lax.stop_gradient(residual)
     rank = jnp.sum(inverse > 0).astype(jnp.int32)
-    converged = residual <= eps**0.5
+    converged = (residual <= eps**0.5) & jnp.all(jnp.isfinite(coef))
     return LDAFit(params, LDADiagnostics(residual, rank, singular[:k] ** 2, used, converged))
 
 

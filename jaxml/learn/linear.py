@@ -6,10 +6,10 @@ Every fit minimises, over weights w and an intercept b that is never penalised,
 
 and returns ``Fit(params, diagnostics)`` with a duality gap. Penalties, tolerances, example weights and data may be
 traced, vmapped and differentiated: derivatives of a solution follow from its optimality conditions (`implicit.py`).
-Outside `jit` the data are checked; inside, non-finite data or a zero total weight give non-finite or zero parameters
-and never touch another vmapped lane. A constant feature gets weight 0 (without an intercept it acts as one). One row
-gives weight 0 and the row's target as the intercept. Cost: O(n d^2) an iteration; memory per vmapped lane about n d
-(when its weights or data are its own) + 4 d^2 numbers.
+Outside `jit` the data are checked; inside, data that are not finite, negative weights and strengths give parameters of
+NaN, a zero total weight zeros, and neither touches another vmapped lane. A constant feature gets weight 0 (without an
+intercept it acts as one). One row gives weight 0 and the row's target as the intercept. Cost: O(n d^2) an iteration;
+memory per vmapped lane about n d (when its weights or data are its own) + 4 d^2 numbers.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from jax import lax
 from jaxtyping import Array, Float, Shaped
 
 from jaxml.learn import families
-from jaxml.learn.checks import Data, check_data
+from jaxml.learn.checks import Data, check_data, check_strength
 from jaxml.learn.glm import Diagnostics, Fit, LinearParams, centre, centre_targets, centred, fit_linear
 from jaxml.learn.implicit import implicit_root
 from jaxml.learn.newton import damped_solve
@@ -161,6 +161,7 @@ def fit_ridge(
     [1.0]
     """
     X, y, omega = check_data("fit_ridge", X, y, sample_weight, target="real")
+    [l2] = check_strength("fit_ridge", X.dtype, l2=l2)
     options = {"groups": None, "intercept": intercept, "tolerance": tolerance, "iterations": iterations}
     return _fit(families.squared, X, y, omega, None, l1=None, l2=l2, **options)
 
@@ -206,6 +207,7 @@ def fit_lasso(
     ([1.5, 0.0], True)
     """
     X, y, omega = check_data("fit_lasso", X, y, sample_weight, target="real")
+    [l1] = check_strength("fit_lasso", X.dtype, l1=l1)
     options = {"groups": None, "intercept": intercept, "tolerance": tolerance, "iterations": iterations}
     return _fit(families.squared, X, y, omega, init, l1=l1, l2=None, **options)
 
@@ -250,6 +252,7 @@ def fit_elastic_net(
     ['0.9', '0.9']
     """
     X, y, omega = check_data("fit_elastic_net", X, y, sample_weight, target="real")
+    l1, l2 = check_strength("fit_elastic_net", X.dtype, l1=l1, l2=l2)
     options = {"groups": None, "intercept": intercept, "tolerance": tolerance, "iterations": iterations}
     return _fit(families.squared, X, y, omega, init, l1=l1, l2=l2, **options)
 
@@ -299,6 +302,8 @@ def fit_huber(
     '1.0 14.6'
     """
     X, y, omega = check_data("fit_huber", X, y, sample_weight, target="real")
+    l1, l2 = check_strength("fit_huber", X.dtype, l1=l1, l2=l2)
+    [delta] = check_strength("fit_huber", X.dtype, positive=True, delta=delta)
     options = {"intercept": intercept, "iterations": iterations}
     return _fit_huber(X, y, omega, delta, l1, l2, tolerance, **options)
 

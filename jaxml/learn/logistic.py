@@ -6,9 +6,10 @@ Every fit minimises, over weights w and intercepts b that are never penalised,
 
 (with `groups`, l1 sum_g sqrt(size_g) ||w_g||_2 in place of l1 ||w||_1) and returns a duality gap. scikit-learn's C is
 ``1 / (strength * sum(s))``. Penalties, tolerances, example weights and features may be traced, vmapped and
-differentiated. Outside `jit` the data are checked; inside, labels outside the classes count as they come out of the
-formula, one class only sends the intercept towards infinity until the iterations end (`converged` is False without
-harm to other lanes), a zero total weight gives zero weights, a constant feature weight 0.
+differentiated. Outside `jit` the data are checked; inside, labels outside the classes, data that are not finite,
+negative weights and strengths give parameters of NaN, one class only sends the intercept towards infinity until the
+iterations end (`converged` is False without harm to other lanes), a zero total weight gives zero weights, a constant
+feature weight 0.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
 from jaxml.learn import families
-from jaxml.learn.checks import Data, check_data, known, normalised
+from jaxml.learn.checks import Data, check_data, check_strength, known, normalised
 from jaxml.learn.glm import (
     Diagnostics,
     Fit,
@@ -118,6 +119,7 @@ def fit_logistic(
     where = "fit_logistic"
     X, y, omega = check_data(where, X, y, sample_weight, target="binary")
     check_groups(where, groups, l1, X.shape[1])
+    l1, l2 = check_strength(where, X.dtype, l1=l1, l2=l2)
     omega = _class_weighted(where, omega, y.astype(jnp.int32), class_weight, 2)
     return _fit_logistic(
         X, y, omega, init, l1, l2, tolerance,
@@ -206,6 +208,7 @@ def fit_softmax(
         classes = max(int(np.max(np.asarray(y), initial=0)) + 1, 2)
     X, y, omega = check_data(where, X, y, sample_weight, target="classes", classes=classes)
     check_groups(where, groups, l1, X.shape[1])
+    l1, l2 = check_strength(where, X.dtype, l1=l1, l2=l2)
     omega = _class_weighted(where, omega, y, class_weight, classes)
     return _fit_softmax(
         X, y, omega, l1, l2, tolerance,

@@ -99,7 +99,8 @@ def minimise(
         limit = tolerance * jnp.abs(state.objective)
         # A perfect fit has objective 0 and a gap of rounding errors: forgive those of the starting value.
         limit = limit + jnp.where(bounded, 4 * eps * jnp.abs(at_zero), 0.0)
-        return jnp.where(bounded, state.gap, state.predicted) <= limit
+        # A gap below 0 says that the bound does not hold, which is no reason to stop.
+        return jnp.where(bounded, jnp.abs(state.gap), state.predicted) <= limit
 
     def unfinished(state: _State) -> Array:
         return ~small_enough(state) & (state.iteration < iterations) & jnp.isfinite(state.objective)
@@ -129,7 +130,8 @@ def minimise(
     begin = settle(init, prediction, objective, jnp.full((), jnp.inf, dtype), jnp.zeros((), jnp.int32))
     end = lax.while_loop(unfinished, advance, begin)
     residual = violation(penalty, end.w, end.slope)
-    return end.w, Certificate(end.gap, residual, end.iteration, small_enough(end))
+    w = jnp.where(jnp.isnan(end.objective), jnp.nan, end.w)
+    return w, Certificate(end.gap, residual, end.iteration, small_enough(end))
 
 
 def damped_solve(matrix: Matrix, rhs: Vector) -> Vector:

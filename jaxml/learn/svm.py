@@ -18,7 +18,7 @@ from jax import lax
 from jaxtyping import Array, Float, Shaped
 
 from jaxml.learn import families
-from jaxml.learn.checks import Data, check_data
+from jaxml.learn.checks import Data, check_data, check_strength
 from jaxml.learn.glm import LinearParams, fit_linear, linear_predictor
 from jaxml.learn.interior import BoxSolution, Operator, dense, low_rank, solve_box
 from jaxml.ops.checks import Scalar, check_choice
@@ -127,7 +127,7 @@ def fit_linear_svm(
     """
     check_choice("fit_linear_svm", "loss", loss, ("hinge", "squared_hinge"))
     X, y, omega = check_data("fit_linear_svm", X, y, sample_weight, target="binary")
-    cost = _costs(omega, sample_weight, C)
+    cost = _costs("fit_linear_svm", omega, sample_weight, C)
     fit = _linear_hinge if loss == "hinge" else _linear_squared_hinge
     return fit(X, y, cost, _tolerance(tolerance, X.dtype), intercept=intercept, iterations=iterations)
 
@@ -184,8 +184,10 @@ def fit_kernel_svm(
         # The entries' mean of squares about one origin in their midst: nothing cancels.
         variance = jnp.var(X - jnp.mean(X))
         gamma = 1 / (X.shape[1] * jnp.where(variance > 0, variance, 1.0))
-    params = (jnp.asarray(gamma, X.dtype), jnp.asarray(coef0, X.dtype))
-    cost = _costs(omega, sample_weight, C)
+    [gamma] = check_strength("fit_kernel_svm", X.dtype, positive=True, gamma=gamma)
+    [coef0] = check_strength("fit_kernel_svm", X.dtype, coef0=coef0)
+    params = (gamma, coef0)
+    cost = _costs("fit_kernel_svm", omega, sample_weight, C)
     tolerance = _tolerance(tolerance, X.dtype)
     return _kernel_hinge(X, y, cost, *params, tolerance, kernel=kernel, degree=degree, iterations=iterations)
 
@@ -307,6 +309,8 @@ def _kernel_hinge(
 
 
 def _solve(operator: Operator, sign: Array | None, cost: Array, tolerance: Scalar, iterations: int) -> BoxSolution:
+    # What cannot be solved is NaN throughout, rather than rows that do not count.
+    unusable = jnp.isnan(jnp.sum(cost) + jnp.sum(operator.apply(jnp.ones_like(cost))))
     # A row of weight 0 keeps a box, so that there is an interior, but nothing pulls at it: `_silenced` saw to that.
     counts = cost > 0
     gain = counts.astype(cost.dtype)
@@ -323,16 +327,17 @@ def _solve(operator: Operator, sign: Array | None, cost: Array, tolerance: Scala
 
     found = solve_box(operator, sign, gain, box, excess=excess, tolerance=tolerance, iterations=iterations)
     alpha = jnp.where(counts, found.alpha, 0.0)
+    alpha = jnp.where(unusable, jnp.nan, alpha)
     if sign is None:
         return found._replace(alpha=alpha)
     # With one class the equality leaves no interior, and the solution is plain: w = 0, b on the side of that class.
     both = jnp.any(sign > 0) & jnp.any(sign < 0)
     side = jnp.sign(jnp.sum(sign))
     return BoxSolution(
-        jnp.where(both, alpha, 0.0),
-        jnp.where(both, found.level, side),
+        jnp.where(both | unusable, alpha, 0.0),
+        jnp.where(unusable, jnp.nan, jnp.where(both, found.level, side)),
         found.iterations,
-        jnp.where(both, found.excess, 0.0),
+        jnp.where(both | unusable, found.excess, 0.0),
     )
 
 
@@ -350,7 +355,7 @@ def _certify(solution: BoxSolution, norm: Array, margins: Array, cost: Array, to
     violated = jnp.maximum(jnp.where(below, 1 - margins, 0.0), jnp.where(above, margins - 1, 0.0))
     return SVMDiagnostics(
         objective, objective - jnp.sum(alpha) + norm / 2, jnp.max(jnp.maximum(violated, 0.0)), solution.iterations,
-        solution.excess <= tolerance, above, _margin(norm),
+        (solution.excess <= tolerance) & jnp.isfinite(objective), above, _margin(norm),
     )  # fmt: skip
 
 
@@ -358,10 +363,11 @@ def _margin(norm: Array) -> Array:
     return jnp.where(norm > 0, 1 / jnp.sqrt(jnp.where(norm > 0, norm, 1.0)), jnp.inf)
 
 
-def _costs(omega: Array, sample_weight: Shaped[Data, " n"] | None, C: Scalar) -> Array:
-    """C s_i in the features' dtype."""
+def _costs(where: str, omega: Array, sample_weight: Shaped[Data, " n"] | None, C: Scalar) -> Array:
+    """C s_i in the features' dtype, NaN where the checks made the weights NaN."""
+    [strength] = check_strength(where, omega.dtype, positive=True, C=C)
     weight = jnp.ones_like(omega) if sample_weight is None else jnp.asarray(sample_weight, omega.dtype)
-    return jnp.asarray(C, omega.dtype) * weight
+    return strength * jnp.where(jnp.isnan(omega), omega, weight)
 
 
 def _tolerance(tolerance: Scalar | None, dtype: jnp.dtype) -> Scalar:

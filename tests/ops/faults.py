@@ -23,7 +23,7 @@ REGRESSION, CLASSIFICATION = (f"ops/losses/{name}.py" for name in ("regression",
 CLASSES, PROBABILITY = (f"ops/metrics/{name}.py" for name in ("classes", "probability"))
 AREA, CURVES, PAIRS, RANKS = (f"ops/metrics/ranking/{name}.py" for name in ("area", "curves", "pairs", "sums"))
 BINNING, GROWTH, SUMS = (f"learn/trees/{name}.py" for name in ("binning", "growth", "sums"))
-LAPACK, TRAIN = "ops/lapack.py", "learn/train.py"
+LAPACK, TRAIN, CHECKS = "ops/lapack.py", "learn/train.py", "learn/checks.py"
 LDA, SVM, INTERIOR, GLM = (f"learn/{name}.py" for name in ("lda", "svm", "interior", "glm"))
 BOOSTING, BAGGING, LINEAR = "learn/ensembles/boosting.py", "learn/ensembles/bagging.py", "learn/linear.py"
 FAULTS = (
@@ -143,6 +143,11 @@ FAULTS = (
     (INTERIOR, "jnp.clip(share, jnp.finfo(dtype).eps, 1.0)", "jnp.ones((), dtype)"),
     (GLM, "if intercept and family.equivariant else", "if not intercept else"),
     (TRAIN, '"value_fn": lambda p: scored(p, carry.state', '"value_fn": lambda p: scored(carry.params, carry.state'),
+    (CHECKS, "(weight > 0) & fine)", "(weight > 0))"),
+    (CHECKS, "(weight == 0) | ((weight > 0)", "(weight < jnp.inf) | ((weight > 0)"),
+    (CHECKS, "jnp.where(strength > 0 if positive else strength >= 0, strength, jnp.nan)", "strength"),
+    (SVM, "jnp.where(unusable, jnp.nan, alpha)", "alpha"),
+    (GLM, "axis=0) <= rounding)[None, :], 0.0, shifted)", "axis=0) > rounding)[None, :], shifted, 0.0)"),
     (LAPACK, "cpu=in_turn", "cpu=together"),
     (LAPACK, "in_axes=[0 if moves else None for moves in batched]", "in_axes=0"),
     (LAPACK, "return found, -found @ tangents[0] @ found", "return found, -found @ tangents[0]"),
@@ -164,9 +169,9 @@ def tests_of(file: str) -> list[str]:
         names = [own.get(file) or {"roi": "roi_pools"}.get(folder, folder), *also]
         return [f"tests/ops/test_{name}.py" for name in names if name != "once"]
     if folder in WHOSE:
-        return ["tests/learn/test_units.py", f"tests/learn/test_{WHOSE[folder]}.py"]
+        return [f"tests/learn/test_{name}.py" for name in ("units", "bad_values", WHOSE[folder])]
     also = ["tests/ops/test_exact.py"] if file == BINNING else []
-    return [f"tests/learn/test_{folder}.py", *also]
+    return [f"tests/learn/test_{'bad_values' if file == CHECKS else folder}.py", *also]
 
 
 def main() -> int:

@@ -1,0 +1,62 @@
+"""Values that have no sensible answer: refused where they are known, NaN and never converged where they are not."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxml import learn
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(20, 3)).astype(np.float32)
+TARGETS = (X[:, 0] + RNG.normal(size=20)).astype(np.float32)
+TWO = (TARGETS > 0).astype(np.int32)
+FITS = {
+    "least squares": (TARGETS, lambda X, y, s, v: learn.fit_least_squares(X, y, sample_weight=s)),
+    "lasso": (TARGETS, lambda X, y, s, v: learn.fit_lasso(X, y, l1=v, sample_weight=s)),
+    "elastic net": (TARGETS, lambda X, y, s, v: learn.fit_elastic_net(X, y, l1=0.1, l2=v, sample_weight=s)),
+    "huber": (TARGETS, lambda X, y, s, v: learn.fit_huber(X, y, delta=v, sample_weight=s)),
+    "logistic": (TWO, lambda X, y, s, v: learn.fit_logistic(X, y, l2=v, sample_weight=s)),
+    "softmax": (TWO, lambda X, y, s, v: learn.fit_softmax(X, y, classes=2, l2=v, sample_weight=s)),
+    "linear SVM": (TWO, lambda X, y, s, v: learn.fit_linear_svm(X, y, C=v, sample_weight=s)),
+    "squared hinge": (TWO, lambda X, y, s, v: learn.fit_linear_svm(X, y, C=v, sample_weight=s, loss="squared_hinge")),
+    "kernel SVM": (TWO, lambda X, y, s, v: learn.fit_kernel_svm(X, y, C=v, gamma=0.3, sample_weight=s)),
+    "LDA": (TWO, lambda X, y, s, v: learn.fit_lda(X, y, classes=2, shrinkage=v, sample_weight=s)),
+}
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_a_lane_without_an_answer_is_not_converged_and_leaves_the_others_alone(name):
+    y, fit = FITS[name]
+    ones, changed = np.ones(20, np.float32), lambda array, value: np.where(np.arange(20) == 3, value, array)
+    lanes = {"good": (X, y, ones, 0.3)}
+    lanes["negative weight"] = (X, y, changed(ones, -1.0), 0.3)
+    lanes["missing weight"] = (X, y, changed(ones, np.nan), 0.3)
+    lanes["missing feature"] = (np.where(X[3, 1] == X, np.nan, X), y, ones, 0.3)
+    if name != "least squares":
+        lanes["negative strength"] = (X, y, ones, -0.3)
+    if y is TWO:
+        lanes["labels of -1 and 1"] = (X, 2 * y - 1, ones, 0.3)
+        lanes["label 2"] = (X, changed(y, 2), ones, 0.3)
+    else:
+        lanes["missing target"] = (X, changed(y, np.nan), ones, 0.3)
+    # A row of weight 0 may hold any label: it does not count.
+    dropped = changed(ones, 0.0)
+    lanes["label of no weight"] = (X, changed(y, 7), dropped, 0.3)
+    kinds = (np.float32, y.dtype, np.float32, np.float32)
+    columns = zip(zip(*lanes.values(), strict=True), kinds, strict=True)
+    stacked = [jnp.asarray(np.stack(values).astype(kind)) for values, kind in columns]
+    fits = jax.jit(jax.vmap(fit))(*stacked)
+    for i, lane in enumerate(lanes):
+        fine = lane in ("good", "label of no weight")
+        assert bool(fits.diagnostics.converged[i]) is fine, lane
+        assert all(np.isfinite(leaf[i]).all() for leaf in fits.params[:2]) is fine, lane
+
+
+@pytest.mark.parametrize("name", [name for name in FITS if name != "least squares"])
+def test_a_known_negative_strength_is_named(name, unchecked_types):
+    y, fit = FITS[name]
+    with pytest.raises(ValueError, match=r"'(l1|l2|delta|C|shrinkage)' must be .*, got -0.3"):
+        fit(X, y, None, -0.3)
+    with pytest.raises(ValueError, match=r"'gamma' must be positive, got 0"):
+        learn.fit_kernel_svm(X, TWO, gamma=0)
