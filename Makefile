@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= configs/l1_sparsity.yaml
 PYTEST_WORKERS ?= auto
+# The suite compiles without XLA's optimiser, for speed; these tests run once more with the code that users run.
+AS_USERS_RUN := tests/sweep/test_compiler.py tests/sweep/test_check.py $(wildcard tests/ops/test_as_users_run.py)
 
 .PHONY: run certify scoreboard test resilience format clean
 
@@ -26,6 +28,7 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+	XLA_FLAGS= $(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(AS_USERS_RUN)
 
 resilience: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.resilience --write

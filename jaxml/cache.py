@@ -1,6 +1,7 @@
 """Private folders for what is worth keeping between runs: compiled programs, data sets in a form that loads at once."""
 
 import atexit
+import contextlib
 import functools
 import os
 import shutil
@@ -69,3 +70,22 @@ def _scratch() -> str:
     folder = tempfile.mkdtemp(prefix="jaxml-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
+
+
+def prune(folder: Path, most: int) -> None:
+    """Delete the files used longest ago until a folder holds at most so many bytes."""
+    found = []
+    for file in folder.rglob("*"):
+        try:
+            status = file.stat()
+        except OSError:  # another process was faster
+            continue
+        if stat.S_ISREG(status.st_mode):
+            found.append((max(status.st_atime, status.st_mtime), status.st_size, file))
+    total = sum(size for _, size, _ in found)
+    for _, size, file in sorted(found, key=lambda each: each[0]):
+        if total <= most:
+            return
+        with contextlib.suppress(OSError):
+            file.unlink()
+        total -= size

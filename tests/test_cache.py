@@ -65,3 +65,11 @@ def test_a_kept_problem_is_the_problem_and_a_damaged_one_is_read_again(tmp_path,
     monkeypatch.setenv("JAXML_CACHE", str(tmp_path))
     kept.write_bytes(kept.read_bytes()[:-100])
     assert (load_problem("wine").X == first.X).all()
+
+
+def test_a_cache_is_kept_small_and_loses_what_was_used_longest_ago(tmp_path):
+    for age in range(4):
+        (tmp_path / f"{age}").write_bytes(bytes(10))
+        os.utime(tmp_path / f"{age}", (1e9 - age, 1e9 - age))
+    cache.prune(tmp_path, 25)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["0", "1"]

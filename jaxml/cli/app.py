@@ -228,7 +228,8 @@ def new(name: Annotated[str, typer.Argument(metavar="NAME", help="lower-case let
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
-    """Show devices, versions and the compile cache."""
+    """Show devices, versions, the compile cache, and whether the compiler gets a known case right."""
+    from jaxml.backend import probe_compiler
     from jaxml.cache import cache_folder
     from jaxml.cli.tables import print_pairs
     from jaxml.runs.environment import describe_environment
@@ -239,6 +240,7 @@ def doctor(as_json: Json = False) -> None:
     found.pop("git")
     cache = {"folder": str(folder), "programs": len(files), "bytes": sum(file.stat().st_size for file in files)}
     found["cache"] = cache
+    found["compiler"] = probe_compiler()
     print_json(found) if as_json else print_pairs(found)
 
 

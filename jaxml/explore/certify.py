@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jaxml.backend import OTHER_PATH
 from jaxml.claims.card import Verdicts
 from jaxml.claims.certificate import FILE, MASTER_KEY, Certificate, Check, compared, marked
 from jaxml.errors import ConfigError
 from jaxml.runs.directory import RunDirectory
 
-CHECKS = ("chunk size", "device count", "float64", "matmul precision", MASTER_KEY)
+CHECKS = ("chunk size", "device count", "float64", "matmul precision", "compiler path", MASTER_KEY)
 DEVICES = "--xla_force_host_platform_device_count"
 
 
@@ -89,6 +90,8 @@ def changes(directory: RunDirectory) -> Iterator[Change]:
     held = os.environ.get("JAX_DEFAULT_MATMUL_PRECISION", "default")
     precise = "default" if held == "highest" else "highest"
     yield Change("matmul precision", precise, environment={"JAX_DEFAULT_MATMUL_PRECISION": precise})
+    other = "LLVM's optimiser off, older kernels"
+    yield Change("compiler path", other, environment={OTHER_PATH: "1"})
     again = f"{spec['master_key']}, again"
     yield Change(MASTER_KEY, again, (f"master_key='{again}'",))
 

@@ -1,7 +1,13 @@
 """Programs are compiled without what errs in XLA, and hold no copy of the arrays that a trial encloses."""
 
+import os
+import platform
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
+import jaxlib
 import numpy as np
 import pytest
 
@@ -42,3 +48,16 @@ def test_enclosed_arrays_are_arguments():
 def test_an_option_that_xla_does_not_know_is_left_out():
     lowered = jax.jit(lambda x: x + 1).lower(1.0)
     assert compile_program(lowered, {"xla_no_such_option": True, FUSION: ""})(1.0) == 2.0
+
+
+def test_the_probe_finds_the_fault_where_it_is():
+    """Under flags that turn the fusion off XLA is right; where it is on and errs, the probe says so."""
+    code = "from jaxml.backend import probe_compiler; print(probe_compiler())"
+
+    def probed(flags):
+        env = os.environ | {"XLA_FLAGS": flags}
+        return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+
+    assert probed(f"--{FUSION}=").startswith("right")
+    if jaxlib.version.__version_info__ == (0, 10, 2) and platform.machine() == "x86_64":
+        assert probed("").startswith("wrong: a sum of products of")
