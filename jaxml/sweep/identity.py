@@ -51,7 +51,7 @@ def code_hash(jaxpr: Any, lowered: Callable[[], str]) -> str:
     Raises:
         Unidentified: when it holds something that cannot be identified.
     """
-    text = _jaxpr(jaxpr)
+    text = described(jaxpr)
     if not is_plain(jaxpr):
         text += _CALLBACK_NUMBERS.sub("", lowered())
     return _short(text)
@@ -68,7 +68,7 @@ def _is_jaxs(primitive: Any) -> bool:
     return id(primitive) in _LISTED or (primitive.name in _UNLISTED and module.split(".")[0] == "jax")
 
 
-def _jaxpr(closed: Any) -> str:
+def described(closed: Any) -> str:
     """A jaxpr in words: variables are numbered as they appear, jitted helpers are written out where they are called."""
     jaxpr, consts = getattr(closed, "jaxpr", closed), getattr(closed, "consts", ())
     count = itertools.count()
@@ -124,7 +124,7 @@ def _value(value: Any, callback: bool = False) -> str:
     within = functools.partial(_value, callback=callback)
     kind = type(value)
     if hasattr(value, "eqns") or hasattr(getattr(value, "jaxpr", None), "eqns"):
-        return _short(_jaxpr(value))
+        return _short(described(value))
     if value is None or isinstance(value, (bool, int, float, complex, str, bytes, np.dtype)):
         return repr(value)
     if isinstance(value, enum.Enum):

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from jaxml.sweep.executors import Job, cores, in_flight, opened
 from jaxml.sweep.fingerprint import fingerprint
 from jaxml.sweep.jaxprs import peak_bytes
 from jaxml.sweep.plan import Plan, check_precision
+from jaxml.sweep.repeat import check_repeatable, drawn
 from jaxml.sweep.store import MemoryStore, ZarrStore
 from jaxml.sweep.together import SharedStore
 from jaxml.sweep.trace import Traced, all_outputs, master_key, trace
@@ -66,7 +68,7 @@ def run(
             "executor: the processes of a jax.distributed program share the chunks already. Leave it out."
         )
     key, timing = master_key(master), Timing()
-    traced = trace_all(trial, plan, key, timing, traced or ())
+    traced = trace_all(trial, plan, key, timing, traced or (), twice=blocks is None)
     with opened(executor, address) as pool:
         plan = fitted(plan, traced, None if pool is None else in_flight(pool))
         target = _open_target(store, plan, traced, master, attributes or {})
@@ -105,9 +107,17 @@ def _open_target(
 
 
 def trace_all(
-    trial: Callable[..., Any], plan: Plan, key: jax.Array, timing: Timing, known: Sequence[Traced] = ()
+    trial: Callable[..., Any],
+    plan: Plan,
+    key: jax.Array,
+    timing: Timing,
+    known: Sequence[Traced] = (),
+    *,
+    twice: bool = True,
 ) -> list[Traced]:
     """Trace every program that is not known yet; a static point that cannot be traced is noted, unless none can.
+
+    The first one is traced `twice`, and any in which a global generator is drawn from: both must be the same.
 
     Raises:
         TrialError: when the trial breaks its contract.
@@ -118,7 +128,11 @@ def trace_all(
     for program in plan.programs():
         place = tuple(program.static.items())
         try:
-            traced.append(held[place] if place in held else trace(trial, plan, program, key))
+            before = drawn()
+            found = held[place] if place in held else trace(trial, plan, program, key)
+            if place not in held and ((twice and not traced) or drawn() != before):
+                check_repeatable(plan.schema.trial_name, found, partial(trace, trial, plan, program, key))
+            traced.append(found)
         except TrialError:
             raise
         except Exception as error:

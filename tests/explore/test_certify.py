@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import jaxml
+from jaxml.backend import OTHER_PATH
 from jaxml.claims.card import SuiteCard, Verdicts
 from jaxml.claims.certificate import MASTER_KEY, Certificate, Check, compared, marked, read_certificate
 from jaxml.claims.decide import decide_claim
@@ -91,8 +92,9 @@ def test_each_check_changes_its_setting_alone(marginal, monkeypatch):
     if kept is not None:
         (marginal.path / "certificate.json").write_text(kept)
     assert {check.failed for check in done.checks} == {"no room left"}
-    lanes, devices, double, matmul, key = asked.values()
-    assert [len(overrides) for overrides, _ in asked.values()] == [2, 1, 2, 1, 2]
+    lanes, devices, double, matmul, path, key = asked.values()
+    assert path == (["noise=0.2"], {OTHER_PATH: "1"})
+    assert [len(overrides) for overrides, _ in asked.values()] == [2, 1, 2, 1, 1, 2]
     assert lanes[0][1].startswith("lanes=")
     assert "host_platform_device_count=2" in devices[1]["XLA_FLAGS"]
     assert double[0][1] == "precision=float64"

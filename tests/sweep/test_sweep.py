@@ -1,6 +1,7 @@
 """What a sweep computes: the trial's own numbers, in compiled programs counted one for each static point."""
 
 import functools
+import random
 import subprocess
 import sys
 from typing import Literal
@@ -452,3 +453,20 @@ def test_programs_that_wait_in_xlas_thread_pool_never_wait_for_each_other():
     results = jaxml.sweep(trial, seeds=32, lanes=32, **axes)
     assert not results.nonfinite.any()
     assert (results.y.sel(kind="eigh").diff("shift") > 0).all()
+
+
+@pytest.mark.parametrize("only", ["a", "b"])
+def test_what_is_drawn_while_tracing_is_refused_where_it_stands(only):
+    def drawing(key, *, lam: float, kind: Literal["a", "b"] = "a"):
+        noise = random.random() if kind == only else 0.5
+        return {"y": lam + noise}
+
+    with pytest.raises(TrialError, match=rf"kind={only}: the trial is another computation .* at .*test_sweep.py:\d+"):
+        sweep(drawing, seeds=2, lam=[0.5], kind=["a", "b"])
+
+
+def test_a_generator_with_a_seed_of_its_own_may_draw_while_tracing():
+    def drawing(key, *, lam: float):
+        return {"y": lam * np.random.default_rng(0).normal(size=3).astype("f").sum()}
+
+    assert sweep(drawing, seeds=2, lam=[0.5]).y.shape == (1, 2)
