@@ -43,10 +43,10 @@ class Drawn:
 
 def uncompiled(traced, plan, key, devices=None, *, hasty=False):
     """A block of the right size around `Drawn`: a lane's outputs, behind the traced axes and the seeds."""
-    inputs = (key, *block_inputs(plan, traced.program.chunks[0], plan.block))
+    inputs = ((), key, *block_inputs(plan, traced.program.chunks[0], plan.block))
     extents = [plan.block[i] for i, axis in enumerate(plan.axes) if plan.is_traced(axis)] + [plan.block[-1]]
     shapes = jax.tree.map(lambda one: jax.ShapeDtypeStruct((*extents, *one.shape), one.dtype), traced.stage.out_info)
-    return Block(plan, key, tuple(plan.block), Drawn(inputs, shapes), alone=False)
+    return Block(plan, (), key, tuple(plan.block), Drawn(inputs, shapes), alone=False)
 
 
 @pytest.mark.parametrize("config", [c for c in CONFIGS if c.stem not in COMPILED], ids=lambda path: path.stem)
