@@ -5,7 +5,9 @@ the values are unknown: a label that is no class, a negative or missing weight a
 fit of that lane NaN, which is never converged.
 """
 
-from typing import Any, Literal
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Literal, TypeVar, cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +16,8 @@ from jaxtyping import Array, Shaped
 
 from jaxml.ops.checks import check_floating, check_shapes
 
+F = TypeVar("F", bound=Callable[..., Any])
+Target = Literal["real", "share", "classes"]
 Data = Array | np.ndarray
 """What a fit accepts as data."""
 
@@ -76,12 +80,85 @@ def check_strength(where: str, dtype: Any, *, positive: bool = False, **values: 
         if value is None:
             checked.append(None)
             continue
-        if known(value) and not np.all(np.asarray(value) > 0 if positive else np.asarray(value) >= 0):
-            expected = "positive" if positive else "0 or positive"
-            raise ValueError(f"{where}: '{name}' must be {expected}, got {value}. Raise it.")
+        look_at_strengths(where, {name: value}, positive=positive)
         strength = jnp.asarray(value, dtype)
         checked.append(jnp.where(strength > 0 if positive else strength >= 0, strength, jnp.nan))
     return checked
+
+
+def looked_at(look: Callable[..., None]) -> Callable[[F], F]:
+    """Decorate a jitted fit: `look` is called first, with the same arguments, whose values `jit` would hide."""
+
+    def decorate(fit: F) -> F:
+        @wraps(fit)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            look(*args, **kwargs)
+            return fit(*args, **kwargs)
+
+        return cast("F", run)
+
+    return decorate
+
+
+def look_at_rows(where: str, y: Any, sample_weight: Any, target: Target, classes: int | None = None) -> None:
+    """Look at the targets and weights of a tree or an ensemble; shapes and dtypes are its own matter.
+
+    One class only, and no row of positive weight, are a leaf to a tree and not refused.
+
+    Raises:
+        ValueError: when known weights are negative or not finite or, among the rows that have weight, a known target
+            is not finite, not in [0, 1] (``"share"``) or not a class (``"classes"``).
+    """
+    look_at_weights(where, sample_weight)
+    if not known(y, sample_weight) or (sample_weight is not None and np.shape(sample_weight) != np.shape(y)):
+        return
+    values = np.asarray(y)  # NumPy throughout: inside `jit` even known values are traced once JAX has touched them
+    if target == "classes" and not jnp.issubdtype(values.dtype, jnp.integer):
+        return  # refused by its dtype
+    strange = ~_proper(values, target, classes)
+    if sample_weight is not None:
+        strange &= np.asarray(sample_weight) > 0
+    if strange.any():
+        expected, hint = {
+            "real": ("finite targets", "Impute or drop what is missing."),
+            "share": ("0, 1 or a share between", "Labels of -1 and 1 become (y + 1) / 2."),
+            "classes": (f"classes 0..{(classes or 0) - 1}", "Number them with np.unique(y, return_inverse=True)[1]."),
+        }[target]
+        raise ValueError(f"{where}: 'y' must hold {expected}, got {values[strange][0]}. {hint}")
+
+
+def look_at_weights(where: str, sample_weight: Any) -> None:
+    """Refuse known weights that are negative or not finite.
+
+    Raises:
+        ValueError: at the first such weight.
+    """
+    if sample_weight is None or not known(sample_weight):
+        return
+    _check_finite(where, "sample_weight", sample_weight)
+    if np.any(np.asarray(sample_weight) < 0):
+        least = np.min(np.asarray(sample_weight))
+        raise ValueError(f"{where}: 'sample_weight' must be 0 or positive, got {least}. Use 0 to drop a row.")
+
+
+def _proper(y: Any, target: Target, classes: int | None) -> Any:
+    if target == "real":
+        return abs(y) < jnp.inf
+    return (y >= 0) & (y <= 1 if target == "share" else y < (classes or 0))
+
+
+def look_at_strengths(where: str, options: dict[str, Any], *, positive: bool = False) -> None:
+    """Refuse a known value that is negative (or 0, if `positive`) or NaN; None is none.
+
+    Raises:
+        ValueError: at the first such value.
+    """
+    for name, value in options.items():
+        if value is None or not known(value):
+            continue
+        if not np.all(np.asarray(value) > 0 if positive else np.asarray(value) >= 0):
+            expected = "positive" if positive else "0 or positive"
+            raise ValueError(f"{where}: '{name}' must be {expected}, got {value}. Raise it.")
 
 
 def normalised(weight: Array) -> Array:

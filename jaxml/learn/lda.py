@@ -23,7 +23,7 @@ from jaxtyping import Array, Float, Int, Shaped
 
 from jaxml.learn.checks import Data, check_data, known
 from jaxml.learn.glm import LinearParams
-from jaxml.ops.checks import Scalar
+from jaxml.ops.checks import Scalar, check_shapes
 from jaxml.ops.lapack import eigh, svd
 
 Shrinkage = Scalar | Literal["ledoit_wolf"]
@@ -106,7 +106,7 @@ def fit_lda(
         y: class indices 0..K-1, (n,).
         classes: K, at least 2; None takes the largest index plus one, which needs known values of y.
         shrinkage: in [0, 1], or "ledoit_wolf" (which ignores `sample_weight` in its estimate's error term).
-        priors: class probabilities, (K,); None takes the classes' shares of the weight.
+        priors: class probabilities, (K,), which sum to 1; None takes the classes' shares of the weight.
         sample_weight: weights, (n,), >= 0; None means ones.
 
     Returns:
@@ -114,7 +114,8 @@ def fit_lda(
 
     Raises:
         ValueError: for mismatched shapes, an unknown shrinkage, labels that are not integers or, outside `jit`,
-            values that are not finite, labels out of range, one class only, or weights all zero; when `classes` is
+            values that are not finite, labels out of range, one class only, weights all zero, or priors that are no
+            probabilities (inside `jit` those, too, make the fit NaN); when `classes` is
             missing under `jit`.
 
     What it is not: scikit-learn's default solver, which divides the pooled covariance by n - K; its `lsqr` and `eigen`
@@ -142,8 +143,23 @@ def fit_lda(
         raise ValueError(f"fit_lda: 'shrinkage' must be a number in [0, 1] or 'ledoit_wolf', got {shrinkage}.")
     amount = jnp.zeros((), X.dtype) if isinstance(shrinkage, str) else jnp.asarray(shrinkage, X.dtype)
     amount = jnp.where((amount >= 0) & (amount <= 1), amount, jnp.nan)
-    given = None if priors is None else jnp.asarray(priors, X.dtype)
+    given = None if priors is None else _check_priors(priors, X.dtype, classes)
     return _fit_lda(X, y, omega, amount, given, classes=classes, auto=auto)
+
+
+def _check_priors(priors: Data, dtype: jnp.dtype, classes: int) -> Array:
+    """Return the priors in `dtype`, NaN where traced ones are no probabilities."""
+    check_shapes("fit_lda", priors=(priors, str(classes)), hint="One class, one probability.")
+    rounding = float(jnp.finfo(dtype).eps) ** 0.5
+    if known(priors):
+        values = np.asarray(priors, np.float64)
+        if not ((values >= 0).all() and abs(values.sum() - 1) <= rounding):
+            raise ValueError(
+                f"fit_lda: 'priors' must be 0 or positive and sum to 1, got {values}. Use priors / priors.sum()."
+            )
+    given = jnp.asarray(priors, dtype)
+    fine = jnp.all(given >= 0) & (jnp.abs(jnp.sum(given) - 1) <= rounding)
+    return jnp.where(fine, given, jnp.nan)
 
 
 def fit_fisher(

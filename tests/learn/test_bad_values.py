@@ -1,5 +1,7 @@
 """Values that have no sensible answer: refused where they are known, NaN and never converged where they are not."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -60,3 +62,72 @@ def test_a_known_negative_strength_is_named(name, unchecked_types):
         fit(X, y, None, -0.3)
     with pytest.raises(ValueError, match=r"'gamma' must be positive, got 0"):
         learn.fit_kernel_svm(X, TWO, gamma=0)
+
+
+def adaboosted(X, y, s, v):
+    stump = partial(learn.decision_tree, n_classes=2, max_depth=1, bins=4)
+    fit = learn.adaboost(KEY, stump, learn.predict_tree, X, y, n_classes=2, rounds=2, sample_weight=s, learning_rate=v)
+    return learn.predict_adaboost(fit.params, learn.predict_tree, X, n_classes=2)
+
+
+def boosted(X, y, s, v, **options):
+    options = {"rounds": 2, "max_depth": 1, "bins": 4, "learning_rate": v, "sample_weight": s} | options
+    return learn.predict_boosted(learn.gradient_boosting(KEY, X, y, **options).params, X)
+
+
+def bagged(X, y, s, v):
+    fit = partial(learn.decision_tree, max_depth=1, bins=4, l2=v)
+    return learn.predict_forest(learn.bagging(KEY, fit, X, y, members=2, sample_weight=s).params, X)
+
+
+def grown(X, y, s, v, **options):
+    fit = learn.decision_tree(KEY, X, y, sample_weight=s, max_depth=1, bins=4, **options)
+    return learn.predict_tree(fit.params, X)
+
+
+def forest(X, y, s, v):
+    fit = learn.random_forest(KEY, X, y, sample_weight=s, n_classes=2, members=2, max_depth=1, bins=4, l2=v)
+    return learn.predict_forest(fit.params, X)
+
+
+KEY = jax.random.key(0)
+TREES = {
+    "tree": (TARGETS, lambda X, y, s, v: grown(X, y, s, v, min_gain=v)),
+    "tree of classes": (TWO, lambda X, y, s, v: grown(X, y, s, v, min_leaf_weight=v, n_classes=2)),
+    "forest": (TWO, forest),
+    "bagging": (TARGETS, bagged),
+    "AdaBoost": (TWO, adaboosted),
+    "boosting": (TARGETS, boosted),
+    "boosting, absolute": (TARGETS, lambda X, y, s, v: boosted(X, y, s, 0.1, loss="absolute", l2=v)),
+    "boosting, Huber": (TARGETS, lambda X, y, s, v: boosted(X, y, s, 0.1, loss="huber", delta=v)),
+    "boosting, logistic": (TWO, lambda X, y, s, v: boosted(X, y, s, 0.1, loss="logistic", subsample=v)),
+    "boosting, softmax": (TWO, lambda X, y, s, v: boosted(X, y, s, v, loss="softmax", n_classes=2)),
+}
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_bad_values_for_trees_are_named_where_known(name, unchecked_types):
+    y, run = TREES[name]
+    ones, changed = np.ones(20, np.float32), lambda array, value: np.where(np.arange(20) == 3, value, array)
+    lanes = {"sample_weight": [(y, changed(ones, value), 0.3) for value in (-1.0, np.nan, np.inf)]}
+    strength = "learning_rate|delta|subsample|l2|min_gain|min_leaf_weight"
+    lanes[strength] = [(y, ones, -0.3), (y, ones, np.nan)]
+    lanes["y"] = [(changed(y, value), ones, 0.3) for value in ((-1, 2) if y is TWO else (np.nan, np.inf))]
+    for argument, bad in lanes.items():
+        if name == "bagging" and argument == "y":
+            continue  # the fit's own matter, whose weights are unknown under bagging's vmap
+        for lane in bad:
+            with pytest.raises(ValueError, match=f"'({argument})' must .*got "):
+                run(X, *lane)
+
+
+def test_priors_are_probabilities():
+    fit = lambda priors: learn.fit_lda(X, TWO, classes=2, priors=priors)  # noqa: E731
+    lanes = np.array([[0.3, 0.7], [0.3, 0.6], [-0.2, 1.2], [np.nan, 1]], np.float32)
+    found = jax.jit(jax.vmap(fit))(lanes)
+    np.testing.assert_array_equal(found.diagnostics.converged, [True, False, False, False])
+    assert np.isnan(found.params.coef[1:]).all()
+    assert fit(lanes[0]).diagnostics.converged
+    for bad in lanes[1:]:
+        with pytest.raises(ValueError, match="'priors' must be 0 or positive and sum to 1"):
+            fit(bad)

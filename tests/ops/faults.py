@@ -143,6 +143,8 @@ FAULTS = (
     (INTERIOR, "jnp.clip(share, jnp.finfo(dtype).eps, 1.0)", "jnp.ones((), dtype)"),
     (GLM, "if intercept and family.equivariant else", "if not intercept else"),
     (TRAIN, '"value_fn": lambda p: scored(p, carry.state', '"value_fn": lambda p: scored(carry.params, carry.state'),
+    (CHECKS, "abs(y) < jnp.inf", "y == y"),
+    (LDA, "abs(values.sum() - 1) <= rounding", "True"),
     (CHECKS, "(weight > 0) & fine)", "(weight > 0))"),
     (CHECKS, "(weight == 0) | ((weight > 0)", "(weight < jnp.inf) | ((weight > 0)"),
     (CHECKS, "jnp.where(strength > 0 if positive else strength >= 0, strength, jnp.nan)", "strength"),

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Num
 
+from jaxml.learn.checks import look_at_rows, look_at_strengths
 from jaxml.ops.checks import Scalar, check_shapes
 
 _LEAST_ERROR = 1e-6  # a learner without an error would weigh infinitely much; this one weighs about 14
@@ -82,7 +83,8 @@ def adaboost(
         no better than chance, votes are 0.
 
     Raises:
-        ValueError: for wrong shapes, labels that are no integers, or fewer than two classes.
+        ValueError: for wrong shapes, labels that are no integers, fewer than two classes; for a label that is no
+            class, a negative weight or a rate that is not positive, where values are known.
 
     It is not SAMME.R: votes use labels, not probabilities.
 
@@ -107,6 +109,8 @@ def adaboost(
         raise ValueError(f"adaboost: 'n_classes' must be at least 2, got {n_classes}.")
     weights = jnp.ones(n) if sample_weight is None else sample_weight.astype(jnp.result_type(float))
     check_shapes("adaboost", y=(y, "n"), sample_weight=(weights, "n"))
+    look_at_rows("adaboost", y, sample_weight, "classes", n_classes)
+    look_at_strengths("adaboost", {"learning_rate": learning_rate}, positive=True)
     chance = 1.0 - 1.0 / n_classes
 
     def one_round(carry: tuple[Array, Array], key: Array) -> tuple[tuple[Array, Array], Any]:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int, Num
 
+from jaxml.learn.checks import look_at_weights
 from jaxml.ops.checks import check_shapes
 
 
@@ -103,7 +104,7 @@ def bagging(
         Stacked parameters and diagnostics. Predict with ``jax.vmap(predict, (0, None))(params, X).mean(0)``.
 
     Raises:
-        ValueError: for mismatched rows or no members.
+        ValueError: for mismatched rows, no members, or known weights that are negative or not finite.
 
     It is not pasting or sub-sampling: weights are counts of n draws out of n.
 
@@ -122,6 +123,7 @@ def bagging(
     base = jnp.ones(n) if sample_weight is None else sample_weight
     check_shapes("bagging", sample_weight=(base, str(n)))
     base = base.astype(jnp.result_type(float)) if jnp.issubdtype(base.dtype, jnp.integer) else base
+    look_at_weights("bagging", sample_weight)
 
     def weights(key: Array) -> Array:
         counts = bootstrap_weights(key, n) if bootstrap else jnp.ones(n)

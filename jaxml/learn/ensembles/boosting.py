@@ -1,13 +1,14 @@
 """Gradient boosting of histogram trees: each tree depends on the last, so it is one `scan`."""
 
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Num
 
+from jaxml.learn.checks import Target, look_at_rows, look_at_strengths, looked_at
 from jaxml.learn.ensembles.objectives import LOSSES, Loss, objective
 from jaxml.learn.trees import Binned, Rules, Tree, bin_features, grow_tree, predict_tree
 from jaxml.learn.trees.sums import Method
@@ -62,6 +63,24 @@ def _rounds_kept(loss: Array, patience: Scalar) -> Array:
 _STATIC = ("loss", "n_classes", "rounds", "max_depth", "width", "bins", "missing", "order", "method")
 
 
+_TARGET: dict[str, Target] = {"logistic": "share", "softmax": "classes"}
+
+
+def _look(
+    key: Any, X: Any, y: Any, *, loss: str = "squared", n_classes: Any = None, sample_weight: Any = None, **rest: Any
+) -> None:
+    """Refuse known values that have no sensible answer."""
+    if loss != "softmax" or n_classes is not None:
+        look_at_rows("gradient_boosting", y, sample_weight, _TARGET.get(loss, "real"), n_classes)
+    for positive, names in ((True, _POSITIVE), (False, _NOT_NEGATIVE)):
+        look_at_strengths("gradient_boosting", {name: rest.get(name) for name in names}, positive=positive)
+
+
+_POSITIVE = ("learning_rate", "delta", "subsample", "column_sample")
+_NOT_NEGATIVE = ("l2", "min_leaf_weight", "min_gain")
+
+
+@looked_at(_look)
 @partial(jax.jit, static_argnames=_STATIC)
 def gradient_boosting(
     key: Array | None,
@@ -126,7 +145,9 @@ def gradient_boosting(
         The sum of trees, for `predict_boosted`, and the loss curves.
 
     Raises:
-        ValueError: for wrong shapes, dtypes or modes, a missing key, or patience without validation rows.
+        ValueError: for wrong shapes, dtypes or modes, a missing key, or patience without validation rows; for a
+            target that is not finite, no class or, for ``"logistic"``, outside of [0, 1], a negative weight or rule,
+            or a rate, threshold or share that is not positive, where values are known.
 
     Early stopping saves no time: shapes are fixed, so every round is computed, then masked.
 

@@ -8,8 +8,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Num
 
+from jaxml.learn.checks import looked_at
 from jaxml.learn.ensembles.bagging import bagging
 from jaxml.learn.trees import Tree, bin_features, decision_tree, predict_tree
+from jaxml.learn.trees.fit import look_at_tree
 from jaxml.ops.checks import Scalar, check_shapes
 
 
@@ -51,6 +53,7 @@ def _oob_score(prediction: Array, y: Array, weights: Array, n_classes: int | Non
 _STATIC = ("members", "n_classes", "max_depth", "width", "bins", "missing", "bootstrap", "batch_size")
 
 
+@looked_at(partial(look_at_tree, where="random_forest"))
 @partial(jax.jit, static_argnames=(*_STATIC, "criterion", "splitter", "method"))
 def random_forest(
     key: Array,
@@ -93,7 +96,7 @@ def random_forest(
         A stack of trees for `predict_forest`, and out-of-bag diagnostics.
 
     Raises:
-        ValueError: for wrong shapes, dtypes or modes.
+        ValueError: as `decision_tree`.
 
     It is not grown to purity where `max_depth` or `width` forbid; the defaults hold some 200 leaves.
 
@@ -160,7 +163,7 @@ def extra_trees(
         A stack of trees for `predict_forest`, and diagnostics.
 
     Raises:
-        ValueError: for wrong shapes, dtypes or modes.
+        ValueError: as `decision_tree`.
 
     Thresholds are drawn evenly from the quantile bins a node still spans, not from its range of values.
 

@@ -1,12 +1,13 @@
 """One decision tree as a pure fit."""
 
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Num
 
+from jaxml.learn.checks import look_at_rows, look_at_strengths, looked_at
 from jaxml.learn.trees.binning import Binned, bin_features
 from jaxml.learn.trees.growth import Rules, Tree, grow_tree
 from jaxml.learn.trees.sums import Method
@@ -39,6 +40,16 @@ class TreeFit(NamedTuple):
 _STATIC = ("n_classes", "criterion", "max_depth", "width", "bins", "missing", "splitter", "method")
 
 
+def look_at_tree(
+    key: Any, X: Any, y: Any, *, where: str = "decision_tree", sample_weight: Any = None, n_classes: Any = None,
+    min_leaf_weight: Any = 0.0, min_gain: Any = 0.0, l2: Any = 0.0, **rest: Any,
+) -> None:  # fmt: skip
+    """Refuse known values of `decision_tree` or a forest that have no sensible answer."""
+    look_at_rows(where, y, sample_weight, "real" if n_classes is None else "classes", n_classes)
+    look_at_strengths(where, {"min_leaf_weight": min_leaf_weight, "min_gain": min_gain, "l2": l2})
+
+
+@looked_at(look_at_tree)
 @partial(jax.jit, static_argnames=_STATIC)
 def decision_tree(
     key: Array | None,
@@ -91,7 +102,8 @@ def decision_tree(
         The tree, with values (N,) or (N, n_classes), and its diagnostics.
 
     Raises:
-        ValueError: for wrong shapes, dtypes or modes.
+        ValueError: for wrong shapes, dtypes or modes; for a target that is not finite or no class, a negative weight
+            or rule, where values are known.
 
     It does not prune, and it does not split where the first split alone gains nothing (exclusive or).
 
