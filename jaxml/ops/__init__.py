@@ -2,6 +2,13 @@
 
 Losses and penalties never reduce, boxes are (x1, y1, x2, y2), images are channels last, hyperparameters are
 keyword-only and may be traced, random functions take their key first.
+
+**Range.** Values, gradients and second derivatives are finite for every finite input. A result, or a difference, square
+or sum on the way to it, that is too large for its dtype counts as the largest number of that dtype (it is *saturated*),
+with the derivative it would have had; so are first derivatives. An infinite input is passed on as arithmetic has it, so
+that a diverged run stays visible. Numbers below the smallest normal one count as 0, as XLA computes on a CPU. This
+holds for hyperparameters, weights and statistics whose squares and inverse squares the dtype can hold, and not for
+second derivatives in float16, which overflow at 65504.
 """
 
 from jaxml.ops.boxes import (

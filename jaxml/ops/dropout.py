@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, UInt32
 
 from jaxml.ops.checks import Scalar, check_floating, check_shapes
+from jaxml.ops.finite import saturated
 
 __all__ = ["drop_block", "stochastic_depth"]
 
@@ -38,7 +39,7 @@ def stochastic_depth(key: PRNGKey, x: Float[Array, "..."], *, rate: Scalar) -> F
     check_floating("stochastic_depth", x=x)
     survival = 1 - jnp.asarray(rate, x.dtype)
     kept = jax.random.uniform(key, dtype=jnp.float32) < survival.astype(jnp.float32)
-    return x * jnp.where(kept, 1 / jnp.where(survival > 0, survival, 1), 0)
+    return saturated(x * jnp.where(kept, 1 / jnp.where(survival > 0, survival, 1), 0), x)
 
 
 def drop_block(key: PRNGKey, x: Float[Array, "h w c"], *, rate: Scalar, block_size: int = 7) -> Float[Array, "h w c"]:
@@ -77,15 +78,15 @@ def drop_block(key: PRNGKey, x: Float[Array, "h w c"], *, rate: Scalar, block_si
         )
     corners = (h - block_size + 1, w - block_size + 1, c)
     probability = jnp.asarray(rate, jnp.float32) * (h * w / (block_size**2 * corners[0] * corners[1]))
-    seeds = (jax.random.uniform(key, corners) < probability).astype(jnp.float32)
+    seeds = (jax.random.uniform(key, corners, jnp.float32) < probability).astype(jnp.float32)
     margin = block_size - 1
     dropped = jax.lax.reduce_window(
         seeds,
-        0.0,
+        jnp.zeros((), jnp.float32),
         jax.lax.max,
         window_dimensions=(block_size, block_size, 1),
         window_strides=(1, 1, 1),
         padding=((margin, margin), (margin, margin), (0, 0)),
     )
     kept = 1 - dropped
-    return x * (kept * (kept.size / jnp.maximum(jnp.sum(kept), 1))).astype(x.dtype)
+    return saturated(x * (kept * (kept.size / jnp.maximum(jnp.sum(kept), 1))).astype(x.dtype), x)

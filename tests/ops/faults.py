@@ -18,8 +18,10 @@ POOL, PRECISE, LEVELS, ALIGN = (f"ops/roi/{name}.py" for name in ("pool", "preci
 CODING, CONVERT, OVERLAP = (f"ops/boxes/{name}.py" for name in ("coding", "convert", "overlap"))
 AXIS, WINDOWS, EXACT, ONCE = "ops/roi/axis.py", "ops/sampling/windows.py", "ops/exact.py", "ops/once.py"
 BLOCKS, HARD, SOFT = (f"ops/nms/{name}.py" for name in ("blocks", "hard", "soft"))
-MOMENTS, BATCH, ONE_PASS = (f"ops/norm/{name}.py" for name in ("moments", "batch", "sums"))
-REGRESSION, CLASSIFICATION = (f"ops/losses/{name}.py" for name in ("regression", "classification"))
+MOMENTS, BATCH = (f"ops/norm/{name}.py" for name in ("moments", "batch"))
+LOSSES = ("regression", "classification", "robust", "focal")
+REGRESSION, CLASSIFICATION, ROBUST, FOCAL = (f"ops/losses/{name}.py" for name in LOSSES)
+FINITE = "ops/finite.py"
 CLASSES, PROBABILITY = (f"ops/metrics/{name}.py" for name in ("classes", "probability"))
 AREA, CURVES, PAIRS, RANKS = (f"ops/metrics/ranking/{name}.py" for name in ("area", "curves", "pairs", "sums"))
 BINNING, GROWTH, SUMS = (f"learn/trees/{name}.py" for name in ("binning", "growth", "sums"))
@@ -84,19 +86,26 @@ FAULTS = (
     (SOFT, "jnp.exp(-iou * iou / width)", "jnp.exp(-iou / width)"),
     (SOFT, "current >= least", "current > least"),
     (SOFT, "1 - iou, 1)", "iou, 1)"),
-    (MOMENTS, "/ n - offset * offset, 0)", "/ n, 0)"),
-    (MOMENTS, "(half_var_dot + eps_dot / 2)", "half_var_dot"),
-    (ONE_PASS, "+ _plain_moments(_rest(x), pivot)", ""),
-    (ONE_PASS, "[[1.0], [2.0]]", "[[1.0], [1.0]]"),
-    (ONE_PASS, "line[1:] * d_dot", "line[:1] * d_dot"),
-    (ONE_PASS, "jnp.zeros_like(second), second", "second, second"),
+    (MOMENTS, "second - offset * offset, 0)", "second, 0)"),
+    (MOMENTS, "(half_var_dot + eps_dot * m.unit * m.unit / 2)", "half_var_dot"),
+    (MOMENTS, "jax.lax.cond(fits, lambda _: (unit, offset, second), careful, x)", "unit, offset, second"),
+    (MOMENTS, "2 * (first / 2 + jnp.sum((part / 2 - first / 2) / size", "(jnp.sum(part / size"),
+    (FINITE, "jnp.where(finite, jnp.clip(y, -largest, largest), y)", "jnp.clip(y, -largest, largest)"),
+    (FINITE, "saturated(2 * x, x) * x_dot", "2 * x * x_dot"),
+    (FINITE, "share * (x_dot - ratio * y_dot)", "share * x_dot - x * share * share * y_dot"),
+    (FINITE, "jnp.sqrt((x * unit) ** 2 + (y * unit) ** 2) / unit", "jnp.sqrt(x**2 + y**2)"),
+    (FINITE, "norm = jnp.sqrt(jnp.sum(jnp.square(x * unit)", "unit, norm = 1, jnp.sqrt(jnp.sum(jnp.square(x)"),
+    (ROBUST, "ratio * weight * weight * share", "ratio * (weight * weight) * share"),
+    (ROBUST, "t * (1 - u) ** 2", "t * (1 - u)"),
+    (FOCAL, "-jnp.where(odds < 100, odds, 100)", "-odds"),
+    (FOCAL, "jnp.clip(z, -end, end)", "z"),
     (BATCH, "var * (count / jnp.maximum(count - 1, 1))", "var * (count / jnp.maximum(count, 1))"),
     (BATCH, "weight if rule.momentum_weighs_new else 1 - weight", "weight"),
     (REGRESSION, "clipped * (r - clipped / 2)", "clipped * (r - clipped / 3)"),
     (REGRESSION, "_absolute(r) - beta / 2)", "_absolute(r))"),
     (REGRESSION, "jnp.maximum(q * u, (q - 1) * u)", "jnp.maximum((1 - q) * u, -q * u)"),
     (REGRESSION, "jnp.log1p(jnp.exp(-2 * far))", "jnp.log1p(jnp.exp(-far))"),
-    (REGRESSION, "u * (3 - 3 * u + jnp.square(u))", "u * (3 - 2 * u + jnp.square(u))"),
+    (ROBUST, "t * t * (3 - 3 * u + u * u)", "t * t * (3 - 2 * u + u * u)"),
     (CLASSIFICATION, "jnp.where(barred, 0, log_probabilities)", "log_probabilities"),
     (CLASSIFICATION, "- labels.astype(scores.dtype) * scores", "+ labels.astype(scores.dtype) * scores"),
     (
@@ -107,12 +116,12 @@ FAULTS = (
     (CLASSES, "jnp.sum(f1 * actual) / jnp.sum(actual)", "jnp.mean(f1 * actual) / jnp.mean(f1)"),
     (CLASSES, "(encode(labels) * weights[:, None])", "encode(labels)"),
     (PROBABILITY, "else squares / 2", "else squares"),
-    (PROBABILITY, "jnp.where(weights > 0, weights * values, 0)", "weights * values"),
+    (PROBABILITY, "jnp.where(weights > 0, divided(weights, weight) * values, 0)", "divided(weights, weight) * values"),
     (AREA, "jnp.square(limit) / 2", "jnp.square(limit)"),
     (AREA, "(before + seen) / 2))", "seen))"),
     (AREA, "(by_a + by_b) / 2", "by_a"),
     (AREA, "+ (weight - own) * running", "+ (weight - own) * above"),
-    (CURVES, "jnp.where(predicted > 0, predicted, 1), 1)", "jnp.where(predicted > 0, predicted, 1), 0)"),
+    (CURVES, "divided(tp, predicted), 1)", "divided(tp, predicted), 0)"),
     (PAIRS, "jnp.where(paired, losses, 0)", "losses"),
     (RANKS, "jnp.where(ends, rising, jnp.inf)", "rising"),
     (BINNING, "middle = midpoint(low, high)", "middle = (low + high) / 2"),
@@ -166,8 +175,9 @@ def tests_of(file: str) -> list[str]:
     """The tests that must notice a fault in a file."""
     part, folder, *_ = file.removesuffix(".py").split("/")
     if part == "ops":
-        own = {ALIGN: "roi_align", ONE_PASS: "norm_sums", WINDOWS: "empty", OVERLAP: "exact", EXACT: "exact"}
+        own = {ALIGN: "roi_align", WINDOWS: "empty", OVERLAP: "exact", EXACT: "exact", FINITE: "range"}
         also = {AXIS: ["exact", "as_users_run"], ONCE: ["as_users_run"], REGIONS: ["exact"]}.get(file, [])
+        also = ["range"] if file in (MOMENTS, ROBUST, FOCAL) else also
         names = [own.get(file) or {"roi": "roi_pools"}.get(folder, folder), *also]
         return [f"tests/ops/test_{name}.py" for name in names if name != "once"]
     if folder in WHOSE:

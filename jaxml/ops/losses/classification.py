@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Num, Shaped
 
 from jaxml.ops.checks import Scalar, accumulator_dtype, check_equal_shapes, check_floating
+from jaxml.ops.finite import narrowed, saturated, squared, total
 
 __all__ = [
     "hinge",
@@ -44,6 +45,7 @@ def sigmoid_cross_entropy(
     """
     check_floating("sigmoid_cross_entropy", logits=logits)
     check_equal_shapes("sigmoid_cross_entropy", logits=logits, labels=labels)
+    logits, labels = jnp.asarray(logits), jnp.asarray(labels)
     return _binary_cross_entropy(logits, labels.astype(logits.dtype))
 
 
@@ -104,16 +106,16 @@ def softmax_cross_entropy(
     Array([2.3954484e-01, 1.0000000e+04], dtype=float32)
     """
     check_floating("softmax_cross_entropy", logits=logits)
+    logits, labels = jnp.asarray(logits), jnp.asarray(labels)
     wide = accumulator_dtype(logits.dtype)
     targets = _target_probabilities("softmax_cross_entropy", logits, labels).astype(wide)
     smoothing = jnp.asarray(label_smoothing, wide)
     spread = jnp.sum(targets, axis=-1, keepdims=True) / logits.shape[-1]
     targets = (1 - smoothing) * targets + smoothing * spread
-    log_probabilities = jax.nn.log_softmax(logits.astype(wide), axis=-1)
+    log_probabilities = jax.nn.log_softmax(below_the_largest(logits.astype(wide)), axis=-1)
     # A barred class (-inf) that no label asks for costs nothing: 0 * -inf must not become NaN.
     barred = jnp.isneginf(log_probabilities) & (targets == 0)
-    losses = -jnp.sum(targets * jnp.where(barred, 0, log_probabilities), axis=-1)
-    return losses.astype(logits.dtype)
+    return narrowed(-total(targets * jnp.where(barred, 0, log_probabilities), axis=-1), logits)
 
 
 def hinge(
@@ -169,7 +171,7 @@ def squared_hinge(
     >>> squared_hinge(jnp.array([2.0, 0.5, -1.0]), jnp.array([1, 1, 1]))
     Array([0.  , 0.25, 4.  ], dtype=float32)
     """
-    return jnp.maximum(0, _violated_margin("squared_hinge", scores, labels, margin)) ** 2
+    return squared(jnp.maximum(0, _violated_margin("squared_hinge", scores, labels, margin)))
 
 
 def multiclass_hinge(
@@ -198,16 +200,24 @@ def multiclass_hinge(
     Array([0. , 1.5], dtype=float32)
     """
     check_floating("multiclass_hinge", scores=scores)
+    scores, labels = jnp.asarray(scores), jnp.asarray(labels)
     is_label = _target_probabilities("multiclass_hinge", scores, labels)
     rivals = scores + jnp.asarray(margin, scores.dtype) * (1 - is_label)
-    loss = jnp.max(rivals, axis=-1) - jnp.sum(scores * is_label, axis=-1)
+    best, own = jnp.max(rivals, axis=-1), jnp.sum(scores * is_label, axis=-1)
+    loss = saturated(best - own, best, own)
     return jnp.where(jnp.sum(is_label, axis=-1) > 0, loss, 0)
 
 
 def _violated_margin(where: str, scores: Array, labels: Array, margin: Scalar) -> Array:
     check_floating(where, scores=scores)
     check_equal_shapes(where, scores=scores, labels=labels)
+    scores, labels = jnp.asarray(scores), jnp.asarray(labels)
     return jnp.asarray(margin, scores.dtype) - labels.astype(scores.dtype) * scores
+
+
+def below_the_largest(logits: Array) -> Array:
+    largest = jax.lax.stop_gradient(jnp.max(logits, axis=-1, keepdims=True, initial=-jnp.inf))
+    return saturated(logits - jnp.where(jnp.isfinite(largest), largest, 0), logits)
 
 
 def _target_probabilities(where: str, logits: Array, labels: Array) -> Array:

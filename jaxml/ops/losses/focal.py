@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Shaped
 
-from jaxml.ops.checks import Scalar, accumulator_dtype, check_floating, check_shapes
-from jaxml.ops.losses.classification import sigmoid_cross_entropy
+from jaxml.ops.checks import Scalar, accumulator_dtype, check_equal_shapes, check_floating, check_shapes
+from jaxml.ops.finite import narrowed, saturated
+from jaxml.ops.losses.classification import below_the_largest, sigmoid_cross_entropy
 
 __all__ = ["sigmoid_focal_loss", "softmax_focal_loss"]
 
@@ -43,16 +44,21 @@ def sigmoid_focal_loss(
     Array([4.3321...e-02, 2.73...e-05, 6.9...e-01], dtype=float32)
     """
     check_floating("sigmoid_focal_loss", logits=logits)
-    cross_entropy = sigmoid_cross_entropy(logits, labels)
-    labels = labels.astype(logits.dtype)
-    alpha, gamma = jnp.asarray(alpha, logits.dtype), jnp.asarray(gamma, logits.dtype)
+    check_equal_shapes("sigmoid_focal_loss", logits=logits, labels=labels)
+    wide = accumulator_dtype(jnp.result_type(logits))
+    z, labels = jnp.asarray(logits).astype(wide), jnp.asarray(labels).astype(wide)
+    cross_entropy = sigmoid_cross_entropy(z, labels)
+    alpha, gamma = jnp.asarray(alpha, wide), jnp.asarray(gamma, wide)
+    # Beyond this the power is 0 or 1, and the loss times gamma could overflow before a slope of 0 makes it vanish.
+    end = float(jnp.finfo(wide).max) ** 0.5
+    near = jnp.clip(z, -end, end)
     # (1 - p_t)^gamma as exp(gamma log(1 - p_t)): the power itself has no derivative at 1 - p_t = 0.
     log_miss = jnp.logaddexp(
-        jax.nn.log_sigmoid(logits) + _log_or_barred(1 - labels),
-        jax.nn.log_sigmoid(-logits) + _log_or_barred(labels),
+        jax.nn.log_sigmoid(near) + _log_or_barred(1 - labels),
+        jax.nn.log_sigmoid(-near) + _log_or_barred(labels),
     )
     weights = jnp.where(alpha >= 0, alpha * labels + (1 - alpha) * (1 - labels), 1)
-    return weights * jnp.exp(gamma * log_miss) * cross_entropy
+    return narrowed(weights * jnp.exp(gamma * log_miss) * cross_entropy, jnp.asarray(logits))
 
 
 def softmax_focal_loss(
@@ -86,6 +92,7 @@ def softmax_focal_loss(
     Array([1.7328...e-01, 5.8...e-06], dtype=float32)
     """
     check_floating("softmax_focal_loss", logits=logits)
+    logits, labels = jnp.asarray(logits), jnp.asarray(labels)
     if logits.ndim == 0 or logits.shape[-1] < 2:
         raise ValueError(
             f"softmax_focal_loss: 'logits' must have at least 2 classes on its last axis, got {logits.shape}. "
@@ -98,17 +105,19 @@ def softmax_focal_loss(
         )
     classes = logits.shape[-1]
     wide = accumulator_dtype(logits.dtype)
-    weights = jnp.ones(classes, wide) if alpha is None else alpha.astype(wide)
+    weights = jnp.ones(classes, wide) if alpha is None else jnp.asarray(alpha).astype(wide)
     check_shapes("softmax_focal_loss", logits=(logits, "... k"), alpha=(weights, "k"))
     z = logits.astype(wide)
     own = jax.nn.one_hot(labels, classes, dtype=bool)
-    total = jax.nn.logsumexp(z, axis=-1)
-    # log(1 - p_y) from the other classes alone: 1 - p_y itself rounds to 0 for a confident prediction.
-    log_miss = jax.nn.logsumexp(jnp.where(own, -jnp.inf, z), axis=-1) - total
-    cross_entropy = total - jnp.sum(jnp.where(own, z, 0), axis=-1)
+    z = below_the_largest(z)
+    # The log-odds of a miss, from which log p_y and log(1 - p_y) follow without cancellation.
+    others, mine = jax.nn.logsumexp(jnp.where(own, -jnp.inf, z), axis=-1), jnp.sum(jnp.where(own, z, 0), axis=-1)
+    odds = saturated(others - mine, others, mine)
+    # Beyond 100 the power is 1, and the loss times gamma could overflow before a slope of 0 makes it vanish.
+    log_miss = -jax.nn.softplus(-jnp.where(odds < 100, odds, 100))
     weight = own.astype(wide) @ weights
-    loss = weight * jnp.exp(jnp.asarray(gamma, wide) * log_miss) * cross_entropy
-    return jnp.where(jnp.any(own, axis=-1), loss, 0).astype(logits.dtype)
+    loss = weight * jnp.exp(jnp.asarray(gamma, wide) * log_miss) * jax.nn.softplus(odds)
+    return narrowed(jnp.where(jnp.any(own, axis=-1), saturated(loss, odds, weight), 0), logits)
 
 
 def _log_or_barred(x: Array) -> Array:

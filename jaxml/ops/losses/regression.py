@@ -4,11 +4,12 @@ Any shape, the same for both arguments: nothing is broadcast. Hyperparameters ma
 over them. At a kink the derivative is one of the subgradients, and 0 at ``predictions == targets``.
 """
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
 from jaxml.ops.checks import Scalar, check_equal_shapes, check_floating
+from jaxml.ops.finite import divided, hypotenuse, saturated, squared
+from jaxml.ops.losses.robust import biweight, robust
 
 __all__ = [
     "absolute_error",
@@ -49,7 +50,7 @@ def squared_error(predictions: Predictions, targets: Targets) -> Predictions:
     >>> squared_error(jnp.array([0.5, 3.0]), jnp.array([0.0, 0.0]))
     Array([0.25, 9.  ], dtype=float32)
     """
-    return jnp.square(_residual("squared_error", predictions, targets))
+    return squared(_residual("squared_error", predictions, targets))
 
 
 def absolute_error(predictions: Predictions, targets: Targets) -> Predictions:
@@ -105,7 +106,7 @@ def huber(predictions: Predictions, targets: Targets, *, delta: Scalar = 1.0) ->
     delta = jnp.asarray(delta, r.dtype)
     # With c = clip(r), c (r - c/2) is both branches at once, smooth in r and delta and exact in its derivatives.
     clipped = jnp.clip(r, -delta, delta)
-    return clipped * (r - clipped / 2)
+    return saturated(clipped * (r - clipped / 2), r, delta)
 
 
 def smooth_l1(predictions: Predictions, targets: Targets, *, beta: Scalar = 1.0) -> Predictions:
@@ -135,7 +136,7 @@ def smooth_l1(predictions: Predictions, targets: Targets, *, beta: Scalar = 1.0)
     beta = jnp.asarray(beta, r.dtype)
     near = (jnp.abs(r) < beta) | (r == 0)
     inside = jnp.where(near, r, 0)
-    quadratic = inside * (inside / jnp.where(beta > 0, beta, 1)) / 2
+    quadratic = inside * divided(inside, beta) / 2
     return jnp.where(near, quadratic, _absolute(r) - beta / 2)
 
 
@@ -222,9 +223,7 @@ def charbonnier(predictions: Predictions, targets: Targets, *, epsilon: Scalar =
     Array([4., 5.], dtype=float32)
     """
     r = _residual("charbonnier", predictions, targets)
-    square = jnp.square(r) + jnp.square(jnp.asarray(epsilon, r.dtype))
-    positive = square > 0  # the root has no derivative at 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1)), 0)
+    return hypotenuse(r, jnp.asarray(epsilon, r.dtype))
 
 
 def tukey_biweight(predictions: Predictions, targets: Targets, *, c: Scalar = 4.685) -> Predictions:
@@ -253,10 +252,7 @@ def tukey_biweight(predictions: Predictions, targets: Targets, *, c: Scalar = 4.
     ['0.447', '1.500', '1.500']
     """
     r = _residual("tukey_biweight", predictions, targets)
-    c = jnp.asarray(c, r.dtype)
-    u = jnp.square(jnp.clip(r / c, -1, 1))
-    # 1 - (1 - u)^3, without cancellation for small u.
-    return jnp.square(c) / 6 * u * (3 - 3 * u + jnp.square(u))
+    return biweight(r, jnp.asarray(c, r.dtype))
 
 
 def barron(predictions: Predictions, targets: Targets, *, alpha: Scalar = 1.0, scale: Scalar = 1.0) -> Predictions:
@@ -288,15 +284,7 @@ def barron(predictions: Predictions, targets: Targets, *, alpha: Scalar = 1.0, s
     """
     r = _residual("barron", predictions, targets)
     alpha, scale = jnp.asarray(alpha, r.dtype), jnp.asarray(scale, r.dtype)
-    x = jnp.square(r / scale)
-    tiny = 4 * jnp.finfo(r.dtype).eps
-    quadratic, welsch = jnp.abs(alpha - 2) < tiny, jnp.isneginf(alpha)
-    a = jnp.where(quadratic | welsch, 1, alpha)
-    b = jnp.abs(a - 2)
-    # b/alpha (exp(alpha log) - 1) is b log (expm1(y)/y) with y = alpha log: regular at alpha = 0.
-    log = jnp.log1p(x / b) / 2
-    general = b * log * _expm1_ratio(a * log)
-    return jnp.where(quadratic, x / 2, jnp.where(welsch, -jnp.expm1(-x / 2), general))
+    return robust(r, scale, alpha)
 
 
 def _absolute(r: Array) -> Array:
@@ -304,17 +292,9 @@ def _absolute(r: Array) -> Array:
     return r * jnp.sign(r)
 
 
-def _expm1_ratio(y: Array) -> Array:
-    """``expm1(y) / y``, with its derivatives through 0."""
-    small = jnp.abs(y) < 0.03
-    series = jnp.polyval(
-        jnp.asarray([1 / 5040, 1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2, 1], y.dtype), jnp.where(small, y, 0)
-    )
-    away = jnp.where(small, 1, y)
-    return jnp.where(small, series, jnp.expm1(away) / away)
-
-
 def _residual(where: str, predictions: Array, targets: Array) -> Array:
     check_floating(where, predictions=predictions)
     check_equal_shapes(where, predictions=predictions, targets=targets)
-    return predictions - targets.astype(jax.dtypes.result_type(predictions))
+    predictions = jnp.asarray(predictions)
+    targets = jnp.asarray(targets).astype(predictions.dtype)
+    return saturated(predictions - targets, predictions, targets)

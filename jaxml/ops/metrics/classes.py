@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxml.ops.checks import check_choice, check_shapes
+from jaxml.ops.finite import divided, moderate, saturated
 
 __all__ = ["accuracy", "confusion_counts", "f1_score"]
 
@@ -51,7 +52,8 @@ def confusion_counts(
         raise ValueError(f"confusion_counts: 'num_classes' must be at least 1, got {num_classes}.")
     weights = _weights("confusion_counts", predictions, labels, weights)
     encode = lambda x: jax.nn.one_hot(x.astype(jnp.int32), num_classes, dtype=weights.dtype)  # noqa: E731
-    return jnp.matmul((encode(labels) * weights[:, None]).T, encode(predictions), precision="highest")
+    counts = jnp.matmul((encode(labels) * weights[:, None]).T, encode(predictions), precision="highest")
+    return saturated(counts, jnp.max(weights, initial=0))
 
 
 def accuracy(predictions: Classes, labels: OtherClasses, *, weights: Weights = None) -> Float[Array, ""]:
@@ -77,7 +79,7 @@ def accuracy(predictions: Classes, labels: OtherClasses, *, weights: Weights = N
     >>> print(accuracy(jnp.array([0, 1, 1, 1]), jnp.array([0, 0, 1, 1])))
     0.75
     """
-    weights = _weights("accuracy", predictions, labels, weights)
+    weights = _weights("accuracy", predictions, labels, None if weights is None else moderate(weights))
     return jnp.sum(jnp.where(predictions == labels, weights, 0)) / jnp.sum(weights)
 
 
@@ -119,12 +121,13 @@ def f1_score(
         raise ValueError(
             f"f1_score: average='binary' needs num_classes=2, got {num_classes}. Use 'macro', 'micro' or 'weighted'."
         )
+    weights = None if weights is None else moderate(weights)
     counts = confusion_counts(predictions, labels, num_classes=num_classes, weights=weights)
     hits, predicted, actual = jnp.diagonal(counts), jnp.sum(counts, axis=0), jnp.sum(counts, axis=1)
     if average == "micro":
         hits, predicted, actual = jnp.sum(hits), jnp.sum(predicted), jnp.sum(actual)
     involved = predicted + actual
-    f1 = jnp.where(involved > 0, 2 * hits / jnp.where(involved > 0, involved, 1), 0)
+    f1 = divided(2 * hits, involved)
     match average:
         case "binary":
             return f1[1]

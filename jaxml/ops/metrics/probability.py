@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxml.ops.checks import check_choice, check_floating, check_shapes
+from jaxml.ops.finite import divided, moderate, root, squared, total, unit_of
 
 __all__ = ["brier_loss", "calibration_error", "log_loss"]
 
@@ -75,7 +76,7 @@ def brier_loss(probabilities: Probabilities, labels: Labels, *, weights: Weights
     0.15625
     """
     table, chosen, weights = _table("brier_loss", probabilities, labels, weights)
-    squares = jnp.sum(jnp.square(table - chosen.astype(table.dtype)), axis=1)
+    squares = total(squared(table - chosen.astype(table.dtype)), 1)
     return _mean(squares if probabilities.ndim == 2 else squares / 2, weights)
 
 
@@ -121,23 +122,25 @@ def calibration_error(
     p, y = table[:, 1], chosen[:, 1].astype(table.dtype)
     bins = jnp.clip(jnp.ceil(p * num_bins) - 1, 0, num_bins - 1).astype(jnp.int32)
     member = jax.nn.one_hot(bins, num_bins, dtype=p.dtype)
-    gaps = jnp.abs(jnp.matmul(weights * (y - p), member, precision="highest"))
-    mass = jnp.matmul(weights, member, precision="highest")
-    total = jnp.sum(mass)
+    shares = divided(weights, jnp.sum(weights))
+    gaps = jnp.abs(jnp.matmul(shares * (y - p), member, precision="highest"))
+    mass = jnp.matmul(shares, member, precision="highest")
+    means = divided(gaps, mass)
     if norm == "l1":
-        return jnp.sum(gaps) / total
-    means = jnp.where(mass > 0, gaps / jnp.where(mass > 0, mass, 1), 0)
-    if norm == "max":
-        return jnp.where(total > 0, jnp.max(means), jnp.nan)
-    square = jnp.sum(mass * jnp.square(means)) / total
-    return jnp.where(square == 0, 0, jnp.sqrt(jnp.where(square == 0, 1, square)))
+        error = total(gaps)
+    elif norm == "max":
+        error = jnp.max(means)
+    else:
+        unit = unit_of(jnp.max(means, initial=0))
+        error = root(jnp.sum(mass * jnp.square(means * unit))) / unit
+    return jnp.where(jnp.sum(weights) > 0, error, jnp.nan)
 
 
 def _table(where: str, probabilities: Array, labels: Array, weights: Array | None) -> tuple[Array, Array, Array]:
     """Probabilities as (n, c), whether each is that of the label, and the weights."""
     check_floating(where, probabilities=probabilities)
     dtype = jnp.float64 if probabilities.dtype == jnp.float64 else jnp.float32
-    weights = jnp.ones(labels.shape, dtype) if weights is None else weights.astype(dtype)
+    weights = jnp.ones(labels.shape, dtype) if weights is None else moderate(weights.astype(dtype))
     pattern = "n" if probabilities.ndim == 1 else "n c"
     check_shapes(where, probabilities=(probabilities, pattern), labels=(labels, "n"), weights=(weights, "n"))
     p = probabilities.astype(dtype)
@@ -146,4 +149,7 @@ def _table(where: str, probabilities: Array, labels: Array, weights: Array | Non
 
 
 def _mean(values: Array, weights: Array) -> Array:
-    return jnp.sum(jnp.where(weights > 0, weights * values, 0)) / jnp.sum(weights)
+    weight = jnp.sum(weights)
+    # Shares, not weights: the sum on the way to a mean may overflow where the mean does not.
+    mean = total(jnp.where(weights > 0, divided(weights, weight) * values, 0))
+    return jnp.where(weight > 0, mean, jnp.nan)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxml.ops.checks import Scalar, accumulator_dtype, check_choice, check_floating
+from jaxml.ops.finite import narrowed, saturated
 from jaxml.ops.norm.moments import normalize
 from jaxml.ops.norm.state import RULES, BatchNormState, Convention, NormParams, affine, axes_of, check_kept
 
@@ -90,7 +91,7 @@ def batch_norm(
         mask = jnp.expand_dims(mask, channel)
     clean = (x if mask is None else jnp.where(mask, x, 0)).astype(wide)
     if not training:
-        y = (clean - state.mean.astype(wide)) * jax.lax.rsqrt(state.var.astype(wide) + eps) * scale + bias
+        y = _line(clean, state.mean.astype(wide), state.var.astype(wide), scale, bias, eps)
     else:
         names = axis_name if axis_name is None or isinstance(axis_name, str) else tuple(axis_name)
         whole = clean, scale, bias, mask
@@ -103,9 +104,9 @@ def batch_norm(
         weight = jnp.asarray(rule.momentum if momentum is None else momentum, wide)
         weight = jnp.where(count > 0, weight if rule.momentum_weighs_new else 1 - weight, 0)
         if rule.unbiased:
-            var = var * (count / jnp.maximum(count - 1, 1))
+            var = saturated(var * (count / jnp.maximum(count - 1, 1)), var)
         state = BatchNormState(*(_moved(old, new, weight) for old, new in zip(state, (mean, var), strict=True)))
-    return (y if mask is None else jnp.where(mask, y, 0)).astype(x.dtype), state
+    return narrowed(y if mask is None else jnp.where(mask, y, 0), x), state
 
 
 def frozen_batch_norm(
@@ -143,8 +144,13 @@ def frozen_batch_norm(
     wide = accumulator_dtype(x.dtype)
     scale, bias = jax.lax.stop_gradient(affine(params, wide, x.ndim))
     mean, var = (jax.lax.stop_gradient(s.astype(wide)) for s in state)
-    inverse = jax.lax.rsqrt(var + jnp.asarray(eps, wide))
-    return ((x.astype(wide) - mean) * inverse * scale + bias).astype(x.dtype)
+    return narrowed(_line(x.astype(wide), mean, var, scale, bias, jnp.asarray(eps, wide)), x)
+
+
+def _line(x: Array, mean: Array, var: Array, scale: Array, bias: Array, eps: Array) -> Array:
+    # By halves: a difference of large numbers of opposite signs must not overflow before it is divided.
+    half = x / 2 - mean / 2
+    return saturated(half * (2 * jax.lax.rsqrt(var + eps) * scale) + bias, half, scale, bias)
 
 
 def _rows(a: Array | None) -> Any:
@@ -154,5 +160,5 @@ def _rows(a: Array | None) -> Any:
 def _moved(old: Array, new: Array, weight: Array) -> Array:
     """The running statistic, `weight` of the way to the new one; computed wide, stored as it was."""
     wide = accumulator_dtype(old.dtype, new.dtype)
-    old_wide = old.astype(wide)
-    return (old_wide + weight.astype(wide) * (new.astype(wide) - old_wide)).astype(old.dtype)
+    weight = weight.astype(wide)
+    return narrowed((1 - weight) * old.astype(wide) + weight * new.astype(wide), old)

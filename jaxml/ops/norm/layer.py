@@ -1,5 +1,6 @@
 """Normalisation of one example over its own axes: layer norm and group norm."""
 
+import math
 from collections.abc import Sequence
 
 import jax
@@ -7,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxml.ops.checks import Scalar, accumulator_dtype, check_floating
+from jaxml.ops.finite import narrowed, saturated, unit_of
 from jaxml.ops.norm.state import NormParams, affine, axes_of, check_kept
 
 __all__ = ["group_norm", "layer_norm"]
@@ -44,7 +46,8 @@ def layer_norm(
     check_kept("layer_norm", x, axes, params)
     wide = accumulator_dtype(x.dtype)
     scale, bias = affine(params, wide, x.ndim)
-    return (_standardize(x.astype(wide), axes, jnp.asarray(eps, wide)) * scale + bias).astype(x.dtype)
+    y = _standardize(x.astype(wide), axes, jnp.asarray(eps, wide))
+    return narrowed(saturated(y * scale + bias, y, scale, bias), x)
 
 
 def group_norm(
@@ -88,11 +91,17 @@ def group_norm(
     grouped = x.astype(wide).reshape(*x.shape[:channel], num_groups, channels // num_groups, *x.shape[channel + 1 :])
     axes = tuple(a for a in range(grouped.ndim) if a != channel)
     y = _standardize(grouped, axes, jnp.asarray(eps, wide)).reshape(x.shape)
-    return (y * scale + bias).astype(x.dtype)
+    return narrowed(saturated(y * scale + bias, y, scale, bias), x)
 
 
 def _standardize(x: Array, axes: tuple[int, ...], eps: Array) -> Array:
+    share = 1 / max(math.prod(x.shape[a] for a in axes), 1)
+    quarter = x / 4  # of which every difference is finite
+    first = quarter[tuple(slice(0, 1) if a in axes else slice(None) for a in range(x.ndim))]
+    # From the first number on, so that the mean of a constant is that constant.
+    d = quarter - (first + jnp.sum((quarter - first) * share, axis=axes, keepdims=True))
+    unit = jnp.minimum(unit_of(jnp.max(jnp.abs(d), axis=axes, keepdims=True, initial=0)), 1)
+    d = d * unit
     # Subtracting the mean twice removes the rounding of the first: a mean of 1e4 is known to 1e-3 in float32.
-    d = x - jnp.mean(x, axis=axes, keepdims=True)
-    d = d - jnp.mean(d, axis=axes, keepdims=True)
-    return d * jax.lax.rsqrt(jnp.mean(d * d, axis=axes, keepdims=True) + eps)
+    d = d - jnp.sum(d * share, axis=axes, keepdims=True)
+    return d * jax.lax.rsqrt(jnp.sum(d * d, axis=axes, keepdims=True) * share + eps * (unit / 4) * (unit / 4))

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxml.ops.checks import Scalar, accumulator_dtype, check_floating
+from jaxml.ops.finite import euclidean_norm, saturated, squared, total
 
 __all__ = ["elastic_net", "group_lasso", "l0_count", "l1", "l2_norm", "l2_squared", "total_variation"]
 
@@ -66,7 +67,7 @@ def l1(tree: Any) -> Float[Array, ""]:
     >>> l1({"w": jnp.array([1.0, -2.0]), "b": jnp.array(0.5)})
     Array(3.5, dtype=float32)
     """
-    return _sum_over_leaves("l1", tree, lambda x: jnp.sum(_absolute(x)))
+    return _sum_over_leaves("l1", tree, lambda x: total(_absolute(x)))
 
 
 def l2_squared(tree: Any) -> Float[Array, ""]:
@@ -90,7 +91,7 @@ def l2_squared(tree: Any) -> Float[Array, ""]:
     >>> l2_squared({"w": jnp.array([3.0, -4.0]), "b": jnp.array(0.5)})
     Array(25.25, dtype=float32)
     """
-    return _sum_over_leaves("l2_squared", tree, lambda x: jnp.sum(x * x))
+    return _sum_over_leaves("l2_squared", tree, lambda x: total(squared(x)))
 
 
 def l2_norm(tree: Any) -> Float[Array, ""]:
@@ -114,7 +115,9 @@ def l2_norm(tree: Any) -> Float[Array, ""]:
     >>> l2_norm({"w": jnp.array([3.0, 0.0]), "b": jnp.array(4.0)})
     Array(5., dtype=float32)
     """
-    return safe_sqrt(l2_squared(tree))
+    leaves, wide = _wide_leaves("l2_norm", tree)
+    norms = [jnp.zeros((), wide), *(euclidean_norm(leaf) for leaf in leaves)]
+    return euclidean_norm(jnp.stack(norms))
 
 
 def elastic_net(tree: Any, *, l1_ratio: Scalar = 0.5) -> Float[Array, ""]:
@@ -143,7 +146,7 @@ def elastic_net(tree: Any, *, l1_ratio: Scalar = 0.5) -> Float[Array, ""]:
 
     def mixture(x: Array) -> Array:
         ratio = jnp.asarray(l1_ratio, x.dtype)
-        return ratio * jnp.sum(_absolute(x)) + (1 - ratio) / 2 * jnp.sum(x * x)
+        return total(jnp.stack([ratio * total(_absolute(x)), (1 - ratio) / 2 * total(squared(x))]))
 
     return _sum_over_leaves("elastic_net", tree, mixture)
 
@@ -174,7 +177,8 @@ def group_lasso(tree: Any, *, axis: int | Sequence[int] = -1) -> Float[Array, ""
 
     def norms(x: Array) -> Array:
         axes = group_axes("group_lasso", x, axis)
-        return group_weight(x, axes) * jnp.sum(safe_sqrt(jnp.sum(x * x, axis=axes)))
+        norms = total(euclidean_norm(x, axes))
+        return saturated(group_weight(x, axes) * norms, norms)
 
     return _sum_over_leaves("group_lasso", tree, norms)
 
@@ -207,17 +211,12 @@ def total_variation(tree: Any, *, axes: Sequence[int] | None = None, isotropic: 
 
     def variation(x: Array) -> Array:
         along = group_axes("total_variation", x, tuple(range(x.ndim)) if axes is None else tuple(axes))
-        # Repeating the last slice makes the difference that would leave the array zero.
-        steps = [
-            jnp.diff(x, axis=a, append=jax.lax.slice_in_dim(x, x.shape[a] - 1, x.shape[a], axis=a))
-            for a in along
-            if x.shape[a] > 0
-        ]
+        steps = [_step(x, a) for a in along if x.shape[a] > 0]
         if not steps:
             return jnp.zeros((), x.dtype)
         if isotropic:
-            return jnp.sum(safe_sqrt(sum((s * s for s in steps), jnp.zeros_like(x))))
-        return sum((jnp.sum(_absolute(s)) for s in steps), jnp.zeros((), x.dtype))
+            return total(euclidean_norm(jnp.stack(steps), 0))
+        return total(_absolute(jnp.stack(steps)))
 
     return _sum_over_leaves("total_variation", tree, variation)
 
@@ -244,15 +243,22 @@ def _absolute(x: Array) -> Array:
     return x * jnp.sign(x)
 
 
-def safe_sqrt(x: Array) -> Array:
-    """Square root whose derivatives at 0 are 0 instead of infinite."""
-    positive = x > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1)), 0)
+def _step(x: Array, axis: int) -> Array:
+    """Differences to the next entries; that which would leave the array is 0."""
+    rest, last = (jax.lax.slice_in_dim(x, k, x.shape[axis], axis=axis) for k in (1, x.shape[axis] - 1))
+    following = jnp.concatenate([rest, last], axis=axis)
+    return saturated(following - x, following, x)
 
 
 def _sum_over_leaves(where: str, tree: Any, penalty: Callable[[Array], Array]) -> Array:
+    leaves, wide = _wide_leaves(where, tree)
+    return total(jnp.stack([jnp.zeros((), wide), *map(penalty, leaves)]))
+
+
+def _wide_leaves(where: str, tree: Any) -> tuple[list[Array], Any]:
+    """The leaves in the dtype in which to add up, and that dtype."""
     leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves(tree)]
     for leaf in leaves:
         check_floating(where, leaf=leaf)
     wide = accumulator_dtype(*(leaf.dtype for leaf in leaves))
-    return sum((penalty(leaf.astype(wide)) for leaf in leaves), jnp.zeros((), wide))
+    return [leaf.astype(wide) for leaf in leaves], wide

@@ -15,7 +15,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxml.ops.checks import Scalar, accumulator_dtype, check_floating
-from jaxml.ops.regularizers.penalties import group_axes, group_weight, l2_norm, safe_sqrt
+from jaxml.ops.finite import divided, euclidean_norm
+from jaxml.ops.regularizers.penalties import group_axes, group_weight, l2_norm
 
 __all__ = ["prox_elastic_net", "prox_group_lasso", "prox_l0", "prox_l1", "prox_l2_norm", "prox_l2_squared"]
 
@@ -157,7 +158,7 @@ def prox_group_lasso(tree: Any, *, strength: Scalar, axis: int | Sequence[int] =
     def shrink(x: Array) -> Array:
         axes = group_axes("prox_group_lasso", x, axis)
         wide = x.astype(accumulator_dtype(x.dtype))
-        norm = safe_sqrt(jnp.sum(wide * wide, axis=axes, keepdims=True))
+        norm = euclidean_norm(wide, axes, keepdims=True)
         threshold = group_weight(x, axes) * jnp.asarray(strength, wide.dtype)
         return x * _block_scale(norm, threshold).astype(x.dtype)
 
@@ -194,7 +195,8 @@ def _soft_threshold(x: Array, threshold: Array) -> Array:
 
 
 def _block_scale(norm: Array, threshold: Array) -> Array:
-    return jnp.where(norm >= threshold, 1 - threshold / jnp.where(norm > 0, norm, 1), 0)
+    kept = norm >= threshold
+    return jnp.where(kept, 1 - divided(threshold, jnp.where(kept, norm, 1)), 0)
 
 
 def _map_leaves(where: str, tree: Any, operator: Callable[[Array], Array]) -> Any:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxml.ops.checks import Scalar, check_choice, check_floating, check_shapes
+from jaxml.ops.finite import divided, moderate
 from jaxml.ops.metrics.order import changes, in_pieces, monotone_bits
 from jaxml.ops.metrics.ranking.curves import roc_curve
 from jaxml.ops.metrics.ranking.sums import Labels, Weights, by_falling_score, from_zero
@@ -92,7 +93,7 @@ def multiclass_roc_auc(
     check_choice("multiclass_roc_auc", "scheme", scheme, ("ovr", "ovo"))
     check_choice("multiclass_roc_auc", "average", average, ("macro", "weighted"))
     check_floating("multiclass_roc_auc", scores=scores)
-    weights = jnp.ones(labels.shape, scores.dtype) if weights is None else weights
+    weights = jnp.ones(labels.shape, scores.dtype) if weights is None else moderate(weights)
     check_shapes("multiclass_roc_auc", scores=(scores, "n c"), labels=(labels, "n"), weights=(weights, "n"))
     classes = scores.shape[1]
     member = jax.nn.one_hot(labels, classes, dtype=weights.dtype, axis=0)
@@ -140,7 +141,8 @@ def _cumulated_area(positive: Array, negative: Array, starts: Array) -> Array:
     before = jax.lax.cummax(jnp.where(starts, seen - negative, 0))
     # Within a tie the negatives come first: at a positive, `seen` holds all of its tie and those above it, `before`
     # those above alone.
-    return jnp.sum(positive * (total - (before + seen) / 2)) / (total * jnp.sum(positive))
+    won, pairs = jnp.sum(positive * (total - (before + seen) / 2)), total * jnp.sum(positive)
+    return jnp.where(pairs > 0, divided(won, pairs), jnp.nan)
 
 
 def _walked_area(positive: Array, negative: Array, starts: Array) -> Array:

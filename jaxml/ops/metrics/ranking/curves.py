@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxml.ops.finite import divided
 from jaxml.ops.metrics.ranking.sums import Labels, Weights, cumulated, from_zero
 
 
@@ -125,9 +126,10 @@ def average_precision(scores: Float[Array, "n"], labels: Labels, *, weights: Wei
     0.8333
     """
     positive, _, _, tp, fp = cumulated("average_precision", scores, labels, weights)
-    return jnp.sum(positive * _precision(tp, fp)) / jnp.sum(positive)
+    weight = jnp.sum(positive)
+    return jnp.where(weight > 0, divided(jnp.sum(positive * _precision(tp, fp)), weight), jnp.nan)
 
 
 def _precision(tp: Array, fp: Array) -> Array:
     predicted = tp + fp
-    return jnp.where(predicted > 0, tp / jnp.where(predicted > 0, predicted, 1), 1)
+    return jnp.where(predicted > 0, divided(tp, predicted), 1)

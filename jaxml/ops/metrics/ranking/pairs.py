@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxml.ops.checks import Scalar, check_choice
+from jaxml.ops.finite import divided, saturated, squared
 from jaxml.ops.metrics.ranking.sums import Labels, Weights, class_weights
 
 
@@ -46,14 +47,15 @@ def pairwise_auc_loss(
     """
     check_choice("pairwise_auc_loss", "surrogate", surrogate, ("logistic", "hinge", "squared_hinge"))
     positive, negative = class_weights("pairwise_auc_loss", scores, labels, weights)
-    lead = scores[:, None] - scores[None, :]
+    lead = saturated(scores[:, None] - scores[None, :], scores[:, None], scores[None, :])
     if surrogate == "logistic":
         losses = jax.nn.softplus(-lead)
     else:
         losses = jnp.maximum(0, jnp.asarray(margin, scores.dtype) - lead)
-        losses = losses if surrogate == "hinge" else jnp.square(losses)
-    pairs = jnp.sum(positive) * jnp.sum(negative)
+        losses = losses if surrogate == "hinge" else squared(losses)
     # Rows and columns that are no pair are selected away before they can spoil the sums with an infinity.
     paired = (positive > 0)[:, None] & (negative > 0)[None, :]
-    total = positive @ jnp.where(paired, losses, 0).astype(positive.dtype) @ negative
-    return jnp.where(pairs > 0, total / jnp.where(pairs > 0, pairs, 1), 0)
+    losses = jnp.where(paired, losses, 0).astype(positive.dtype)
+    # Shares, not weights: the sums on the way to a mean may overflow where the mean does not.
+    mean = divided(positive, jnp.sum(positive)) @ losses @ divided(negative, jnp.sum(negative))
+    return saturated(mean, losses.max(initial=0))

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxml.ops.checks import check_floating, check_shapes
+from jaxml.ops.finite import moderate
 from jaxml.ops.metrics.order import falling_order
 
 Labels = Bool[Array, "m"] | Int[Array, "m"]
@@ -15,7 +16,7 @@ def class_weights(where: str, scores: Array, labels: Array, weights: Array | Non
     """Each example's weight as a positive and as a negative."""
     check_floating(where, scores=scores)
     dtype = jnp.float64 if scores.dtype == jnp.float64 else jnp.float32
-    weights = jnp.ones(scores.shape, dtype) if weights is None else weights.astype(dtype)
+    weights = jnp.ones(scores.shape, dtype) if weights is None else moderate(weights.astype(dtype))
     check_shapes(where, scores=(scores, "n"), labels=(labels, "n"), weights=(weights, "n"))
     is_positive = labels.astype(bool)
     return jnp.where(is_positive, weights, 0), jnp.where(is_positive, 0, weights)
