@@ -70,10 +70,9 @@ def check_lanes(traced: Traced, plan: Plan, key: jax.Array, chunk: ChunkId, valu
             perturbable = _perturbable(traced, constants, key, inputs)
         moved = _named(names, perturbable(constants, *_arguments(key, inputs)), traced)
         for name in odd:
-            with np.errstate(all="ignore"):
-                spread = np.abs(_wide(moved[name]) - _wide(alone[name])).max(axis=0)
-            spread = np.where(np.isfinite(spread), spread, np.inf)
-            if _differs(here[name], alone[name], TOLERANCE, FACTOR * spread):
+            spread = _spread(moved[name], alone[name])
+            fails = ~np.isfinite(here[name]) & ~np.isfinite(_wide(moved[name])).all(axis=0)  # as it does when moved
+            if _differs(here[name], alone[name], TOLERANCE, np.where(fails, np.inf, FACTOR * spread)):
                 raise RunError(_said(traced, plan, inputs, name, here[name], alone[name], spread))
         sensitive += 1
     return Checked(len(lanes), sensitive, time.perf_counter() - begin)
@@ -88,6 +87,14 @@ def _differs(here: np.ndarray, alone: np.ndarray, relative: float, more: np.ndar
     both_bad, finite = ~np.isfinite(a) & ~np.isfinite(b), np.isfinite(a) & np.isfinite(b)
     huge = ~finite & (np.nan_to_num(np.abs(a), posinf=0.0) + np.nan_to_num(np.abs(b), posinf=0.0) > NEAR_OVERFLOW)
     return bool((off & ~both_bad & ~huge & ~np.isinf(more)).any())
+
+
+def _spread(moved: np.ndarray, alone: np.ndarray) -> np.ndarray:
+    """How far the moves that stay finite go; infinitely far where two in three do not."""
+    with np.errstate(all="ignore"):
+        moves = np.abs(_wide(moved) - _wide(alone))
+    finite = np.isfinite(moves)
+    return np.where(3 * finite.sum(axis=0) >= len(MOVES), np.where(finite, moves, 0.0).max(axis=0), np.inf)
 
 
 def _lanes(plan: Plan, chunk: ChunkId) -> Iterator[tuple[tuple[int, ...], tuple[int, dict[str, Any]]]]:

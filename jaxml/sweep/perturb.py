@@ -2,7 +2,8 @@
 
 Two compilers may round each product, sum and transcendental function differently, and where a trial is chaotic, as
 training is at high learning rates, this grows to any size. What they may legitimately differ by is hence no constant:
-it is what comes of moving every such result at random, in loops too.
+it is what comes of moving every such result at random, in loops too. Uniform draws stay: they are exact but for the
+last place, and moved they would leave their interval, outside of which `erf_inv` and logarithms are not defined.
 """
 
 import itertools
@@ -13,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.extend.core import jaxpr_as_fun
 
 from jaxml.sweep.identity import CALLS
 
@@ -20,6 +22,8 @@ _ROUNDED = {"cbrt", "conv_general_dilated", "cos", "cosh", "cumlogsumexp", "cump
 _ROUNDED |= {"dot_general", "eigh", "erf", "erf_inv", "erfc", "exp", "exp2", "expm1", "integer_pow", "lgamma", "log"}
 _ROUNDED |= {"log1p", "logistic", "mul", "pow", "reduce_prod", "reduce_sum", "rsqrt", "scatter-add", "sin", "sinh"}
 _ROUNDED |= {"cholesky", "lu", "sqrt", "square", "svd", "tan", "tanh", "triangular_solve"}
+_DRAW = "_uniform"
+"""The name of JAX's jitted function for them."""
 _ULPS = 4.0
 
 
@@ -64,6 +68,8 @@ def perturbed(closed: Any) -> Callable[..., list[Any]]:
             if name == "cond":
                 branches = [closed_run(each) for each in p["branches"]]
                 return lax.switch(inputs[0].astype(jnp.int32), branches, inputs[1:])
+            if p.get("name") == _DRAW and "jaxpr" in p:
+                return jaxpr_as_fun(p["jaxpr"])(*inputs)
             if name in CALLS or name == "custom_vmap_call":
                 called = next(p[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr", "call") if key in p)
                 return closed_run(called)(inputs)

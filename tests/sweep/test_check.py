@@ -1,6 +1,12 @@
 """Programs checked while they run: what a compiler gets wrong stops a sweep, what rounding does never."""
 
+import os
+import platform
+import subprocess
+import sys
+
 import jax
+import jaxlib
 import numpy as np
 import pytest
 
@@ -94,3 +100,62 @@ def test_a_sweep_checks_each_program_and_keeps_nothing_of_a_wrong_one(tmp_path, 
         jaxml.sweep(doubled, **asked, store=tmp_path / "wrong.zarr")
     monkeypatch.setattr(Block, "compute", compute)
     np.testing.assert_array_equal(jaxml.sweep(doubled, **asked, store=tmp_path / "wrong.zarr").y, results.y)
+
+
+def test_many_draws_leave_a_check_its_say():
+    """A uniform draw moved beyond its interval would make every move NaN, and then nothing could be off."""
+
+    def draws(key, *, lam: float):
+        return {"y": lam * jax.random.normal(key, (300_000,)).max(), "z": jax.random.gumbel(key, (300_000,)).max()}
+
+    plan, key = make_plan(schema_of(draws), {"lam": [1.0, 2.0]}, 1), master_key(0)
+    traced = trace(draws, plan, plan.programs()[0], key)
+    values = {name: np.zeros((2, 1, *o.shape), o.dtype) for name, o in traced.outputs.items()}
+    for i, lam in enumerate([1.0, 2.0]):
+        for name, value in draws(jax.random.fold_in(key, 0), lam=lam).items():
+            values[name][i, 0] = value
+    program = (traced, plan, key)
+    assert checked(program, values).sensitive == 0
+    for name in ("y", "z"):
+        with pytest.raises(RunError, match=f"gives {name} "):
+            checked(program, values | {name: values[name] * np.float32(1.17)})
+
+
+def test_the_spread_is_of_the_moves_that_stay_finite():
+    moved = np.array([[np.nan, 1.0], [1.0, 1.0], [1.001, 1.0]] * 5)
+    spread = check._spread(moved, np.array([1.0, 1.0]))
+    np.testing.assert_allclose(spread, [0.001, 0.0], atol=1e-12)
+    assert np.isinf(check._spread(np.full((15, 1), np.nan), np.ones(1))).all()
+
+
+MISCOMPILED = """
+import jax, jax.numpy as jnp, numpy as np
+from jaxml.sweep import block
+from jaxml.sweep.check import check_lanes
+from jaxml.sweep.plan import make_plan
+from jaxml.sweep.signature import schema_of
+from jaxml.sweep.trace import master_key, trace
+
+def weighted(key, *, x: float):
+    a = jnp.full(20, x / 20)
+    return {"y": jnp.einsum("w,w->", jnp.einsum("h,hw->w", a, jnp.ones((20, 20))), a)}
+
+block.compile_program = lambda lowered, options: lowered.compile(compiler_options=options)  # as XLA has it
+plan, key = make_plan(schema_of(weighted), {"x": np.linspace(1, 2, 256).tolist()}, 1), master_key(0)
+traced = trace(weighted, plan, plan.programs()[0], key)
+chunk = traced.program.chunks[0]
+values = block.compile_block(traced, plan, key).compute(chunk)
+print(values["y"][0, 0])
+check_lanes(traced, plan, key, chunk, values)
+"""
+
+
+@pytest.mark.skipif(
+    jaxlib.version.__version_info__ != (0, 10, 2) or platform.machine() != "x86_64", reason="XLA errs in 0.10.2"
+)
+def test_what_xla_gets_wrong_stops_the_run():
+    """Two sums of products in a row with a constant, its fusion left on: 0.05 instead of 1."""
+    env = os.environ | {"XLA_FLAGS": ""}
+    ran = subprocess.run([sys.executable, "-c", MISCOMPILED], env=env, capture_output=True, text=True, check=False)
+    assert abs(float(ran.stdout) - 1) > 0.1  # it errs
+    assert "the same lane compiled alone by another path gives 1, and" in ran.stderr.splitlines()[-1]
