@@ -9,6 +9,7 @@ samples per bin.
 
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -228,10 +229,23 @@ def _largest(canvas: Any, ys: Samples, xs: Samples, count_y: Any, count_x: Any) 
     (k, p, q, g, r), c = start.shape[:5], canvas.shape[2]
     samples = k * p * q * g * r
     values = window_sum(canvas, start.reshape(samples, 1, 2), weight.reshape(samples, 1, 2, 2))
-    # Computed once: a sample that is computed again for its gradient, and rounded otherwise, would equal no maximum.
-    values = once(values.reshape(k, p, q, g * r, c))
+    values = values.reshape(k, p, q, g * r, c)
     taken_y = jnp.arange(g, dtype=count_y.dtype)[None] < count_y[:, None]
     taken_x = jnp.arange(r, dtype=count_x.dtype)[None] < count_x[:, None]
     taken = (taken_y[:, :, None] & taken_x[:, None, :]).reshape(k, 1, 1, g * r, 1)
-    largest = jnp.max(jnp.where(taken, values, -jnp.inf), axis=3)
-    return jnp.where(jnp.any(taken, axis=3), largest, 0)
+    return jnp.where(jnp.any(taken, axis=3), _greatest(values, taken), 0)
+
+
+@jax.custom_jvp
+def _greatest(values: Any, taken: Any) -> Any:
+    return jnp.max(jnp.where(taken, values, -jnp.inf), axis=3)
+
+
+@_greatest.defjvp
+def _greatest_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
+    # Computed once: a sample that is computed again for its derivative, and rounded otherwise, would equal no maximum.
+    values, taken = once(primals[0]), primals[1]
+    largest = _greatest(values, taken)
+    share = taken & (values == largest[:, :, :, None])
+    number = jnp.maximum(jnp.sum(share, axis=3), 1).astype(values.dtype)
+    return largest, jnp.sum(jnp.where(share, tangents[0], 0), axis=3) / number
