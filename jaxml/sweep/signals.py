@@ -1,11 +1,12 @@
 """Signals: the first SIGINT or SIGTERM lets the chunks in hand finish, the second one stops at once.
 
-A second SIGTERM ends the process within seconds whatever its threads wait for: compiled code that never returns keeps
+A second SIGTERM ends the process where the sweep is not left within seconds: compiled code that never returns keeps
 Python from running a handler, and from ending. A thread of its own reads the signals for this.
 """
 
 import contextlib
 import os
+import select
 import signal
 import threading
 import time
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 _GRACE_SECONDS = 3.0
-"""How long a process may still write after a second SIGTERM."""
+"""How long a sweep may take to stop after a second SIGTERM."""
 
 
 class Stop:
@@ -58,10 +59,16 @@ def finish_on_signal() -> Iterator[Stop]:
 
 
 def _end_at_the_second(read: int) -> None:
-    seen = 0
-    while number := os.read(read, 1):
-        seen += number[0] in (signal.SIGINT, signal.SIGTERM)
-        if seen > 1 and number[0] == signal.SIGTERM:
-            time.sleep(_GRACE_SECONDS)
+    """End the process unless the sweep is left within the grace, for then its caller decides what comes next."""
+    seen, deadline = 0, None
+    while True:
+        left = None if deadline is None else max(deadline - time.monotonic(), 0)
+        if not select.select([read], [], [], left)[0]:
             os._exit(128 + signal.SIGTERM)
+        number = os.read(read, 1)
+        if not number:
+            break
+        seen += number[0] in (signal.SIGINT, signal.SIGTERM)
+        if seen > 1 and number[0] == signal.SIGTERM and deadline is None:
+            deadline = time.monotonic() + _GRACE_SECONDS
     os.close(read)
