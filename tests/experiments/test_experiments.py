@@ -23,7 +23,7 @@ CONFIGS = [Path(__file__).parents[2] / "configs" / f"{name}.yaml" for name in CO
 SMALL = {
     "auc": ("n=60", "scores_tried=8"),
     "double_descent": ("n=8", "d=3", "largest=320", "test_rows=5"),
-    "l1_sparsity": ("lam=0.0,0.1", "n=20", "d=10", "steps=3"),
+    "l1_sparsity": ("lam=0.0,0.1", "n=20", "d=10"),
     "outliers": ("n=20", "steps=2"),
     "signal_propagation": ("width=16", "batch=4"),
 }
