@@ -141,6 +141,11 @@ def look_at_weights(where: str, sample_weight: Any) -> None:
         raise ValueError(f"{where}: 'sample_weight' must be 0 or positive, got {least}. Use 0 to drop a row.")
 
 
+def proper_rows(y: Array, weight: Array, target: Target, classes: int | None = None) -> Array:
+    """Whether no weight is negative or missing, and all rows that have weight have a target: for traced values."""
+    return jnp.all((weight == 0) | ((weight > 0) & jnp.isfinite(weight) & _proper(y, target, classes)))
+
+
 def _proper(y: Any, target: Target, classes: int | None) -> Any:
     if target == "real":
         return abs(y) < jnp.inf

@@ -106,7 +106,7 @@ TREES = {
 
 
 @pytest.mark.parametrize("name", TREES)
-def test_bad_values_for_trees_are_named_where_known(name, unchecked_types):
+def test_bad_values_for_trees_are_named_where_known_and_nan_where_not(name, unchecked_types):
     y, run = TREES[name]
     ones, changed = np.ones(20, np.float32), lambda array, value: np.where(np.arange(20) == 3, value, array)
     lanes = {"sample_weight": [(y, changed(ones, value), 0.3) for value in (-1.0, np.nan, np.inf)]}
@@ -119,6 +119,20 @@ def test_bad_values_for_trees_are_named_where_known(name, unchecked_types):
         for lane in bad:
             with pytest.raises(ValueError, match=f"'({argument})' must .*got "):
                 run(X, *lane)
+    # A row of weight 0 may lack its target; a missing feature is one more value to a tree.
+    dropped = changed(y, 7 if y is TWO else np.nan), changed(ones, 0.0), 0.3
+    good = [(X, y, ones, 0.3), (X, *dropped), (np.where(X[3, 1] == X, np.nan, X), y, ones, 0.3)]
+    stacked = zip(*good, *((X, *lane) for bad in lanes.values() for lane in bad), strict=True)
+    kinds = (np.float32, y.dtype, np.float32, np.float32)
+    stacked = [jnp.asarray(np.stack(column).astype(kind)) for column, kind in zip(stacked, kinds, strict=True)]
+    found = np.asarray(jax.jit(jax.vmap(run))(*stacked))
+    assert np.isfinite(found[:3]).all()
+    # Targets are the fit's own matter under bagging: a member that did not see the row may answer.
+    bad = found[3:-2] if name == "bagging" else found[3:]
+    assert np.isnan(bad).all()
+    if name != "AdaBoost":  # its label 7 is ever wrong, at weight 0: same votes
+        zeroed = run(X, changed(y, 0).astype(y.dtype), *dropped[1:])
+        np.testing.assert_allclose(found[1], zeroed, rtol=1e-5, atol=1e-6)
 
 
 def test_priors_are_probabilities():

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Num
 
-from jaxml.learn.checks import look_at_rows, look_at_strengths
+from jaxml.learn.checks import look_at_rows, look_at_strengths, proper_rows
 from jaxml.ops.checks import Scalar, check_shapes
 
 _LEAST_ERROR = 1e-6  # a learner without an error would weigh infinitely much; this one weighs about 14
@@ -84,7 +84,8 @@ def adaboost(
 
     Raises:
         ValueError: for wrong shapes, labels that are no integers, fewer than two classes; for a label that is no
-            class, a negative weight or a rate that is not positive, where values are known.
+            class, a negative weight, no weight at all or a rate that is not positive. Inside `jit`, where values are
+            unknown, those make all votes NaN.
 
     It is not SAMME.R: votes use labels, not probabilities.
 
@@ -111,6 +112,9 @@ def adaboost(
     check_shapes("adaboost", y=(y, "n"), sample_weight=(weights, "n"))
     look_at_rows("adaboost", y, sample_weight, "classes", n_classes)
     look_at_strengths("adaboost", {"learning_rate": learning_rate}, positive=True)
+    total = jnp.sum(weights)
+    look_at_strengths("adaboost", {"sum of sample_weight": total}, positive=True)
+    fine = proper_rows(y, weights, "classes", n_classes) & (total > 0) & (jnp.asarray(learning_rate) > 0)
     chance = 1.0 - 1.0 / n_classes
 
     def one_round(carry: tuple[Array, Array], key: Array) -> tuple[tuple[Array, Array], Any]:
@@ -125,11 +129,11 @@ def adaboost(
         weights = weights * jnp.exp(jnp.where(wrong, vote, 0.0))
         return (weights / jnp.sum(weights), active), (params, vote, error, active)
 
-    start = (weights / jnp.sum(weights), jnp.asarray(True))
+    start = (weights / total, jnp.asarray(True))
     (weights, _), (members, votes, error, active) = lax.scan(one_round, start, jax.random.split(key, rounds))
     factor = jnp.where(active, 2.0 * jnp.sqrt(error * (1.0 - error)), 1.0)
     diagnostics = AdaboostDiagnostics(error, active, jnp.cumprod(factor), weights)
-    return AdaboostFit(Boosted(members, votes), diagnostics)
+    return AdaboostFit(Boosted(members, jnp.where(fine, votes, jnp.nan)), diagnostics)
 
 
 def staged_adaboost(
@@ -169,8 +173,10 @@ def staged_adaboost(
         total = total + vote * chosen
         return total, total
 
-    zeros = jnp.zeros((X.shape[0], n_classes), params.votes.dtype)
-    return lax.scan(add, zeros, (params.members, params.votes))[1]
+    # A vote that is NaN spoils the sums of all classes, not only of those that it went to.
+    nothing = jnp.where(jnp.any(jnp.isnan(params.votes)), jnp.nan, jnp.zeros((), params.votes.dtype))
+    start = jnp.full((X.shape[0], n_classes), nothing)
+    return lax.scan(add, start, (params.members, params.votes))[1]
 
 
 def predict_adaboost(

@@ -104,7 +104,8 @@ def bagging(
         Stacked parameters and diagnostics. Predict with ``jax.vmap(predict, (0, None))(params, X).mean(0)``.
 
     Raises:
-        ValueError: for mismatched rows, no members, or known weights that are negative or not finite.
+        ValueError: for mismatched rows, no members, or known weights that are negative or not finite. Inside `jit`
+            such weights are NaN to every member.
 
     It is not pasting or sub-sampling: weights are counts of n draws out of n.
 
@@ -124,6 +125,8 @@ def bagging(
     check_shapes("bagging", sample_weight=(base, str(n)))
     base = base.astype(jnp.result_type(float)) if jnp.issubdtype(base.dtype, jnp.integer) else base
     look_at_weights("bagging", sample_weight)
+    # Before the bootstrap, which may leave the row in question out. Targets are the fit's own matter.
+    base = base if sample_weight is None else jnp.where(jnp.all(base >= 0), base, jnp.nan)
 
     def weights(key: Array) -> Array:
         counts = bootstrap_weights(key, n) if bootstrap else jnp.ones(n)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Num
 
-from jaxml.learn.checks import Target, look_at_rows, look_at_strengths, looked_at
+from jaxml.learn.checks import Target, look_at_rows, look_at_strengths, looked_at, proper_rows
 from jaxml.learn.ensembles.objectives import LOSSES, Loss, objective
 from jaxml.learn.trees import Binned, Rules, Tree, bin_features, grow_tree, predict_tree
 from jaxml.learn.trees.sums import Method
@@ -147,7 +147,8 @@ def gradient_boosting(
     Raises:
         ValueError: for wrong shapes, dtypes or modes, a missing key, or patience without validation rows; for a
             target that is not finite, no class or, for ``"logistic"``, outside of [0, 1], a negative weight or rule,
-            or a rate, threshold or share that is not positive, where values are known.
+            or a rate, threshold or share that is not positive. Inside `jit`, where values are unknown, those make
+            `start` and the values of the trees NaN.
 
     Early stopping saves no time: shapes are fixed, so every round is computed, then masked.
 
@@ -182,6 +183,12 @@ def gradient_boosting(
             check_floating("gradient_boosting", y=y)
         y = y.astype(dtype)
     goal = objective(loss, n_classes=n_classes, delta=delta)
+    fine = proper_rows(y, weights, _TARGET.get(loss, "real"), n_classes)
+    for value in (learning_rate, delta, subsample, column_sample):
+        fine &= True if value is None else jnp.asarray(value) > 0
+    for value in (l2, min_leaf_weight, min_gain):
+        fine &= jnp.asarray(value) >= 0
+    y = jnp.where(weights > 0, y, jnp.zeros_like(y))  # a row of weight 0 may lack its target
     train, test = jnp.where(held_out, 0.0, weights), jnp.where(held_out, weights, 0.0)
     rules = Rules(max_depth if depth is None else depth, min_leaf_weight, min_gain, l2)
 
@@ -232,7 +239,7 @@ def gradient_boosting(
     _, (trees, train_loss, validation_loss) = lax.scan(one_round, raw, keys, length=rounds)
     kept = jnp.asarray(rounds) if patience is None else _rounds_kept(validation_loss, patience)
     values = jnp.where(jnp.arange(rounds)[:, None, None] < kept, trees.value, 0.0)
-    trees = trees._replace(value=values)
+    trees, start = trees._replace(value=jnp.where(fine, values, jnp.nan)), jnp.where(fine, start, jnp.nan)
     if loss != "softmax":
         trees, start = jax.tree.map(lambda leaf: leaf[:, 0], trees), start[0]
     return BoostingFit(BoostedTrees(trees, start), BoostingDiagnostics(train_loss, validation_loss, kept))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Num
 
-from jaxml.learn.checks import looked_at
+from jaxml.learn.checks import looked_at, proper_rows
 from jaxml.learn.ensembles.bagging import bagging
 from jaxml.learn.trees import Tree, bin_features, decision_tree, predict_tree
 from jaxml.learn.trees.fit import look_at_tree
@@ -112,6 +112,11 @@ def random_forest(
     if features_per_split is None:
         features_per_split = max(1, math.isqrt(d) if n_classes is not None else d // 3)
     binned = bin_features(X, bins=bins, missing=missing)
+    weights = jnp.ones(y.shape[0]) if sample_weight is None else sample_weight.astype(jnp.result_type(float))
+    check_shapes("random_forest", y=(y, "n"), sample_weight=(weights, "n"))
+    # Before the bootstrap, which may leave the row in question out of every tree.
+    fine = proper_rows(y, weights, "real" if n_classes is None else "classes", n_classes)
+    weights = jnp.where(fine, weights, jnp.nan)
 
     def fit(key: Array, X: Array, y: Array, sample_weight: Array) -> Any:
         tree_fit = decision_tree(
@@ -135,14 +140,13 @@ def random_forest(
         X,
         y,
         members=members,
-        sample_weight=sample_weight,
+        sample_weight=weights,
         predict=lambda params, X: params[0].value[params[1]],
         bootstrap=bootstrap,
         batch_size=batch_size,
     )
     prediction = bag.diagnostics.oob_prediction
     assert prediction is not None
-    weights = jnp.ones(y.shape[0]) if sample_weight is None else sample_weight
     score = _oob_score(prediction, y, weights.astype(prediction.dtype), n_classes)
     return ForestFit(bag.params[0], ForestDiagnostics(bag.diagnostics.members.leaves, prediction, score))
 

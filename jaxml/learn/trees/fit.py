@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Num
 
-from jaxml.learn.checks import look_at_rows, look_at_strengths, looked_at
+from jaxml.learn.checks import look_at_rows, look_at_strengths, looked_at, proper_rows
 from jaxml.learn.trees.binning import Binned, bin_features
 from jaxml.learn.trees.growth import Rules, Tree, grow_tree
 from jaxml.learn.trees.sums import Method
@@ -103,7 +103,7 @@ def decision_tree(
 
     Raises:
         ValueError: for wrong shapes, dtypes or modes; for a target that is not finite or no class, a negative weight
-            or rule, where values are known.
+            or rule. Inside `jit`, where values are unknown, those make the values of the tree NaN.
 
     It does not prune, and it does not split where the first split alone gains nothing (exclusive or).
 
@@ -125,6 +125,8 @@ def decision_tree(
         criterion = criterion or "squared"
         check_choice("decision_tree", "criterion", criterion, ("squared",))
         check_floating("decision_tree", y=y)
+        fine = proper_rows(y, weights, "real")
+        y = jnp.where(weights > 0, y, 0.0)  # a row of weight 0 may lack its target
         # Around the mean, so that gains do not drown in the rounding of a large common offset.
         prior = jnp.sum(weights * y.astype(dtype), keepdims=True) / jnp.where(total > 0, total, 1.0)
         targets = (y.astype(dtype) - prior)[:, None]
@@ -133,6 +135,7 @@ def decision_tree(
         check_choice("decision_tree", "criterion", criterion, ("gini", "entropy"))
         if not jnp.issubdtype(y.dtype, jnp.integer):
             raise ValueError(f"decision_tree: 'y' must hold integer classes, got {y.dtype}. Use y.astype(int).")
+        fine = proper_rows(y, weights, "classes", n_classes)
         targets = jax.nn.one_hot(y, n_classes, dtype=dtype)
         prior = weights @ targets / jnp.where(total > 0, total, 1.0)
     tree, leaf = grow_tree(
@@ -154,5 +157,7 @@ def decision_tree(
     else:
         mass = tree.weight + l2
         value = tree.value + prior[None] * jnp.where(mass > 0, l2 / jnp.where(mass > 0, mass, 1.0), 1.0)[:, None]
+    fine &= (jnp.asarray(min_leaf_weight) >= 0) & (jnp.asarray(min_gain) >= 0) & (jnp.asarray(l2) >= 0)
+    value = jnp.where(fine, value, jnp.nan)
     leaves = jnp.sum((tree.feature < 0) & (tree.weight > 0))
     return TreeFit(tree._replace(value=value), TreeDiagnostics(leaves, leaf, jnp.sum(tree.gain)))
