@@ -45,7 +45,7 @@ def _once_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
 def apart(y: Any) -> Any:
     """The identity, which no fusion crosses, and neither does one of its derivatives.
 
-    XLA's CPU compiler (jaxlib 0.10.2 to 0.11.2) hands matrix products to a library together with what surrounds them.
+    XLA's CPU compiler (seen in jaxlib 0.10.2) hands matrix products to a library together with what surrounds them.
     Where a factor repeats one number and a sum is in the same fusion, the library returns wrong numbers: jax issue
     39103. The factors of a product, and the result for the sake of its cotangent, are therefore arrays in memory.
     """

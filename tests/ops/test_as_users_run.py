@@ -1,6 +1,6 @@
 """XLA's CPU fusions change no number of an op: to be run under the flags that users run, and true under the suite's.
 
-jaxlib 0.10.2 to 0.11.2 hand matrix products and sums to a library that reads beyond a factor that repeats one number
+jaxlib 0.10.2 hands matrix products and sums to a library that reads beyond a factor that repeats one number
 (jax issues 39103, 39257, 40412): silently wrong from some 64 boxes on. The right answer is the same program without
 those fusions, where it stands, or a number known beforehand.
 """
