@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import stats
 
-from jaxml.claims.intervals import RESAMPLES, ROWS, union_interval, union_tails
+from jaxml.claims.rule.intervals import RESAMPLES, ROWS, union_interval, union_tails
 
 CELLS, SEEDS, PEER_CELLS, BAR_S = 10_000, 64, 20, 5.0
 

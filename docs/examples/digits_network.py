@@ -11,7 +11,7 @@ import optax
 from flax import nnx
 
 import jaxml
-from jaxml.claims.intervals import t_interval
+from jaxml.claims.rule.intervals import t_interval
 from jaxml.data import load_problem
 from jaxml.learn import train
 from jaxml.nn import BasicBlock, ResNet, functional

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxml.claims.decide import decide_claim
+from jaxml.claims.rule.quantifier import decide_claim
 from jaxml.claims.shrink import plain, shrink, weight
 from jaxml.claims.verdict import ClaimVerdict, Decision, SuiteReport
 

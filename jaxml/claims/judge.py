@@ -8,7 +8,8 @@ import numpy as np
 
 from jaxml.claims.card import CellResult, ClaimCard, ControlResult
 from jaxml.claims.cells import Indices, cells_of, control_claim, locate, matches
-from jaxml.claims.decide import decide_cells, decide_claim, with_controls
+from jaxml.claims.rule.decide import decide_cells
+from jaxml.claims.rule.quantifier import decide_claim, with_controls
 from jaxml.claims.spec import Claim, DependentSplits, Tuning
 from jaxml.errors import ConfigError, nearest
 from jaxml.sweep.grid import Axis

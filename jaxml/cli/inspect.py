@@ -66,7 +66,7 @@ def calibrate(
     as_json: Json = False,
 ) -> None:
     """Measure the verdict engine's own error rates."""
-    from jaxml.claims.calibrate import calibrate as measure
+    from jaxml.claims.rule.calibrate import calibrate as measure
     from jaxml.cli.tables import print_rates
 
     rates = measure(replications=replications)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from jaxml.claims.looks import check_looks
+from jaxml.claims.rule.looks import check_looks
 from jaxml.claims.spec import Claim, DependentSplits, Finite, Identifier, Spec, Value
 from jaxml.errors import ConfigError, nearest
 from jaxml.sweep.grid import Axis, Zip, build_axes, geomspace, linspace, logspace, whole_range, zipped

@@ -174,7 +174,7 @@ class Plane:
 
     def judge(self, cells: Sequence[Cell]) -> list[int]:
         """Compute what is not held yet, and judge each cell alone."""
-        from jaxml.claims.decide.cell import decide_apart
+        from jaxml.claims.rule.decide import decide_apart
 
         missing = [cell for cell in cells if cell not in self.theta]
         if missing:

@@ -135,7 +135,7 @@ class Search:
 
     def run(self, number: int) -> Refutation:
         """Search, then test on fresh seeds what was found."""
-        from jaxml.claims.trends import clopper_pearson
+        from jaxml.claims.rule.proportion import clopper_pearson
 
         generator = np.random.default_rng([zlib.crc32(f"{self.config.master_key}/{self.name}".encode()), number])
         drawn = self.domain.values(generator.uniform(size=(number, len(self.domain.names))))
@@ -166,7 +166,7 @@ class Search:
 
     def judge(self, points: Sequence[tuple[Any, ...]]) -> list[tuple[float, int]]:
         """Mean effect and outcome of each point on the seeds of the search: 1 supported, -1 refuted, else open."""
-        from jaxml.claims.decide.cell import decide_apart
+        from jaxml.claims.rule.decide import decide_apart
 
         new = [point for point in dict.fromkeys(points) if point not in self.known]
         if new:
@@ -236,7 +236,7 @@ class Search:
 
     def test(self) -> tuple[CounterExample | None, int]:
         """Decide some points on fresh seeds, together: the nearest refuted one, some just beyond it, some farther."""
-        from jaxml.claims.decide import decide_cells
+        from jaxml.claims.rule.decide import decide_cells
 
         refuted = self.refuted()
         if not refuted:

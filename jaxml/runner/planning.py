@@ -52,7 +52,7 @@ def describe(config: str | Path, overrides: Sequence[str] = (), *, probe: bool =
 
 def _looks(loaded: LoadedConfig, cells: int) -> list[dict[str, Any]]:
     """For each look: the smallest distance from the margin, in standard deviations, it decides nine times in ten."""
-    from jaxml.claims.power import resolvable
+    from jaxml.claims.rule.power import resolvable
 
     config = loaded.config
     kinds: dict[str, float | None] = {"independent seeds": None}

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from jaxml.claims.calibrate import NOISES, Rates, World, calibrate, draw_noise, worlds
+from jaxml.claims.rule.calibrate import NOISES, Rates, World, calibrate, draw_noise, worlds
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_power_beside_the_measured_rate_is_the_theorys(rows):
 def test_an_engine_without_pocock_bounds_does_not_hold(monkeypatch):
     planted = [World(effects=(1.0,))]
     (sound,) = calibrate(planted, replications=1_000, seed=3)
-    monkeypatch.setattr("jaxml.claims.decide.cell.pocock_level", lambda looks, alpha: alpha)
+    monkeypatch.setattr("jaxml.claims.rule.decide.pocock_level", lambda looks, alpha: alpha)
     (greedy,) = calibrate(planted, replications=1_000, seed=3)
     assert sound.holds
     assert not greedy.holds

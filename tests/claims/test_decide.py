@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxml.claims.decide import decide_cells, decide_claim, decide_runs, with_controls
-from jaxml.claims.decide.cell import _step_down
-from jaxml.claims.intervals import union_interval, union_tails
-from jaxml.claims.power import pocock_level
+from jaxml.claims.rule.decide import _step_down, decide_cells, decide_runs
+from jaxml.claims.rule.intervals import union_interval, union_tails
+from jaxml.claims.rule.power import pocock_level
+from jaxml.claims.rule.quantifier import decide_claim, with_controls
 from jaxml.claims.verdict import ClaimVerdict, Decision, SuiteReport
 
 LOOKS = (16, 32, 64)

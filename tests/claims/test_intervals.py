@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxml.claims import intervals
-from jaxml.claims.intervals import (
+from jaxml.claims.rule import intervals
+from jaxml.claims.rule.intervals import (
     bca_interval,
     hall_interval,
     median_interval,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxml.claims.power import crossing_probability, pocock_level, power_at, resolvable, seeds_needed
+from jaxml.claims.rule.power import crossing_probability, pocock_level, power_at, resolvable, seeds_needed
 
 
 @pytest.mark.parametrize(("number", "bound"), [(2, 2.178), (3, 2.289), (4, 2.361), (5, 2.413)])

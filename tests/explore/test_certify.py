@@ -12,8 +12,8 @@ import jaxml
 from jaxml.backend import OTHER_PATH
 from jaxml.claims.card import SuiteCard, Verdicts
 from jaxml.claims.certificate import MASTER_KEY, Certificate, Check, compared, marked, read_certificate
-from jaxml.claims.decide import decide_claim
-from jaxml.claims.intervals import union_interval
+from jaxml.claims.rule.intervals import union_interval
+from jaxml.claims.rule.quantifier import decide_claim
 from jaxml.claims.verdict import Decision, SuiteReport
 from jaxml.errors import ConfigError
 from jaxml.experiment import load_experiment

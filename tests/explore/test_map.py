@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import jaxml
-from jaxml.claims.decide.cell import decide_apart
 from jaxml.claims.mapped import Mapped, read_maps
 from jaxml.claims.region import UNKNOWN, contour, refine, unit_boxes
+from jaxml.claims.rule.decide import decide_apart
 from jaxml.config import load_config
 from jaxml.errors import ConfigError, RunError
 from jaxml.experiment import load_experiment

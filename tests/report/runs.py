@@ -8,7 +8,7 @@ import numpy as np
 import xarray
 
 from jaxml.claims.card import CellResult, ClaimCard, ControlResult, Verdicts
-from jaxml.claims.decide import decide_claim
+from jaxml.claims.rule.quantifier import decide_claim
 from jaxml.claims.verdict import Decision
 from jaxml.runs.directory import RunDirectory
 

@@ -9,7 +9,7 @@ import re
 import numpy as np
 import pytest
 
-from jaxml.claims.decide import with_controls
+from jaxml.claims.rule.quantifier import with_controls
 from jaxml.claims.verdict import Later
 from jaxml.cli.tables import print_verdicts
 from jaxml.errors import ConfigError

@@ -14,8 +14,3 @@ make P(supported | theta <= delta) and P(refuted | theta >= delta) at most alpha
 * **Robustness.** The interval is the union of t, Hall's skewness-corrected t and BCa; where the exact interval of
   the median contradicts it, the look decides nothing.
 """
-
-from jaxml.claims.decide.cell import decide_cells, decide_runs
-from jaxml.claims.decide.claim import decide_claim, with_controls
-
-__all__ = ["decide_cells", "decide_claim", "decide_runs", "with_controls"]

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxml.claims.intervals import mean_and_sd, median_interval, union_bounds, union_tails
-from jaxml.claims.power import check_correction, check_looks, pocock_level, seeds_needed
+from jaxml.claims.rule.intervals import mean_and_sd, median_interval, union_bounds, union_tails
+from jaxml.claims.rule.power import check_correction, check_looks, pocock_level, seeds_needed
 from jaxml.claims.verdict import Decision, Label, Later, Verdict
 
 FAILED_SHARE = 0.05

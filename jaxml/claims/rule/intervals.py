@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxml.claims.power import check_correction
+from jaxml.claims.rule.power import check_correction
 
 RESAMPLES = 4_000
 KEY = 1_987  # of the bootstrap's Philox stream: fixed, so that a verdict never depends on a draw

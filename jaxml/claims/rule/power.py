@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxml.claims.looks import check_looks
+from jaxml.claims.rule.looks import check_looks
 
 MOST_SEEDS = 10_000_000
 """Beyond this many seeds the answer is: no number of seeds decides it."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxml.claims.decide import decide_runs
-from jaxml.claims.power import pocock_level, power_at
+from jaxml.claims.rule.decide import decide_runs
+from jaxml.claims.rule.power import pocock_level, power_at
 from jaxml.records import Record
 
 SIGMA = {"lognormal": 0.4, "strong lognormal": 1.0}  # skewness 1.3 and 6.2
