@@ -1,7 +1,9 @@
 """Strictness for every test and doctest: no silent promotion of dtypes or ranks, types checked."""
 
+import gc
 import importlib.metadata
 import os
+from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # The suite's time goes into compiling programs that run once on a few numbers, and LLVM's optimiser and the fusion
@@ -46,6 +48,19 @@ def x64():
     """Double precision for one test."""
     with jax.enable_x64(True):
         yield
+
+
+MOST_RESIDENT = 1.5e9
+"""Bytes of a worker after which what it compiled is dropped: two whole suites' worth fill a machine of 16 GB."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _bounded_memory():
+    yield
+    statm = Path("/proc/self/statm")
+    if statm.exists() and int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") > MOST_RESIDENT:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture(autouse=True)

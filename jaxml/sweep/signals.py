@@ -1,20 +1,22 @@
 """Signals: the first SIGINT or SIGTERM lets the chunks in hand finish, the second one stops at once.
 
 A second SIGTERM ends the process where the sweep is not left within seconds: compiled code that never returns keeps
-Python from running a handler, and from ending. A thread of its own reads the signals for this.
+Python from running a handler, and from ending. A thread of its own reads the signals for this, and stays to see that
+Python, once it wants to end, does: it joins every thread of a pool first, those that never return among them.
 """
 
 import contextlib
 import os
 import select
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 _GRACE_SECONDS = 3.0
-"""How long a sweep may take to stop after a second SIGTERM."""
+"""How long a sweep, or Python itself, may take to stop after a second SIGTERM."""
 
 
 class Stop:
@@ -59,7 +61,7 @@ def finish_on_signal() -> Iterator[Stop]:
 
 
 def _end_at_the_second(read: int) -> None:
-    """End the process unless the sweep is left within the grace, for then its caller decides what comes next."""
+    """End the process unless the sweep is left within the grace: then its caller decides what comes next."""
     seen, deadline = 0, None
     while True:
         left = None if deadline is None else max(deadline - time.monotonic(), 0)
@@ -72,3 +74,15 @@ def _end_at_the_second(read: int) -> None:
         if seen > 1 and number[0] == signal.SIGTERM and deadline is None:
             deadline = time.monotonic() + _GRACE_SECONDS
     os.close(read)
+    while deadline is not None:
+        time.sleep(_GRACE_SECONDS if _ending() else 0.1)
+        if _ending():
+            os._exit(128 + signal.SIGTERM)
+
+
+def _ending() -> bool:
+    """Whether the main thread has left the program and waits for the others to end."""
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    while frame is not None and frame.f_back is not None:
+        frame = frame.f_back
+    return frame is None or (frame.f_code.co_name, frame.f_globals.get("__name__")) == ("_shutdown", "threading")
