@@ -1,4 +1,4 @@
-"""Sweeps over several devices, processes and machines give the numbers of one process."""
+"""Sweeps over processes and any other executor give the numbers of one process."""
 
 import importlib.util
 import os
@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import textwrap
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -22,20 +21,6 @@ from jaxml.sweep.store import ZarrStore, open_results
 from tests.sweep import sweep_process
 
 LAMS = linspace(0.0, 2.0, 6)
-
-
-def python(code, **environment):
-    """Run a script in a process of its own and return what it prints."""
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=150,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
 
 
 def test_any_executor():
@@ -80,16 +65,16 @@ def test_processes(tmp_path, monkeypatch):
         assert seen[0].done >= done
         assert (seen[-1].done, seen[-1].compiled, seen[-1].programs) == (48, 2, 2)
 
-        shared = tmp_path / "shared"
-        there = sweep(sweep_process.trial, store=shared, executor=pool, shared_store=True, **grid)
-        np.testing.assert_array_equal(there.kept, here.kept)
-        np.testing.assert_array_equal(open_results(shared).path, here.path)
-        grown = {**grid, "seeds": 5, "power": [1, 2, 3]}  # the old files of the last seeds are not whole any more
+        shared, one = tmp_path / "shared", {**grid, "power": [1]}
+        there = sweep(sweep_process.trial, store=shared, executor=pool, shared_store=True, **one)
+        np.testing.assert_array_equal(there.kept, here.kept.sel(power=[1]))
+        np.testing.assert_array_equal(open_results(shared).path, here.path.sel(power=[1]))
+        grown = {**grid, "seeds": 5}  # the old files of the last seeds are not whole any more
         there = sweep(sweep_process.trial, store=shared, executor=pool, shared_store=True, **grown)
         np.testing.assert_array_equal(there.kept, sweep(sweep_process.trial, **grown).kept)
         monkeypatch.setattr(ZarrStore, "shared", lambda self: {"store": tmp_path / "elsewhere", "outputs": {"x": None}})
         with pytest.raises(StoreError, match="a worker does not see this store"):
-            sweep(sweep_process.trial, store=tmp_path / "t", executor=pool, shared_store=True, **grid)
+            sweep(sweep_process.trial, seeds=1, lam=1.0, store=tmp_path / "t", executor=pool, shared_store=True)
 
         (tmp_path / "remote.py").write_text(FILE)
         spec = importlib.util.spec_from_file_location("nowhere.remote", tmp_path / "remote.py")
@@ -121,21 +106,23 @@ data = jnp.arange(4.0)
 def total(scale):
     return scale * data.sum()
 
-def trial(key, *, lam: float, n: int = 1):
-    return {"x": total(lam) * n}
+def trial(key, *, lam: float):
+    return {"x": total(lam)}
 
 with Processes(1) as pool:
-    print(sweep(trial, seeds=1, lam=[1.0, 2.0], n=[1, 2], executor=pool).x.values.ravel().tolist())
+    print(sweep(trial, seeds=1, lam=[1.0, 2.0], executor=pool).x.values.ravel().tolist())
+    del __file__  # as in a notebook
+    data = 2 * data
+    print(sweep(trial, seeds=1, lam=[1.0, 2.0], executor=pool).x.values.ravel().tolist())
 """
 
 
-@pytest.mark.parametrize("place", ["script", "notebook"])
-def test_processes_from_a_script_without_a_guard_and_from_a_notebook(tmp_path, place):
+def test_processes_from_a_script_without_a_guard_and_from_a_notebook(tmp_path):
     """Neither can be imported by a worker: the first would sweep again there, the second has no file."""
     (tmp_path / "script.py").write_text(UNGUARDED)
-    given = [str(tmp_path / "script.py")] if place == "script" else ["-c", UNGUARDED]
-    done = subprocess.run([sys.executable, *given], capture_output=True, text=True, timeout=150, check=False)
-    assert done.stdout.splitlines() == ["once", "[6.0, 12.0, 12.0, 24.0]"], done.stderr[-3000:]
+    command = [sys.executable, str(tmp_path / "script.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
+    assert done.stdout.splitlines() == ["once", "[6.0, 12.0]", "[12.0, 24.0]"], done.stderr[-3000:]
 
 
 def test_what_cannot_be_sent_to_a_process_is_named():
@@ -176,152 +163,6 @@ def test_ray_is_an_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError, match=r"Ray is not installed. Add it with: pip install 'jaxml\[ray\]'"):
         sweep(sweep_process.trial, seeds=1, lam=1.0, executor="ray")
-
-
-def test_eight_devices_share_the_lanes_and_never_talk():
-    printed = python(
-        """
-        import re, jax, jax.numpy as jnp, numpy as np
-        from jaxml import sweep
-        from jaxml.sweep.block import compile_block
-        from jaxml.sweep.plan import make_plan
-        from jaxml.sweep.signature import schema_of
-        from jaxml.sweep.trace import master_key, trace
-
-        def trial(key, *, lam: float):
-            x = jax.random.normal(key, (16, 4))
-            w = jnp.linalg.solve(x.T @ x + lam * jnp.eye(4), x.sum(axis=0))
-            steps = jax.lax.while_loop(lambda s: (s[0] > 0.1) & (s[1] < 50), lambda s: (s[0] * 0.5, s[1] + 1), (lam, 0))
-            return {"w": jnp.sum(w), "sorted": jnp.sort(x[:, 0])[3], "steps": steps[1], "draw": x[0, 0]}
-
-        def block_of(seeds, lams, devices):
-            plan = make_plan(schema_of(trial), {"lam": lams}, seeds)
-            key = master_key("jaxml")
-            return plan, compile_block(trace(trial, plan, plan.programs()[0], key), plan, key, devices)
-
-        assert len(jax.devices()) == 8
-        for seeds, lams in [(5, 11), (1, 1), (9, 1)]:
-            plan, shared = block_of(seeds, list(np.linspace(0.2, 3, lams)), None)
-            _, lone = block_of(seeds, list(np.linspace(0.2, 3, lams)), jax.devices()[:1])
-            text = shared.compiled.as_text()
-            assert not re.search("all-reduce|all-gather|all-to-all|collective|reduce-scatter", text), text
-            chunk = plan.programs()[0].chunks[0]
-            together, alone = shared.compute(chunk), lone.compute(chunk)
-            for name in alone:
-                np.testing.assert_allclose(together[name], alone[name], rtol=2e-5, err_msg=name)
-            used = {d for s in jax.tree.leaves(shared.compiled.output_shardings) for d in s.device_set}
-            print(seeds, lams, len(used))
-        results = sweep(trial, seeds=21, lanes=64, lam=[0.1, 1.0, 2.0, 3.0])
-        assert results.attrs["compiles"] == 1 and not results.nonfinite.any()
-        """,
-        XLA_FLAGS="--xla_force_host_platform_device_count=8",
-    )
-    assert printed.splitlines() == ["5 11 6", "1 1 1", "9 1 5"]
-
-
-RAY = """
-    import ray
-    from ray.cluster_utils import Cluster
-    import os, sys, time
-    import jax, jax.numpy as jnp
-    from jaxml import linspace, sweep
-    from jaxml.sweep.store import open_results
-
-    def trial(key, *, lam: float, power: int = 1):
-        draws = jax.random.normal(key, (16,))
-        jax.debug.callback(lambda x: time.sleep(0.1), lam)
-        return {"kept": jnp.mean(jnp.abs(draws) ** power > lam)}
-
-    soon = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 1000, "health_check_failure_threshold": 5}
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "_system_config": soon})
-    second = cluster.add_node(num_cpus=1)
-    ray.init(address=cluster.address, log_to_driver=False)
-    cluster.wait_for_nodes()
-    lost = []
-
-    def progress(state):
-        if state.done >= 8 and not lost:
-            lost.append(state.done)
-            cluster.remove_node(second, allow_graceful=False)
-
-    grid = {"seeds": 2, "lanes": 2, "lam": linspace(0.0, 2.0, 4), "power": [1, 2]}
-    here = sweep(trial, **grid)
-    there = sweep(trial, executor="ray", **grid)
-    print("equal", bool((there.kept == here.kept).all()), there.attrs["compiles"])
-    grid["lam"] = linspace(0.0, 2.0, 8)
-    here = sweep(trial, **grid)
-    store = os.environ["STORE"]
-    there = sweep(trial, executor="ray", store=store, shared_store=True, progress=progress, **grid)
-    print("equal", bool((there.kept == here.kept).all()), len(lost))
-    print("equal", bool((open_results(store).kept == here.kept).all()), sweep(trial, store=store, **grid).compiles)
-    sys.stdout.flush()
-    ray.shutdown(), cluster.shutdown()
-    os._exit(0)  # how Ray leaves after losing a node is not under test
-"""
-
-
-def test_ray_equals_one_process_writes_a_shared_store_and_survives_a_lost_node(tmp_path):
-    pytest.importorskip("ray")
-    printed = python(RAY, STORE=str(tmp_path / "results.zarr"))
-    said = [line.split() for line in printed.splitlines() if line.startswith("equal")]
-    assert said == [["equal", "True", "0"], ["equal", "True", "1"], ["equal", "True", "0"]]
-
-
-TOGETHER = """
-    import os, sys
-    import jax
-    index, mode = int(sys.argv[1]), sys.argv[2]
-    jax.distributed.initialize(sys.argv[3], 2, index, heartbeat_timeout_seconds=10)
-    from jaxml import linspace, sweep
-    from jaxml.errors import ConfigError
-    from tests.sweep.sweep_process import trial
-
-    def progress(state):
-        if mode == "die" and index == 1 and state.done:
-            os._exit(9)
-
-    grid = {"seeds": 4, "lanes": 4, "lam": linspace(0.0, 2.0, 6), "power": [1, 2]}
-    try:
-        sweep(trial, **grid)
-    except ConfigError as error:
-        print("said", error)
-    results = sweep(trial, store=sys.argv[4], progress=progress, **grid)
-    print("equal", results.kept.sum().item(), results.attrs["compiles"])
-"""
-
-
-def test_two_processes_of_one_program_and_the_loss_of_one(tmp_path):
-    """The survivor does its share, says what happened and ends; the next start computes only what is missing."""
-    store = tmp_path / "results.zarr"
-    code, cells = textwrap.dedent(TOGETHER), []
-    for mode in ("die", "live"):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            address = f"127.0.0.1:{free.getsockname()[1]}"
-        both = [
-            subprocess.Popen(
-                [sys.executable, "-c", code, str(index), mode, address, str(store)],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for index in range(2)
-        ]
-        ended = [process.communicate(timeout=90) for process in both]
-        codes = [process.returncode for process in both]
-        cells.append(int((~open_results(store).nonfinite).sum()))
-        if mode == "die":
-            assert codes[1] == 9, ended[1][1]
-            assert codes[0] not in (0, None)
-            assert "RunError: process 0 of 2: another process of this sweep is gone" in ended[0][1]
-            assert 24 <= cells[0] < 48
-        else:
-            assert codes == [0, 0], ended
-    here = sweep(sweep_process.trial, seeds=4, lanes=4, lam=LAMS, power=[1, 2])
-    np.testing.assert_array_equal(open_results(store).kept, here.kept)
-    for output, _ in ended:
-        assert "said store: 2 processes share this sweep" in output
-        assert f"equal {here.kept.sum().item()}" in output
 
 
 @pytest.mark.parametrize(
