@@ -150,6 +150,9 @@ def _value(value: Any, callback: bool = False) -> str:
         return f"{kind.__name__}{within({f.name: getattr(value, f.name) for f in dataclasses.fields(value)})}"
     if kind.__module__.split(".")[0] in ("jax", "jaxlib") and not _ADDRESS.search(repr(value)):
         return f"{kind.__name__} {value!r}"
+    module, name = getattr(value, "__module__", None) or "", getattr(value, "__qualname__", "")
+    if module.split(".")[0] == "jax" and getattr(sys.modules.get(module), name, None) is value:
+        return f"{module}.{name}"  # a function of JAX's own: those of a kind of keys, in `jax.random.key`
     raise Unidentified(f"{kind.__module__}.{kind.__qualname__}")
 
 

@@ -56,19 +56,23 @@ def _read(path: Path) -> export.Exported | None:
 
 
 def _write(path: Path, function: Callable[..., Any], inputs: Any) -> export.Exported | None:
-    """Lower the function and keep it; None where that cannot be done, as with callbacks into this process."""
+    """Lower the function and keep it; None where that cannot be done, as with callbacks into this process.
+
+    What is returned is read back: what JAX exports holds on to the function, and JAX's caches to what was exported.
+    """
     leaves, tree = jax.tree.flatten(inputs)
     partial = path.with_suffix(f".{uuid.uuid4().hex}.partial")
     try:
         held = export.export(jax.jit(lambda *leaves: jax.tree.leaves(function(*jax.tree.unflatten(tree, leaves)))))(
             *leaves
         )
-        packed = zlib.compress(held.serialize(), 1)
+        data = held.serialize()
+        held = export.deserialize(data)
     except Exception:
         return None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(packed)
+        partial.write_bytes(zlib.compress(data, 1))
         partial.replace(path)
     except OSError:  # a full disk: the run does not need it
         partial.unlink(missing_ok=True)

@@ -99,6 +99,13 @@ def test_names_and_jitted_helpers_leave_it_alone():
     assert identity(lambda _, lam: renamed(lam, jnp.float32(2)) + 1) == inline
 
 
+def test_a_key_made_inside_is_known_by_its_number_and_kind():
+    def made(seed, kind):
+        return identity(lambda key, lam: lam * jax.random.normal(jax.random.key(seed, impl=kind)))
+
+    assert made(0, "threefry2x32") == made(0, "threefry2x32") != made(1, "threefry2x32")
+
+
 def test_a_loop_is_known_by_its_body():
     def looped(step):
         return lambda _, lam: jax.lax.fori_loop(0, 3, lambda i, x: x * step, lam)

@@ -1,9 +1,12 @@
 """Lowered programs kept between runs: found again, never mistaken for another, and done without when damaged."""
 
+import gc
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from jaxml.ops import roi_align
 from jaxml.sweep import lowered
@@ -54,6 +57,20 @@ def test_a_program_is_read_the_second_time_and_computes_the_same(folder, monkeyp
     outputs(ridge, seeds=4)
     assert len(list(folder.glob("*.lowered"))) == 3
     assert kept.exists()
+
+
+def test_nothing_of_a_program_outlives_it(folder):
+    """JAX's caches hold what was exported; with its traced programs inside they grew by 2 MB with every sweep."""
+
+    def programs():
+        gc.collect()
+        return sum(isinstance(each, (Jaxpr, ClosedJaxpr)) for each in gc.get_objects())
+
+    outputs(ridge, seeds=2)
+    before = programs()
+    outputs(ridge, seeds=3)
+    outputs(ridge, seeds=4)
+    assert programs() == before
 
 
 def test_a_damaged_program_is_lowered_again(folder):
