@@ -35,6 +35,25 @@ class Later(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Row(Record):
+    """One of the thetas that a hypothesis holds together: a rival, a step of a trend.
+
+    Attributes:
+        estimate: mean of its theta over the seeds of the decision.
+        low: lower end of the interval for the mean, at the level of the decision.
+        high: upper end.
+        p_support: one-sided p-value of what would support it.
+        p_refute: of what would refute it.
+    """
+
+    estimate: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_support: float | None = None
+    p_refute: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Decision(Record):
     """One cell of the declared grid, decided at the first look that could decide it.
 
@@ -61,6 +80,9 @@ class Decision(Record):
         reason: the decision in plain words.
         later: the seeds beyond those that decided, where their mean lies on the other side of the margin; they change
             nothing, and whoever reads the verdict must hear of them.
+        row: which of `rows` the estimate and the interval belong to, the one on which the decision rests; None when
+            there is only one theta.
+        rows: where a hypothesis holds several thetas together, each of them.
     """
 
     verdict: Verdict
@@ -82,6 +104,8 @@ class Decision(Record):
     p_support: float | None = None
     p_refute: float | None = None
     later: Later | None = None
+    row: int | None = None
+    rows: list[Row] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,7 +45,7 @@ def test_power_beside_the_measured_rate_is_the_theorys(rows):
 def test_an_engine_without_pocock_bounds_does_not_hold(monkeypatch):
     planted = [World(effects=(1.0,))]
     (sound,) = calibrate(planted, replications=1_000, seed=3)
-    monkeypatch.setattr("jaxml.claims.rule.decide.pocock_level", lambda looks, alpha: alpha)
+    monkeypatch.setattr("jaxml.claims.rule.walk.pocock_level", lambda looks, alpha: alpha)
     (greedy,) = calibrate(planted, replications=1_000, seed=3)
     assert sound.holds
     assert not greedy.holds

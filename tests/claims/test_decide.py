@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxml.claims.rule.decide import _step_down, decide_cells, decide_runs
+from jaxml.claims.rule.decide import decide_cells, decide_runs
 from jaxml.claims.rule.intervals import union_interval, union_tails
 from jaxml.claims.rule.power import pocock_level
 from jaxml.claims.rule.quantifier import decide_claim, with_controls
+from jaxml.claims.rule.walk import step_down
 from jaxml.claims.verdict import ClaimVerdict, Decision, SuiteReport
 
 LOOKS = (16, 32, 64)
@@ -133,7 +134,7 @@ def test_step_down_is_holms():
     generator = np.random.default_rng(1)
     p = generator.beta(0.3, 3.0, size=(200, 7)) * 0.2
     tails = 0.05 / (7 - np.arange(7))
-    rejected, level = _step_down(p, np.zeros(200, int), tails)
+    rejected, level = step_down(p, np.zeros(200, int), tails)
     np.testing.assert_array_equal(rejected, [holm(row, 0.05) for row in p])
     assert 0 < rejected.mean() < 1
     np.testing.assert_array_equal(rejected, p <= level)
@@ -141,7 +142,7 @@ def test_step_down_is_holms():
 
 def test_step_down_goes_on_from_earlier_looks():
     tails = 0.05 / (3 - np.arange(3))
-    rejected, level = _step_down(np.array([[np.inf, 0.02, 0.04]]), np.array([1]), tails)
+    rejected, level = step_down(np.array([[np.inf, 0.02, 0.04]]), np.array([1]), tails)
     assert rejected.tolist() == [[False, True, True]]
     assert level[0, 1:].tolist() == [0.025, 0.05]
 

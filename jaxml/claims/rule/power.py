@@ -131,12 +131,15 @@ def power_at(effect_sd: float, seeds: int, *, level: float = 0.05, correction: f
     >>> round(power_at(0.5, 44), 3)
     0.9
     """
+    return float(_power(effect_sd, seeds, level, correction or 0.0))
+
+
+def _power(effect_sd: Any, seeds: Any, level: Any, ratio: Any) -> np.ndarray:
     from scipy.special import nctdtr, stdtrit
 
-    shift = abs(effect_sd) / sqrt(1 / seeds + (correction or 0.0))
-    if shift > 37:  # the noncentral t underflows there; the power is 1 unless the level is absurd
-        shift = 37.0
-    return float(1 - nctdtr(seeds - 1, shift, stdtrit(seeds - 1, 1 - level / 2)))
+    # The noncentral t underflows beyond 37; the power is 1 unless the level is absurd.
+    shift = np.minimum(np.abs(effect_sd) / np.sqrt(1 / np.asarray(seeds, float) + ratio), 37.0)
+    return 1 - nctdtr(seeds - 1, shift, stdtrit(seeds - 1, 1 - np.asarray(level) / 2))
 
 
 def seeds_needed(
@@ -163,17 +166,63 @@ def seeds_needed(
     for name, value in (("power", power), ("level", level)):
         if not 0 < value < 1:
             raise ValueError(f"seeds_needed: '{name}' must lie in (0, 1), got {value}. Use {name}=0.9 or 0.05.")
-    enough = lambda n: power_at(effect_sd, n, level=level, correction=correction) >= power  # noqa: E731
-    high = 2
-    while not enough(high):
-        high *= 2
-        if high > MOST_SEEDS:
-            return None
-    low = high // 2
-    while high - low > 1:
+    (seeds,) = seeds_of_each(effect_sd, power=power, level=level, correction=correction)
+    return seeds
+
+
+def seeds_of_each(
+    effect_sd: Any, *, power: float = 0.9, level: Any = 0.05, correction: Any = None, other_sd: Any = np.inf
+) -> list[int | None]:
+    r"""`seeds_needed` of many effects at once, also of those that must be told from two margins.
+
+    An effect within \pm delta is told from both ends when neither one-sided test fails: the power is at least
+    power_at((delta - theta) / sd) + power_at((delta + theta) / sd) - 1.
+
+    Args:
+        effect_sd: distances from the nearer margin in standard deviations.
+        power: wanted chance of a decision.
+        level: two-sided level, a number or one for each effect.
+        correction: n_test / n_train, likewise.
+        other_sd: distances from the farther margin; infinite where there is one margin only.
+
+    Returns:
+        For each effect the smallest n >= 2, None where no number of seeds would do.
+
+    >>> seeds_of_each([0.5, 0.0], other_sd=[0.5, 1.0])  # as many as 44 would do for one margin
+    [54, None]
+    """
+    from scipy.special import ndtri
+
+    near, far, levels, ratio = np.broadcast_arrays(
+        np.atleast_1d(np.abs(np.asarray(effect_sd, float))),
+        np.asarray(other_sd, float),
+        np.asarray(level, float),
+        np.asarray(0.0 if correction is None else correction, float),
+    )
+
+    two = np.isfinite(far)
+
+    def enough(seeds: np.ndarray, which: np.ndarray) -> np.ndarray:
+        reached = _power(near[which], seeds[which], levels[which], ratio[which])
+        both = which[two[which]]
+        reached[two[which]] -= 1 - _power(far[both], seeds[both], levels[both], ratio[both])
+        return reached >= power
+
+    # A t test needs a few seeds more than the normal test of one margin.
+    with np.errstate(divide="ignore"):
+        normal = 1 / ((near / np.maximum(ndtri(power) - ndtri(levels / 2), 1e-9)) ** 2 - ratio)
+    low = np.clip(np.where(normal > 0, normal, MOST_SEEDS) - 2, 1, MOST_SEEDS - 1).astype(int)
+    high = np.minimum(1.02 * low + 8, MOST_SEEDS).astype(int)
+    wanted = np.arange(len(near))
+    while len(wanted := wanted[~enough(high, wanted)]) and (high[wanted] < MOST_SEEDS).any():
+        low[wanted], high[wanted] = high[wanted], np.minimum(2 * high[wanted], MOST_SEEDS)
+    possible = np.ones(near.shape, bool)
+    possible[wanted] = False
+    while len(open_ := np.flatnonzero(possible & (high - low > 1))):
         middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+        reached = enough(middle, open_)
+        high[open_[reached]], low[open_[~reached]] = middle[open_[reached]], middle[open_[~reached]]
+    return [int(n) if ok else None for n, ok in zip(high, possible, strict=True)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,215 @@
+"""What every kind of seeded claim hands up to the one rule, and the decisions that it gets back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from jaxml.claims.rule.looks import check_looks
+from jaxml.claims.rule.power import check_correction
+from jaxml.claims.rule.recorded import Said, recorded
+from jaxml.claims.rule.rows import score, too_many
+from jaxml.claims.rule.walk import Layout, Walk
+from jaxml.claims.verdict import Decision
+
+
+@dataclass(frozen=True)
+class Region:
+    """Where mean theta is said to lie; `at_least`, `at_most` and `within` make one.
+
+    Attributes:
+        kind: at_least (theta >= value), at_most (theta <= value) or within (-value < theta < value).
+        value: the margin.
+
+    Raises:
+        ValueError: for a value that is not finite, or not positive for "within".
+    """
+
+    kind: Literal["at_least", "at_most", "within"]
+    value: float
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.value) or (self.kind == "within" and self.value <= 0):
+            expected = "finite and positive" if self.kind == "within" else "finite"
+            raise ValueError(
+                f"Region: 'value' of {self.kind} must be {expected}, got {self.value}. State the smallest effect of "
+                "interest."
+            )
+
+
+def at_least(value: float) -> Region:
+    """Theta is at or above the value.
+
+    >>> at_least(0.5)
+    Region(kind='at_least', value=0.5)
+    """
+    return Region("at_least", float(value))
+
+
+def at_most(value: float) -> Region:
+    """Theta is at or below the value.
+
+    >>> at_most(0.5)
+    Region(kind='at_most', value=0.5)
+    """
+    return Region("at_most", float(value))
+
+
+def within(value: float) -> Region:
+    """Theta lies strictly between -value and value: two things are the same as far as it matters.
+
+    >>> within(0.5)
+    Region(kind='within', value=0.5)
+    """
+    return Region("within", float(value))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Hypothesis:
+    """One thing that a claim says about its seeds: in one cell, of one theta or of several together.
+
+    Attributes:
+        claim: id of the claim.
+        at: the cell, as names and values.
+        rows: theta of shape (K, seeds), the seeds in order, on the claim's scale. One row for a contrast, one for each
+            rival, or for each step of a trend. A failed trial is not finite and marked in `failed`; the rule scores it.
+        region: where the mean of each row is said to lie.
+        combine: "all" rows lie there, or "any".
+        failed: marks of the failed trials, shape (arms, seeds); None for none.
+        ratio: n_test / n_train where seeds are splits of one data set, 0 for fresh ones.
+        difference: theta is the difference of two arms, so that 0 means "no effect": a refuted "at least" is then
+            labelled, and the median may veto what the mean says.
+        names: of the rows, for the reason.
+        control: a control is decided alone, outside of the run's families.
+
+    Raises:
+        ValueError: for shapes that do not fit.
+    """
+
+    claim: str
+    rows: np.ndarray
+    region: Region
+    at: Mapping[str, Any] = field(default_factory=dict)
+    combine: Literal["all", "any"] = "all"
+    failed: np.ndarray | None = None
+    ratio: float = 0.0
+    difference: bool = False
+    names: Sequence[str] = ()
+    control: Literal["negative", "positive"] | None = None
+
+    def __post_init__(self) -> None:
+        shape = np.shape(self.rows)
+        if len(shape) != 2 or shape[0] < 1 or shape[1] < 2:
+            raise ValueError(
+                f"Hypothesis {self.claim!r}: 'rows' must have shape (K, seeds) with K >= 1 and at least 2 seeds, got "
+                f"{shape}. Use theta[None] for one row."
+            )
+        if self.failed is not None and (np.ndim(self.failed) != 2 or np.shape(self.failed)[1] != shape[1]):
+            raise ValueError(
+                f"Hypothesis {self.claim!r}: 'failed' must have shape (arms, {shape[1]}), got "
+                f"{np.shape(self.failed)}. Give a mark for each arm and seed."
+            )
+        if self.names and len(self.names) != shape[0]:
+            raise ValueError(
+                f"Hypothesis {self.claim!r}: 'names' must hold one for each of {shape[0]} rows, got {self.names}."
+            )
+
+
+def decide(hypotheses: Sequence[Hypothesis], *, looks: Sequence[int], alpha: float = 0.05) -> list[Decision]:
+    r"""Decide all hypotheses of a run.
+
+    Two Holm families over all that are no controls, one of what would support and one of what would refute, each at
+    alpha / 2, at Pocock looks. With p_above(v) the p-value of mean <= v and p_below(v) of mean >= v, a row has
+
+    | region | p_S | p_R |
+    |---|---|---|
+    | at least v | p_above(v) | p_below(v) |
+    | at most v | p_below(v) | p_above(v) |
+    | within v | max(p_below(v), p_above(-v)) | p_above(v) + p_above(-v) if mean > 0, else p_below(-v) + p_below(v) |
+
+    and K rows together max p_S and min(1, K min p_R) if all must hold, min(1, K min p_S) and max p_R if any must.
+
+    A failed trial scores as the worst of the first look where support is tested, and as the best where refutation is.
+    With more than 5 % of them in an arm, nothing is decided.
+
+    Args:
+        hypotheses: of the whole run, all with the same number of seeds.
+        looks: declared seed counts.
+        alpha: two-sided error of the run.
+
+    Returns:
+        One `Decision` for each, in order; of several rows it shows the one on which the decision rests.
+
+    Raises:
+        ValueError: for unusable looks or unequal numbers of seeds.
+
+    What it is not: a test of the best rival within each seed, which calls the luckiest one better.
+
+    Reference: Schuirmann (1987); Berger (1982), Multiparameter hypothesis testing; Holm (1979); Pocock (1977).
+
+    >>> noise = np.random.default_rng(0).normal(size=(3, 64))
+    >>> same = Hypothesis(claim="same", rows=noise[:1], region=within(1.0))
+    >>> beats = Hypothesis(claim="beats", rows=noise + [[3], [2], [0]], region=at_least(1), names=("A", "B", "C"))
+    >>> for decision in decide([same, beats], looks=(16, 32, 64)):
+    ...     print(decision.verdict, decision.seeds, decision.reason)
+    supported 32 interval [-0.5601, 0.2415] lies within ±1
+    refuted 32 C does not: interval [-0.6345, 0.4155] lies below 1
+    """
+    given = check_looks("decide", looks)
+    if not hypotheses:
+        return []
+    seeds = {np.shape(h.rows)[1] for h in hypotheses}
+    if len(seeds) > 1:
+        raise ValueError(
+            f"decide: all hypotheses of a run must have the same number of seeds, got {sorted(seeds)}. "
+            "Judge each seed of the run in all of them."
+        )
+    count = np.asarray([len(h.rows) for h in hypotheses])
+    kinds = np.asarray([h.region.kind for h in hypotheses])
+    layout = Layout(
+        count,
+        within=kinds == "within",
+        every=np.asarray([h.combine == "all" for h in hypotheses]),
+        compared=np.asarray([h.difference and h.region.kind == "at_least" for h in hypotheses]) & (count == 1),
+        alone=np.asarray([h.control is not None for h in hypotheses]),
+    )
+    sign = np.where(kinds == "at_most", -1.0, 1.0)[layout.owner]
+    values = sign * np.asarray([h.region.value for h in hypotheses])[layout.owner]
+    ratios = check_correction("decide", np.asarray([h.ratio for h in hypotheses], float)[layout.owner])
+    rows = np.concatenate([np.asarray(h.rows, float) for h in hypotheses])
+    rows = np.where((sign == 1)[:, None], rows, -rows)[None]
+    scored = score(rows, _marks(hypotheses, rows.shape, layout), layout.within[layout.owner], given[0])
+    walk = Walk(scored, layout, values[None], ratios[None], given, alpha).through(_unusable(hypotheses, given))
+    return recorded(walk, [_said(h) for h in hypotheses])
+
+
+def _said(hypothesis: Hypothesis) -> Said:
+    number = len(hypothesis.rows)
+    return Said(
+        kind=hypothesis.region.kind,
+        difference=hypothesis.difference,
+        names=tuple(hypothesis.names) or tuple(f"row {k}" for k in range(1, number + 1)),
+        every=hypothesis.combine == "all",
+    )
+
+
+def _marks(hypotheses: Sequence[Hypothesis], shape: tuple[int, ...], layout: Layout) -> np.ndarray | None:
+    """Which seeds of each row had a failed trial in any arm; None for none at all."""
+    marked = [i for i, h in enumerate(hypotheses) if h.failed is not None and np.any(h.failed)]
+    if not marked:
+        return None
+    out = np.zeros(shape, bool)
+    for i in marked:
+        failed = np.any(np.asarray(hypotheses[i].failed, bool), 0)
+        out[0, layout.first[i] : layout.first[i] + layout.count[i]] = failed
+    return out
+
+
+def _unusable(hypotheses: Sequence[Hypothesis], looks: tuple[int, ...]) -> np.ndarray:
+    """Marks of shape (looks, 1, hypotheses): too large a share of an arm's trials failed."""
+    out = np.zeros((len(looks), 1, len(hypotheses)), bool)
+    for i, hypothesis in enumerate(hypotheses):
+        if hypothesis.failed is not None and np.any(hypothesis.failed):
+            out[:, 0, i] = too_many(np.asarray(hypothesis.failed, bool)[None], looks)[:, 0]
+    return out
