@@ -40,6 +40,8 @@ def saturated(y: Array, *given: Array) -> Array:
 
 def narrowed(y: Array, like: Array) -> Array:
     """`y` in the dtype of `like`, saturated where that holds less than the dtype of `y`."""
+    if y.dtype == like.dtype:
+        return y
     return _cut(y, jnp.isfinite(y), like.dtype).astype(like.dtype)
 
 

@@ -12,6 +12,7 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 from jaxml.ops import norm
+from jaxml.ops.norm import moments
 from tests.ops import contract
 
 TORCH = np.load(Path(__file__).parent / "golden" / "norm_torch.npz")
@@ -139,6 +140,17 @@ def test_outlying_first_example_costs_little_accuracy():
     x = batch((256, 1), seed=1).at[0].set(1e3)
     y, _ = norm.batch_norm(x, *norm.init_batch_norm(x.shape), training=True)
     contract.assert_close(y, reference(x, [1.0], [0.0], channel=1)[0], rtol=1e-4, atol=1e-5)
+
+
+def test_many_rows_are_added_in_tiles():
+    """Not a whole number of tiles; also where squares overflow."""
+    x = np.random.default_rng(0).normal(3, 2, size=(4109, 16)).astype(np.float32)
+    run = jax.jit(lambda x: moments.normalize((0,), None, x, *jnp.ones((2, 1, 16)), jnp.float32(1e-5), None))
+    for scale in (1.0, 2.0**100):
+        _, mean, var, _ = run(jnp.asarray(x * np.float32(scale)))
+        np.testing.assert_allclose(np.asarray(mean)[0] / scale, x.mean(0, np.float64), rtol=1e-6)
+        held = np.minimum(x.var(0, np.float64) * scale**2, float(jnp.finfo(jnp.float32).max))
+        np.testing.assert_allclose(np.float64(var)[0], held, rtol=1e-5)
 
 
 def test_one_value_per_channel_and_empty_batches():

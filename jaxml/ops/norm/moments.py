@@ -9,9 +9,14 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxml.ops.finite import saturated, unit_of
+from jaxml.ops.once import once
 
 _SHARE = 32
 """The pivot is the mean of one part in so many of the batch."""
+_TILE, _UNROLL = 1 << 12, 4
+"""Numbers in a tile, 16 KiB in float32, and tiles added in one turn of a loop."""
+_MANY = 1 << 16
+"""Numbers in a batch from which on tiles gain more than the loop over them costs."""
 
 
 class _Moments(NamedTuple):
@@ -36,9 +41,7 @@ def normalize(
 ) -> tuple[Array, Array, Array, Array]:
     """``(y, mean, variance, count)`` of a batch that is 0 where masked out."""
     m = _moments(axes, names, x, mask)
-    slope = _inverse(m, eps) * scale
-    y = bias - m.rest * slope + slope * _deviation(m, x, mask)
-    return saturated(y, scale, bias), *_statistics(m)
+    return _line(m, x, scale, bias, eps, mask), *_statistics(m)
 
 
 @normalize.defjvp
@@ -58,10 +61,15 @@ def _normalize_jvp(
     b = inverse * scale_dot - slope * inverse * inverse * (half_var_dot + eps_dot * m.unit * m.unit / 2)
     a = bias_dot - slope * mean_dot - m.rest * b
     mean, var, count = _statistics(m)
-    y = saturated(bias - m.rest * slope + slope * d, scale, bias)
+    y = _line(m, x, scale, bias, eps, mask)
     # In the units of x from the start: the way back from the smaller ones would overflow before it arrives.
     var_dot = 2 * _total(axes, names, _kept(x_dot, mask) * saturated((d - m.rest) / m.unit, d) / n)
-    return (y, mean, var, count), (slope * u_dot + a + b * d, mean_dot / m.unit, var_dot, jnp.zeros_like(count))
+    return (y, mean, var, count), (
+        slope * u_dot + a + b * _deviation_again(m, x, mask),
+        mean_dot / m.unit,
+        var_dot,
+        jnp.zeros_like(count),
+    )
 
 
 def _moments(axes: tuple[int, ...], names: str | tuple[str, ...] | None, x: Array, mask: Array | None) -> _Moments:
@@ -77,25 +85,81 @@ def _moments(axes: tuple[int, ...], names: str | tuple[str, ...] | None, x: Arra
     share = 1 / jnp.maximum(count, 1)
     # The moments do not depend on the pivot, so neither do their derivatives.
     pivot = _pivot(axes, names, jax.lax.stop_gradient(x), mask, share) / 4
+    unit, offset, second = _about(axes, names, x, pivot, mask, share)
+    unit = jax.lax.stop_gradient(unit)  # a derivative of 0 would still be divided by the square of the unit
+    pivot = pivot * unit
+    mean = pivot + offset
+    return _Moments(unit / 4, mean, offset - (mean - pivot), jnp.maximum(second - offset * offset, 0), count)
 
-    def careful(x: Array) -> tuple[Array, Array, Array]:
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def _about(
+    axes: tuple[int, ...],
+    names: str | tuple[str, ...] | None,
+    x: Array,
+    pivot: Array,
+    mask: Array | None,
+    share: Array,
+) -> tuple[Array, Array, Array]:
+    """A unit, and in it the means of ``x / 4 - pivot`` and of its square."""
+
+    def careful(_: Any) -> tuple[Array, Array, Array, Array]:
         d = _kept(x / 4 - pivot, mask)
         size = jnp.max(jnp.abs(d), axis=axes, keepdims=True, initial=0)
         unit = jnp.minimum(unit_of(size if names is None else jax.lax.pmax(size, names)), 1)
         d = d * unit
-        return unit, _total(axes, names, d * share), _total(axes, names, d * d) * share
+        return jnp.asarray(False), unit, _total(axes, names, d * share), _total(axes, names, d * d) * share
 
-    if names is None:
-        # Squares rarely overflow, so the largest difference is looked for only once they did.
+    if names is not None:
+        return careful(None)[1:]
+    offset, second = (total * share for total in _two_sums(axes, x, pivot, mask))
+    # Squares rarely overflow, so the largest difference is looked for only once they did. A loop of at most one turn:
+    # under `vmap` a condition would compute both of its sides for every lane.
+    overflow = ~(jnp.all(jnp.isfinite(second)) & jnp.all(jnp.isfinite(offset)))
+    return jax.lax.while_loop(lambda state: state[0], careful, (overflow, jnp.ones_like(pivot), offset, second))[1:]
+
+
+@_about.defjvp
+def _about_jvp(
+    axes: tuple[int, ...], names: str | tuple[str, ...] | None, primals: Any, tangents: Any
+) -> tuple[Any, Any]:
+    x, pivot, mask, share = primals
+    unit, offset, second = _about(axes, names, *primals)
+    d, x_dot = _kept(x / 4 - pivot, mask) * unit, _kept(tangents[0] / 4, mask) * unit
+    moved = _total(axes, names, x_dot * share), 2 * _total(axes, names, x_dot * d * share)
+    return (unit, offset, second), (jnp.zeros_like(unit), *moved)
+
+
+def _two_sums(axes: tuple[int, ...], x: Array, pivot: Array, mask: Array | None) -> tuple[Array, Array]:
+    """``sum(d)`` and ``sum(d * d)`` of ``d = x / 4 - pivot``."""
+
+    def plain(x: Array, pivot: Array) -> tuple[Array, Array]:
         d = _kept(x / 4 - pivot, mask)
-        unit, offset, second = jnp.ones_like(pivot), _total(axes, None, d) * share, _total(axes, None, d * d) * share
-        fits = jnp.all(jnp.isfinite(second)) & jnp.all(jnp.isfinite(offset))
-        unit, offset, second = jax.lax.cond(fits, lambda _: (unit, offset, second), careful, x)
-    else:
-        unit, offset, second = careful(x)
-    pivot = pivot * unit
-    mean = pivot + offset
-    return _Moments(unit / 4, mean, offset - (mean - pivot), jnp.maximum(second - offset * offset, 0), count)
+        return _total(axes, None, d), _total(axes, None, d * d)
+
+    def by_tiles(x: Array, pivot: Array) -> tuple[Array, Array]:
+        # XLA's CPU compiler gives each sum a pass of its own and first writes to memory what both of them read. Here
+        # tiles of rows are added up number by number, in a cache.
+        rows = max(1, _TILE // x.shape[1])
+        level, flat = jnp.tile(pivot, (rows, 1)).ravel(), x.ravel()
+        turns = x.shape[0] // (rows * _UNROLL)
+
+        def add(i: Any, sums: tuple[Array, Array]) -> tuple[Array, Array]:
+            first, second = sums
+            for j in range(_UNROLL):
+                start = (i * _UNROLL + j) * level.size
+                d = jax.lax.dynamic_slice_in_dim(flat, start, level.size) / 4 - level
+                first, second = first + d, second + d * d
+            return first, second
+
+        sums = jax.lax.fori_loop(0, turns, add, (jnp.zeros_like(level), jnp.zeros_like(level)))
+        tiles = (jnp.sum(s.reshape(rows, x.shape[1]), axis=0, keepdims=True) for s in sums)
+        left = plain(x[turns * rows * _UNROLL :], pivot)
+        return next(tiles) + left[0], next(tiles) + left[1]
+
+    if mask is None and axes == (0,) and x.ndim == 2 and x.size >= _MANY:
+        return jax.lax.platform_dependent(x, pivot, cpu=by_tiles, default=plain)
+    return plain(x, pivot)
 
 
 def _pivot(
@@ -121,8 +185,22 @@ def _total(axes: tuple[int, ...], names: str | tuple[str, ...] | None, x: Array)
     return total if names is None else jax.lax.psum(total, names)
 
 
+def _line(m: _Moments, x: Array, scale: Array, bias: Array, eps: Array, mask: Array | None) -> Array:
+    """``scale (x - mean) / sqrt(var + eps) + bias``."""
+    slope = _inverse(m, eps) * scale
+    level, slope = once(jnp.stack(jnp.broadcast_arrays(bias - m.rest * slope, slope)))
+    return saturated(level + slope * _deviation(m, x, mask), scale, bias)
+
+
 def _deviation(m: _Moments, x: Array, mask: Array | None) -> Array:
-    return _kept(x * m.unit - m.mean, mask)
+    unit, mean = once(jnp.stack([m.unit, m.mean]))
+    return _kept(x * unit - mean, mask)
+
+
+def _deviation_again(m: _Moments, x: Array, mask: Array | None) -> Array:
+    """The same, which XLA cannot know: what a sum and a product share it would first write to memory."""
+    unit, mean = once(jnp.stack([m.unit, -m.mean]))
+    return _kept(x * unit + mean, mask)
 
 
 def _inverse(m: _Moments, eps: Array) -> Array:
