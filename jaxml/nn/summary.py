@@ -1,40 +1,46 @@
 """What a network is made of: shapes, parameters, operations and receptive field of each layer, without running it.
 
-The network is traced abstractly and its program read: the convolutions counted are those that would be computed, with
-the strides and paddings that they have there.
+The network is traced abstractly and its program read: what is counted is what would be computed, each call of a layer
+as often as it is called, and each parameter once, whatever names it has.
 """
 
+import contextlib
+import contextvars
+import functools
+import itertools
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+from jax.tree_util import DictKey
 
-from jaxml.nn.layers import count_parameters
-from jaxml.ops import ConvLayer, ReceptiveField, conv_cost, receptive_field
+from jaxml.nn.fields import PIXEL, shown
+from jaxml.nn.reading import IMAGES, NOTHING, Reader, Scope, Value
+from jaxml.ops import ReceptiveField
 
-WHOLE = "whole"
-"""The field of what depends on every pixel, such as the mean over a map."""
-Field = ReceptiveField | str | None
-CALLS = ("jaxpr", "call_jaxpr", "fun_jaxpr")
-IMAGES = 2  # in the batch that is traced: with one, a bias would look like an output
+_CALLED: contextvars.ContextVar[Callable[..., Any]] = contextvars.ContextVar("called")
+"""What opens the scope of a layer that is called, while a network is traced."""
 
 
 class Layer(NamedTuple):
     """One row of `describe`.
 
     Attributes:
-        path: where the layer stands in the model, ``stages.0.1.conv1``; empty for an operation without parameters.
-        kind: ``Conv``, ``BatchNorm``, ``Linear``, ..., or ``max pool``, ``average pool``, ``mean``.
+        path: where the layer stands in the model, ``stages.0.1.conv1``; of several names one for each call, in order.
+            Empty for the model itself and for an operation without parameters.
+        kind: ``Conv``, ``BatchNorm``, ``Linear``, ...; ``Param`` for parameters of a module that holds layers;
+            ``product`` of two images' values, as in attention; ``max pool``, ``average pool``, ``mean``.
         shape: of the output, without the batch axis.
-        parameters: trainable ones.
+        parameters: trainable ones that no row before has used.
         flops: of the convolutions and matrix products for one example, 2 a multiply-add, biases 1 an output, taps on
-            padding included.
+            padding included; the zeros between the inputs of a transposed convolution are no taps.
         flops_inside: the same without taps on padding, as XLA counts.
-        field: the input pixels that one output can see; "whole" if all.
+        field: the input pixels that one output can see, the largest if they differ, and how far they move from one
+            output to the next, half a pixel after doubling the size; "whole" if all, "unused" if the layer is not.
     """
 
     path: str
@@ -54,11 +60,13 @@ def describe(model: nnx.Module, input_shape: tuple[int, int, int]) -> list[Layer
         input_shape: (h, w, c) of one image.
 
     Returns:
-        One `Layer` for each call of a module with parameters of its own, and for each pooling.
+        One `Layer` for each call of a module with parameters of its own, each pooling and each product of two values
+        that depend on the image; last, what is not used.
 
-    It counts convolutions and matrix products only: norms and activations are 0.
+    It counts convolutions and matrix products only: norms and activations are 0. A `lax.while_loop` counts once, of a
+    `lax.cond` nothing is counted.
 
-    See also: `jaxml.ops.conv_cost` and `jaxml.ops.receptive_field`, which count.
+    See also: `jaxml.ops.conv_cost` and `jaxml.ops.receptive_field`, which count for sizes alone.
 
     >>> from jaxml.nn import resnet50
     >>> layers = describe(nnx.eval_shape(lambda: resnet50(rngs=nnx.Rngs(0))), (224, 224, 3))
@@ -68,176 +76,114 @@ def describe(model: nnx.Module, input_shape: tuple[int, int, int]) -> list[Layer
     >>> sum(layer.parameters for layer in layers), sum(layer.flops for layer in layers)
     (25557032, 8178369512)
     """
-    model = nnx.clone(model)
-    scopes = _name_layers(model)
-    graph, state = nnx.split(model)
+    graph, parameters, rest = nnx.split(model, nnx.Param, ...)
+    leaves, tree = jax.tree.flatten(parameters)
+    held = _layers(model, parameters)
+    scopes: dict[str, Scope] = {}
+    calls: Counter[int] = Counter()
+
+    def forward(leaves: list[Any], rest: Any, x: Any) -> Any:
+        network: Any = nnx.merge(graph, jax.tree.unflatten(tree, leaves), rest, copy=True)
+        places = {}
+        for path, module in nnx.iter_modules(network):
+            if path in held:
+                places[id(module)] = held[path]
+                object.__setattr__(module, "__class__", _with_scope(type(module)))
+
+        def opened(module: Any) -> Any:
+            layer = places.get(id(module))
+            if layer is None:
+                return contextlib.nullcontext()
+            turn, scope = calls[id(module)], f"layer{len(scopes)}"
+            calls[id(module)] += 1
+            scopes[scope] = Scope(layer.paths[min(turn, len(layer.paths) - 1)], layer.kind, layer.leaves)
+            return jax.named_scope(scope)
+
+        token = _CALLED.set(opened)
+        try:
+            return network(x)
+        finally:
+            _CALLED.reset(token)
+
     images = jax.ShapeDtypeStruct((IMAGES, *input_shape), jnp.float32)
-
-    def forward(state: Any, x: Any) -> Any:
-        return nnx.merge(graph, state, copy=True)(x)  # pyright: ignore[reportCallIssue]
-
-    program = jax.make_jaxpr(forward)(state, images)
-    reader = _Reader(scopes)
-    unit = ReceptiveField((1, 1), (1, 1), (0, 0))
-    reader.read(program.jaxpr, [None] * (len(program.jaxpr.invars) - 1) + [unit], "")
-    return reader.layers
-
-
-class _Named(nnx.Module):
-    """A layer whose operations carry its path in the program."""
-
-    def __init__(self, layer: nnx.Module, scope: str):
-        self.layer, self.scope = layer, scope
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        with jax.named_scope(self.scope):
-            return self.layer(*args, **kwargs)  # pyright: ignore[reportCallIssue]
-
-
-def _name_layers(model: nnx.Module) -> dict[str, tuple[str, str, int]]:
-    """Wrap each module that has parameters of its own; ``scope -> (path, kind, parameters)``."""
-    scopes = {}
-    modules = dict(nnx.iter_modules(model))
-    for path, module in modules.items():
-        if path and any(isinstance(value, nnx.Param) for value in vars(module).values()):
-            scope, kind = f"layer{len(scopes)}", type(module).__name__
-            scopes[scope] = (".".join(map(str, path)), kind, count_parameters(module))
-            parent, name = modules[path[:-1]], path[-1]
-            if isinstance(parent, nnx.List):
-                parent[int(str(name))] = _Named(module, scope)
-            else:
-                setattr(parent, str(name), _Named(module, scope))
-    return scopes
-
-
-class _Reader:
-    """Walks a program, joins receptive fields and gathers layers."""
-
-    def __init__(self, scopes: dict[str, tuple[str, str, int]]):
-        self.scopes = scopes
-        self.layers: list[Layer] = []
-        self.last_scope = ""
-
-    def read(self, jaxpr: Jaxpr, fields: Sequence[Field], outer: str, times: int = 1) -> list[Field]:
-        known: dict[Any, Field] = dict(zip(jaxpr.invars, fields, strict=True))
-        for eqn in jaxpr.eqns:
-            inputs = [None if isinstance(v, Literal) else known.get(v) for v in eqn.invars]
-            scope = outer or next((s for s in str(eqn.source_info.name_stack).split("/") if s in self.scopes), "")
-            inner = next((eqn.params[name] for name in CALLS if name in eqn.params), None)
-            if inner is not None:
-                body = inner.jaxpr if isinstance(inner, ClosedJaxpr) else inner
-                given = inputs[len(inputs) - len(body.invars) :]
-                outputs = self.read(body, given, scope, times * eqn.params.get("length", 1))
-            else:
-                field = _after(eqn, inputs)
-                if field is not None:
-                    self._gather(eqn, scope, field, times)
-                outputs = [field] * len(eqn.outvars)
-            known.update(zip(eqn.outvars, outputs, strict=False))
-        return [None if isinstance(v, Literal) else known.get(v) for v in jaxpr.outvars]
-
-    def _gather(self, eqn: Any, scope: str, field: ReceptiveField | str, times: int) -> None:
-        shape = eqn.outvars[0].aval.shape[1:]
-        flops, inside = (times * count for count in _flops(eqn))
-        if scope and scope == self.last_scope:
-            before = self.layers[-1]
-            bias = times * math.prod(shape) if before.flops and _adds_bias(eqn) else 0
-            flops, inside = before.flops + flops + bias, before.flops_inside + inside + bias
-            self.layers[-1] = before._replace(shape=shape, flops=flops, flops_inside=inside, field=field)
-            return
-        path, kind, parameters = self.scopes.get(scope, ("", _pooling(eqn), 0))
-        if kind:
-            self.layers.append(Layer(path, kind, shape, parameters, flops, inside, field))
-            self.last_scope = scope
-
-
-def _pooling(eqn: Any) -> str:
-    name = eqn.primitive.name
-    if name == "reduce_window_max":
-        return "max pool"
-    if name in ("reduce_window_sum", "reduce_window"):
-        return "average pool"
-    return "mean" if name == "reduce_sum" and {1, 2} <= set(eqn.params["axes"]) else ""
-
-
-def _flops(eqn: Any) -> tuple[int, ...]:
-    """Operations of one equation for one example: with and without taps on padding."""
-    name, out = eqn.primitive.name, eqn.outvars[0].aval.shape
-    if name == "conv_general_dilated":
-        geometry, (lhs, rhs) = _geometry(eqn), (v.aval.shape for v in eqn.invars)
-        _, channel, *spatial = eqn.params["dimension_numbers"].lhs_spec
-        options: dict[str, Any] = {
-            "in_channels": lhs[channel],
-            "out_channels": rhs[eqn.params["dimension_numbers"].rhs_spec[0]],
-            "groups": eqn.params["feature_group_count"],
-            **geometry._asdict(),
-        }
-        size = [lhs[axis] for axis in spatial]
-        return tuple(conv_cost(size, skip_padding=skip, **options).flops for skip in (False, True))
-    if name == "dot_general":
-        contracted = eqn.params["dimension_numbers"][0][0]
-        count = 2 * math.prod(out) * math.prod(eqn.invars[0].aval.shape[axis] for axis in contracted) // IMAGES
-        return count, count
-    return 0, 0
-
-
-def _adds_bias(eqn: Any) -> bool:
-    """Whether numbers for each channel, or for each output, are added to every example."""
-    shapes = [v.aval.shape for v in eqn.invars]
-    out = eqn.outvars[0].aval.shape
-    sizes = (out[-1], math.prod(out[1:]))
-    return eqn.primitive.name == "add" and any(shape != out and math.prod(shape) in sizes for shape in shapes)
-
-
-def _geometry(eqn: Any) -> ConvLayer:
-    """Kernel, stride, padding and dilation of a convolution or a window."""
-    p = eqn.params
-    if eqn.primitive.name == "conv_general_dilated":
-        kernel = [eqn.invars[1].aval.shape[axis] for axis in p["dimension_numbers"].rhs_spec[2:]]
-        return ConvLayer(kernel, p["window_strides"], p["padding"], p["rhs_dilation"])
-    spatial = slice(1, 3)
-    return ConvLayer(
-        p["window_dimensions"][spatial], p["window_strides"][spatial], p["padding"][spatial],
-        p["window_dilation"][spatial],
-    )  # fmt: skip
-
-
-def _after(eqn: Any, inputs: list[Field]) -> Field:
-    """The field of an equation's output."""
-    field = _hull([f for f in inputs if f is not None])
-    if field is None or isinstance(field, str):
-        return field
-    name, p = eqn.primitive.name, eqn.params
-    if name == "conv_general_dilated" or name.startswith("reduce_window"):
-        return _compose(field, receptive_field([_geometry(eqn)]))
-    if name == "pad":
-        low = [-before for before, _, _ in p["padding_config"][1:3]]
-        return _compose(field, ReceptiveField((1, 1), (1, 1), (low[0], low[1])))
-    if name == "slice":
-        strides = (p["strides"] or (1,) * 4)[1:3]
-        return _compose(field, ReceptiveField((1, 1), strides, p["start_indices"][1:3]))
-    which = next(i for i, f in enumerate(inputs) if f is not None)
-    before = eqn.invars[which].aval.shape
-    if name == "transpose" or (name == "dot_general" and set(p["dimension_numbers"][0][which]) == {3}):
-        return field
-    return field if eqn.outvars[0].aval.shape[1:3] == before[1:3] else WHOLE
-
-
-def _compose(first: ReceptiveField, then: ReceptiveField) -> ReceptiveField:
-    """The field in the input of `first` of an operation on its output."""
-    axes = [
-        (size + (more - 1) * stride, stride * step, start + offset * stride)
-        for size, stride, start, more, step, offset in zip(*first, *then, strict=True)
+    program = jax.make_jaxpr(forward)(leaves, rest, images).jaxpr
+    sizes, names = [math.prod(leaf.shape) for leaf in leaves], _names(held, parameters)
+    reader = Reader(scopes, sizes, names)
+    made = [Value(leaves=frozenset([i])) for i in range(len(leaves))]
+    reader.read(program, [*made, *[NOTHING] * (len(program.invars) - len(leaves) - 1), Value(PIXEL)])
+    layers = [
+        Layer(
+            row.path, row.kind, row.shape, row.parameters, round(row.flops), round(row.flops_inside), shown(row.field)
+        )
+        for row in reader.rows
     ]
-    size, stride, start = zip(*axes, strict=True)
-    return ReceptiveField(size, stride, start)
+    unused: Counter[tuple[str, str]] = Counter()
+    for leaf in {*range(len(leaves))} - reader.counted:
+        unused[names[leaf]] += sizes[leaf]
+    return layers + [Layer(path, kind, (), size, 0, 0, "unused") for (path, kind), size in unused.items()]
 
 
-def _hull(fields: list[ReceptiveField | str]) -> Field:
-    """What is seen through any of several fields of one stride."""
-    if not fields or WHOLE in fields:
-        return WHOLE if fields else None
-    known = [field for field in fields if isinstance(field, ReceptiveField)]
-    starts = [min(f.start[a] for f in known) for a in (0, 1)]
-    ends = [max(f.start[a] + f.size[a] for f in known) for a in (0, 1)]
-    return ReceptiveField((ends[0] - starts[0], ends[1] - starts[1]), known[0].stride, (starts[0], starts[1]))
+@functools.cache
+def _with_scope(kind: type) -> type:
+    """The same kind of layer, whose operations carry the scope of their call."""
+
+    def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with _CALLED.get(contextlib.nullcontext)(self):
+            return kind.__call__(self, *args, **kwargs)
+
+    return type(kind.__name__, (kind,), {"__call__": __call__})
+
+
+class _Held(NamedTuple):
+    """A layer: a module with parameters of its own and no module inside."""
+
+    paths: list[str]
+    kind: str
+    leaves: frozenset[int]
+
+
+def _layers(model: nnx.Module, parameters: Any) -> dict[tuple[Any, ...], _Held]:
+    """The layers of a network, by the path under which each comes first, with all their paths."""
+    at = {path: variable for path, _, variable in _walked(model, (), ()) if isinstance(variable, nnx.Param)}
+    numbers: dict[int, list[int]] = {}
+    for number, path in enumerate(_paths(parameters)):
+        numbers.setdefault(id(at[path]), []).append(number)
+    paths: dict[int, list[tuple[Any, ...]]] = {}
+    modules: dict[int, Any] = {}
+    for path, above, _ in _walked(model, (), ()):
+        if not isinstance(above, (nnx.List, nnx.Dict)) and path[:-1] not in paths.get(id(above), ()):
+            paths.setdefault(id(above), []).append(path[:-1])
+            modules[id(above)] = above
+    layers = {}
+    for name, module in modules.items():
+        children = [child for _, child in nnx.iter_children(module)]
+        own = [child for child in children if isinstance(child, nnx.Param)]
+        if own and not any(isinstance(child, nnx.Module) for child in children):
+            leaves = frozenset(itertools.chain.from_iterable(numbers[id(each)] for each in own))
+            shown_as = [".".join(map(str, path)) for path in paths[name]]
+            layers |= {path: _Held(shown_as, type(module).__name__, leaves) for path in paths[name]}
+    return layers
+
+
+def _names(held: dict[tuple[Any, ...], _Held], parameters: Any) -> list[tuple[str, str]]:
+    """A path and a kind for each array among the parameters: its layer's, or its own."""
+    found = [(".".join(map(str, path)), "Param") for path in _paths(parameters)]
+    for layer in held.values():
+        for leaf in layer.leaves:
+            found[leaf] = (layer.paths[0], layer.kind)
+    return found
+
+
+def _paths(parameters: Any) -> list[tuple[Any, ...]]:
+    """The path of the parameter that each array belongs to."""
+    paths, _ = jax.tree_util.tree_flatten_with_path(parameters)
+    return [tuple(key.key for key in itertools.takewhile(lambda k: isinstance(k, DictKey), path)) for path, _ in paths]
+
+
+def _walked(node: Any, path: tuple[Any, ...], above: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any, Any]]:
+    """Every variable under each of its names: ``(path, what holds it, variable)``."""
+    for name, child in nnx.iter_children(node):
+        if isinstance(child, nnx.Variable):
+            yield (*path, name), node, child
+        elif all(child is not each for each in above):
+            yield from _walked(child, (*path, name), (*above, node))
