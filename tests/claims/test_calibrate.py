@@ -15,7 +15,7 @@ def rows():
 
 
 def test_error_rates_are_within_the_declared(rows):
-    assert len(rows) == 16
+    assert len(rows) == 27
     for row in rows.values():
         assert row.holds, row
 
@@ -40,6 +40,16 @@ def test_power_beside_the_measured_rate_is_the_theorys(rows):
     assert row.power is not None
     # The earlier looks add a little, the wider union takes a little.
     assert abs(row.supported - row.power) < 0.05
+
+
+def test_equality_trends_and_rivals_are_decided(rows):
+    """Two in three runs at least, where the truth lies a margin or more from the edge."""
+    for world, row in rows.items():
+        if world.kind != "contrast" and not (row.false_support is not None and row.false_refute is not None):
+            assert (row.supported if row.false_support is None else row.refuted) > 0.66, row
+    same = rows[World(kind="equality", effects=(0.0,))]
+    assert same.power is not None
+    assert abs(same.supported - same.power) < 0.06
 
 
 def test_an_engine_without_pocock_bounds_does_not_hold(monkeypatch):

@@ -3,17 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from jaxml.claims.rule.decide import decide_runs
+from jaxml.claims.rule.decide import walked
+from jaxml.claims.rule.looks import check_looks
 from jaxml.claims.rule.power import pocock_level, power_at
+from jaxml.claims.rule.walk import Layout
 from jaxml.records import Record
 
 SIGMA = {"lognormal": 0.4, "strong lognormal": 1.0}  # skewness 1.3 and 6.2
 NOISES = {"normal": 1, "t3": 1, "lognormal": 2, "strong lognormal": 4}
 """How many times alpha / 2 is declared under each noise: small samples hide the tail that skew puts the mean in."""
+
+
+Kind = Literal["contrast", "equality", "trend", "all rivals", "any rival"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +28,10 @@ class World:
     Attributes:
         noise: normal, t3 (heavy tails), lognormal (mild skew) or "strong lognormal", which shows why a claim's
             scale must remove skew.
-        effects: theta of each cell in margins; 0 is no effect, 1 lies exactly at the margin.
+        effects: theta of each cell in margins; 0 is no effect, 1 lies exactly at the margin. Of the kinds that hold
+            several thetas together: of each step or rival, in one cell.
+        kind: what is claimed of them: each is at least a margin (contrast), lies within a margin (equality), no step
+            is below minus a margin (trend), all or any are at least a margin (rivals).
         correlation: between the cells of a run, which share their seeds.
         correction: n_test / n_train of dependent splits, which are then correlated r / (1 + r); None for fresh seeds.
     """
@@ -32,6 +40,7 @@ class World:
     effects: tuple[float, ...] = (0.0,)
     correlation: float = 0.0
     correction: float | None = None
+    kind: Kind = "contrast"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +60,8 @@ class Rates(Record):
         refute_error: of `false_refute`.
         declared: bound on either error rate: alpha / 2 for symmetric noise, twice that under mild skew and four
             times under strong skew.
-        power: chance that the last look alone decides the easiest cell, by the noncentral t; None at the margin.
+        power: chance that the last look alone decides the easiest cell, by the noncentral t; None at the margin, and
+            for trends and rivals.
         holds: neither rate exceeds the declared bound by more than three Monte Carlo errors.
     """
 
@@ -71,10 +81,11 @@ class Rates(Record):
 
 
 def worlds(noises: Sequence[str] = ("normal", "t3", "lognormal"), cells: int = 8) -> list[World]:
-    """The standard worlds: one cell at -1, 0, 1 and 2 margins under each noise, runs of several cells, and splits.
+    """The standard worlds: one cell at -1, 0, 1 and 2 margins under each noise, runs of several cells, and splits; then
+    things that are the same, trends and rivals, each true, false and at the edge.
 
     >>> len(worlds())
-    16
+    27
     """
     single = [World(noise=noise, effects=(effect,)) for noise in noises for effect in (-1.0, 0.0, 1.0, 2.0)]
     half = cells // 2
@@ -84,6 +95,10 @@ def worlds(noises: Sequence[str] = ("normal", "t3", "lognormal"), cells: int = 8
         World(effects=(1.0,) * cells, correlation=0.8),
         World(effects=(1.0,) * half + (0.0, 2.0) * (half // 2), correlation=0.5),
         World(effects=(1.0,), correction=0.25),
+        *(World(kind="equality", effects=(effect,)) for effect in (0.0, 1.0, 2.0)),
+        *(World(kind="trend", effects=(1.0, step, 1.0)) for step in (0.0, -1.0, -2.0)),
+        *(World(kind="all rivals", effects=(2.0, 2.0, one), correlation=0.5) for one in (2.0, 1.0, 0.0)),
+        *(World(kind="any rival", effects=(one, 0.0, 1.0), correlation=0.5) for one in (1.0, 2.0)),
     ]
 
 
@@ -116,15 +131,50 @@ def calibrate(
     >>> row.world, row.refuted > 0.8, row.holds
     ('normal, theta = 0 margins', True, True)
     """
-    rows = []
+    rows, given = [], check_looks("calibrate", looks)
     for index, world in enumerate(worlds() if planted is None else planted):
         generator = np.random.default_rng([seed, index])
         effects = np.asarray(world.effects)
         noise = draw_noise(generator, world, (replications, len(effects), looks[-1]))
         theta = noise + margin_sd * effects[:, None]
-        outcome = decide_runs(theta, margin=margin_sd, looks=looks, alpha=alpha, correction=world.correction)
-        rows.append(_rates(world, outcome["verdict"], margin_sd, looks, alpha))
+        walk = walked(
+            theta,
+            _layout(world),
+            margin=-margin_sd if world.kind == "trend" else margin_sd,
+            looks=given,
+            alpha=alpha,
+            correction=world.correction,
+        )
+        rows.append(_rates(world, walk.verdict, margin_sd, given, alpha))
     return rows
+
+
+def _layout(world: World) -> Layout:
+    """How the effects of a world make up what is claimed."""
+    if world.kind == "contrast":
+        return Layout.single(len(world.effects))
+    no, yes = np.array([False]), np.array([True])
+    return Layout(
+        np.array([len(world.effects)]),
+        within=yes if world.kind == "equality" else no,
+        every=no if world.kind == "any rival" else yes,
+        compared=no,
+        alone=no,
+    )
+
+
+def _truth(world: World) -> tuple[np.ndarray, np.ndarray]:
+    """Of which hypotheses support would be false, and of which refutation; at the edge both are."""
+    effects = np.asarray(world.effects)
+    match world.kind:
+        case "contrast":
+            return effects <= 1, effects >= 1
+        case "equality":
+            return np.abs(effects) >= 1, np.abs(effects) <= 1
+        case "any rival":
+            return np.array([(effects <= 1).all()]), np.array([(effects >= 1).any()])
+    edge = -1 if world.kind == "trend" else 1
+    return np.array([(effects <= edge).any()]), np.array([(effects >= edge).all()])
 
 
 def draw_noise(generator: np.random.Generator, world: World, shape: tuple[int, int, int]) -> np.ndarray:
@@ -153,15 +203,12 @@ def draw_noise(generator: np.random.Generator, world: World, shape: tuple[int, i
 
 
 def _rates(world: World, verdict: np.ndarray, margin_sd: float, looks: Sequence[int], alpha: float) -> Rates:
-    effects = np.asarray(world.effects)
     runs = len(verdict)
-    false_support = _share(verdict[:, effects <= 1] == 1)
-    false_refute = _share(verdict[:, effects >= 1] == -1)
+    not_so, so = _truth(world)
+    false_support, false_refute = _share(verdict[:, not_so] == 1), _share(verdict[:, so] == -1)
     errors = [None if rate is None else sqrt(rate * (1 - rate) / runs) for rate in (false_support, false_refute)]
     declared = alpha / 2 * NOISES[world.noise]
     allowed = declared + 3 * sqrt(declared * (1 - declared) / runs)
-    level = pocock_level(looks, alpha / len(effects))
-    farthest = margin_sd * float(np.max(np.abs(effects - 1)))
     return Rates(
         world=_words(world),
         effects=world.effects,
@@ -174,9 +221,22 @@ def _rates(world: World, verdict: np.ndarray, margin_sd: float, looks: Sequence[
         support_error=errors[0],
         refute_error=errors[1],
         declared=declared,
-        power=power_at(farthest, looks[-1], level=level, correction=world.correction) if farthest else None,
+        power=_power(world, margin_sd, looks, alpha),
         holds=all(rate is None or rate <= allowed for rate in (false_support, false_refute)),
     )
+
+
+def _power(world: World, margin_sd: float, looks: Sequence[int], alpha: float) -> float | None:
+    effects = np.asarray(world.effects)
+    level = pocock_level(looks, alpha / (len(effects) if world.kind == "contrast" else 1))
+    at = lambda effect: power_at(effect, looks[-1], level=level, correction=world.correction)  # noqa: E731
+    if world.kind == "contrast":
+        farthest = margin_sd * float(np.max(np.abs(effects - 1)))
+        return at(farthest) if farthest else None
+    if world.kind != "equality" or abs(effects[0]) == 1:
+        return None
+    near, far = (margin_sd * abs(abs(float(effects[0])) + side) for side in (-1, 1))
+    return at(near) + at(far) - 1 if abs(effects[0]) < 1 else at(near)
 
 
 def _share(wrong: np.ndarray) -> float | None:
@@ -186,7 +246,9 @@ def _share(wrong: np.ndarray) -> float | None:
 
 def _words(world: World) -> str:
     counts = {effect: world.effects.count(effect) for effect in sorted(set(world.effects))}
-    if len(world.effects) == 1:
+    if world.kind != "contrast":
+        where = f"{world.kind}, theta = {', '.join(f'{effect:g}' for effect in world.effects)} margins"
+    elif len(world.effects) == 1:
         where = f"theta = {world.effects[0]:g} margins"
     else:
         where = f"{len(world.effects)} cells: " + ", ".join(f"{n} at {e:g}" for e, n in counts.items())

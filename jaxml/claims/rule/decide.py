@@ -56,7 +56,7 @@ def decide_cells(
             f"decide_cells: 'theta' must have shape (cells, n), got {values.shape}. Use theta[None] for one cell."
         )
     given = check_looks("decide_cells", looks)
-    walk = _walked(
+    walk = walked(
         values[None],
         Layout.single(len(values)),
         margin=margin,
@@ -88,7 +88,7 @@ def decide_apart(
     True
     """
     values, given = np.asarray(theta, float), check_looks("decide_apart", looks)
-    walk = _walked(
+    walk = walked(
         values[None],
         Layout.single(len(values), alone=True),
         margin=margin,
@@ -108,7 +108,6 @@ def decide_runs(
     alpha: float = 0.05,
     correction: Any = None,
     unusable: Any = None,
-    layout: Layout | None = None,
 ) -> dict[str, np.ndarray]:
     """Decide many independent runs at once; `decide_cells` is this for one run.
 
@@ -119,8 +118,6 @@ def decide_runs(
         alpha: two-sided error of each run.
         correction: n_test / n_train, broadcast to (runs, cells).
         unusable: marks of shape (looks, runs, cells): the look can decide nothing about the cell.
-        layout: which rows of theta make up which hypothesis; without it each is a cell of its own. With it theta and
-            margin are by rows, (runs, rows, n) and (runs, rows), and a margin may be any number.
 
     Returns:
         Arrays of shape (runs, cells) by name: verdict (1 supported, -1 refuted, 0 inconclusive, 2 invalid), look
@@ -136,9 +133,9 @@ def decide_runs(
     0.94
     """
     values = np.asarray(theta, float)
-    walk = _walked(
+    walk = walked(
         values,
-        layout,
+        None,
         margin=margin,
         looks=check_looks("decide_runs", looks),
         alpha=alpha,
@@ -148,17 +145,27 @@ def decide_runs(
     return walk.outcome()[0]
 
 
-def _walked(
+def walked(
     values: np.ndarray,
     layout: Layout | None,
     *,
     margin: Any,
     looks: tuple[int, ...],
-    alpha: float,
-    correction: Any,
-    unusable: Any,
+    alpha: float = 0.05,
+    correction: Any = None,
+    unusable: Any = None,
 ) -> Walk:
-    """All looks that the seeds reach."""
+    """Take many runs through all looks that the seeds reach; its `verdict` costs less than its `outcome()`.
+
+    Args:
+        values: theta by rows, shape (runs, rows, n).
+        layout: which rows make up which hypothesis; None where each is the difference of two arms.
+        margin: the rows' values, broadcast to (runs, rows); positive for differences.
+        looks: as `check_looks` returns them.
+        alpha: two-sided error of each run.
+        correction: n_test / n_train, broadcast to (runs, rows).
+        unusable: marks of shape (looks, runs, hypotheses).
+    """
     if values.ndim != 3 or 0 in values.shape or values.shape[-1] < 2:
         raise ValueError(
             f"decide_runs: 'theta' must have shape (runs, cells, n) with at least one cell and n >= 2 seeds, got "
