@@ -1,7 +1,14 @@
-"""The Zarr arrays of a store, one file for each output of each chunk; a file appears whole or not at all."""
+"""The Zarr arrays of a store, one file for each output of each chunk; a file appears whole or not at all.
 
+Each file holds a checksum, which says that it is whole, not that it is in its place. So beside the status of a chunk
+lies a list of the SHA-256 of its files, written last: ``sha256sum -c status/c/0/1/0.sha256`` in the folder of the
+store. A chunk without one, as a kill in the last moment leaves it, is believed; stores behind a URL have none.
+"""
+
+import hashlib
+import itertools
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +62,8 @@ class Arrays:
         region = plan.region(chunk)
         size = tuple(place.stop - place.start for place in region)
         try:
+            written: dict[str, str] = {}
+            self._unlist(region)
             for name, value in complete(values, self._outputs).items():
                 block = np.broadcast_to(value, size + self._outputs[name].shape)
                 array = self._arrays[name]
@@ -62,11 +71,13 @@ class Arrays:
                 if place is None or not isinstance(self._path, Path) or not block.size:
                     array[region] = block
                 else:
-                    _put(self._file(name, place), block, array)
+                    inner = len(self._outputs[name].shape)
+                    written[file_name(name, place, inner)] = _put(self._file(name, place), block, array)
+            self._list(region, written)
         except OSError as error:
             raise StoreError(
                 f"{self._path}: chunk {chunk} could not be written: {error.strerror or error}. "
-                "What was computed before is safe; mend the cause and run again."
+                "What was computed before is safe; fix the problem and run again."
             ) from error
 
     def clear(self, name: str) -> None:
@@ -85,7 +96,9 @@ class Arrays:
         """
         if not self._arrays[STATUS][region].any():
             return {}
-        return {name: self._read(name, place, region) for name in self._outputs}
+        found = {name: self._read(name, place, region) for name in self._outputs}
+        self._check(place)
+        return found
 
     def _read(self, name: str, place: tuple[int, ...], region: tuple[slice, ...]) -> np.ndarray:
         if self._there is None:
@@ -97,11 +110,50 @@ class Arrays:
 
     def forget(self, place: tuple[int, ...], region: tuple[slice, ...]) -> None:
         """Remove what stands at one place."""
+        self._unlist(region)
         for name, array in self._arrays.items():
             if isinstance(self._path, Path):
                 self._file(name, place).unlink(missing_ok=True)
             else:
                 array[region] = fill(name, self._outputs[name])
+
+    def _check(self, place: tuple[int, ...]) -> None:
+        """Compare the files at one place with their list.
+
+        Raises:
+            ValueError: when one is another.
+        """
+        listed = self._listed_at(place)
+        if not isinstance(self._path, Path) or not listed.exists():
+            return
+        for line in listed.read_text(encoding="utf-8").splitlines():
+            digest, _, name = line.partition("  ")
+            if _digest((self._path / name).read_bytes()) != digest:
+                raise ValueError(f"{name} is not what was written there")
+
+    def _unlist(self, region: tuple[slice, ...]) -> None:
+        """Remove the lists of the files that a region lies in, before one of them changes."""
+        if isinstance(self._path, Path):
+            for place in self._places(region):
+                self._listed_at(place).unlink(missing_ok=True)
+
+    def _list(self, region: tuple[slice, ...], written: Mapping[str, str]) -> None:
+        """List the files that a region lies in; those digested while they were written are not read again."""
+        if not isinstance(self._path, Path):
+            return
+        for place in self._places(region):
+            files = [file_name(name, place, len(output.shape)) for name, output in self._outputs.items()]
+            there = [name for name in files if name in written or (self._path / name).exists()]
+            lines = [f"{written.get(name) or _digest((self._path / name).read_bytes())}  {name}\n" for name in there]
+            _replace(self._listed_at(place), "".join(lines).encode())
+
+    def _places(self, region: tuple[slice, ...]) -> Iterator[tuple[int, ...]]:
+        """The files that a region lies in."""
+        parts = zip(region, self._arrays[STATUS].chunks, strict=True)
+        return itertools.product(*(range(part.start // n, -(-part.stop // n)) for part, n in parts))
+
+    def _listed_at(self, place: tuple[int, ...]) -> Path:
+        return self._file(STATUS, place).with_suffix(".sha256")
 
     def _file(self, name: str, place: tuple[int, ...]) -> Path:
         return Path(self._path, file_name(name, place, len(self._outputs[name].shape)))
@@ -166,22 +218,37 @@ def file_of(region: tuple[slice, ...], block: Sequence[int], shape: Sequence[int
     return tuple(place.start // extent for place, extent in zip(region, block, strict=False))
 
 
-def _put(file: Path, block: np.ndarray, array: Any) -> None:
-    """Write one chunk file as Zarr would, several times as fast: the bytes, compressed, and their checksum."""
+def _put(file: Path, block: np.ndarray, array: Any) -> str:
+    """Write one chunk file as Zarr would, several times as fast: the bytes, compressed, and their checksum.
+
+    Returns:
+        The digest of the file.
+    """
     import google_crc32c
     from numcodecs.zstd import Zstd
 
     whole = np.full(array.chunks, array.fill_value, array.dtype.newbyteorder("<"))
     whole[tuple(map(slice, block.shape))] = block
     data = Zstd(_LEVEL).encode(whole)
+    data += google_crc32c.value(data).to_bytes(4, "little")
+    _replace(file, data)
+    return _digest(data)
+
+
+def _replace(file: Path, data: bytes) -> None:
+    """Write a file, whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_suffix(f".{uuid.uuid4().hex}.partial")
     try:
-        partial.write_bytes(data + google_crc32c.value(data).to_bytes(4, "little"))
+        partial.write_bytes(data)
         partial.replace(file)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def complete(values: Mapping[str, np.ndarray], outputs: Mapping[str, Output]) -> dict[str, Any]:

@@ -67,7 +67,8 @@ def finished(run: RunDirectory, kinds: dict[str, Damage], name: str) -> list[Cou
 def swapped(run: RunDirectory) -> list[Count]:
     """Swap chunk files within their array: each is sound, and stands in the other's place."""
     count = Count("finished run, two chunks of an array swapped")
-    chunks = [file for file in _files(run.path) if "results.zarr" in file.parts and "c" in file.parts]
+    held = [file for file in _files(run.path) if "results.zarr" in file.parts and "c" in file.parts]
+    chunks = [file for file in held if not file.suffix]  # not the lists beside them
     for a, b in itertools.pairwise(chunks):
         texts = a.read_bytes(), b.read_bytes()
         if a.parts[-5] == b.parts[-5] and texts[0] != texts[1]:

@@ -1,5 +1,6 @@
 """Stores that were damaged, lost files or cannot be written: what is bad is computed again and named."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -38,6 +39,39 @@ def flip(file: Path) -> None:
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
     file.write_bytes(bytes(data))
+
+
+@pytest.mark.parametrize("name", ["kept", "status"])
+def test_chunks_that_changed_places_are_computed_again(store, reference, name):
+    """Each is whole, and its checksum right."""
+    one, other = store / name / "c/0/0/0", store / name / "c/0/1/1"
+    if name == "status":
+        other.write_bytes(one.read_bytes()[::-1])  # all of them are equal here
+    else:
+        first = one.read_bytes()
+        assert other.read_bytes() != first
+        one.write_bytes(other.read_bytes())
+        other.write_bytes(first)
+    results = sweep(trial, store=store, **GRID)
+    assert any("0/1/1" in line for line in results.attrs["repaired"])
+    assert_same(results, reference)
+    assert_same(open_results(store), reference)
+
+
+def test_every_chunk_has_a_list_of_its_files(store, reference):
+    lists = sorted((store / "status/c").rglob("*.sha256"))
+    assert len(lists) == len([p for p in (store / "status/c").rglob("*") if p.is_file()]) / 2
+    for file in lists:
+        lines = [line.split("  ") for line in file.read_text().splitlines()]
+        assert {name.partition("/")[0] for _, name in lines} == {"kept", "path", "nonfinite_step", "status"}
+        for digest, name in lines:
+            assert hashlib.sha256((store / name).read_bytes()).hexdigest() == digest
+    lists[0].unlink()  # killed between the chunk and its list
+    lists[1].write_text("damaged")
+    results = sweep(trial, store=store, **GRID)
+    assert len(results.attrs["repaired"]) == 1
+    assert results.attrs["compiles"] == 1
+    assert_same(results, reference)
 
 
 @pytest.mark.parametrize("name", ["kept", "path", "status"])
