@@ -1,6 +1,7 @@
 """Regions and combinations: p-values from their definitions, the rule for contrasts as a special case, error rates."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from jaxml.claims.rule.hypothesis import Hypothesis, at_least, at_most, decide, 
 from jaxml.claims.rule.intervals import Tails, union_bounds, union_tails
 from jaxml.claims.rule.power import pocock_level, seeds_of_each
 from jaxml.claims.rule.rows import score
+from jaxml.claims.rule.signs import sign_bounds, sign_tails
 from jaxml.claims.rule.walk import Layout, Walk
 from jaxml.claims.verdict import Decision
 
@@ -217,6 +219,71 @@ def test_later_seeds_that_leave_the_region_are_kept_beside_it(sign):
     assert one(theta, at_most(DELTA)).later == (later if sign == 1 else None)
 
 
+# --- thetas between bounds
+
+
+def capped(theta, cap):
+    """Seeds above the cap are known to be at least there."""
+    return np.minimum(theta, cap), np.where(theta >= cap, np.inf, theta)
+
+
+@pytest.mark.parametrize("region", [at_least(DELTA), at_most(DELTA), within(DELTA)])
+@pytest.mark.parametrize("shift", [-1.5, 0.0, 0.6, 1.5])
+def test_what_is_known_between_bounds_is_decided_by_sign_tests(region, shift):
+    low, high = capped(shift + NOISE, shift + 0.4)
+    cell = one(low, region, looks=(64,), upper=high[None])
+    up, down = sign_tails(low, high, DELTA), sign_tails(low, high, -DELTA)
+    support, refute = {
+        "at_least": (up.above, up.below),
+        "at_most": (up.below, up.above),
+        "within": (max(up.below, down.above), min(1, up.above + down.above, up.below + down.below)),
+    }[region.kind]
+    assert (cell.p_support, cell.p_refute) == (support, refute)
+    assert cell.verdict == ("supported" if support <= 0.025 else "refuted" if refute <= 0.025 else "inconclusive")
+    ends = sign_bounds(low, high, 0.025, 0.025)
+    assert [cell.low, cell.high] == [float(end) if np.isfinite(end) else None for end in ends]
+    assert cell.estimate == pytest.approx(np.median(shift + NOISE))
+    assert cell.sd is None
+    assert "the median's interval [" in cell.reason
+
+
+def test_caps_alone_never_refute_and_a_failed_trial_says_nothing():
+    low, high = capped(2 + NOISE, 0.2)
+    assert one(low, at_least(DELTA)).verdict == "refuted"
+    cell = one(low, at_least(DELTA), upper=high[None])
+    assert (cell.verdict, cell.high, cell.estimate) == ("inconclusive", None, None)
+    failed = np.zeros((1, 64), bool)
+    failed[0, 40] = True
+    theta = 0.1 + NOISE
+    cell = one(theta, at_least(DELTA), looks=(64,), upper=theta[None], failed=failed)
+    lowest, highest = (np.where(failed[0], end, theta) for end in (-np.inf, np.inf))
+    assert cell.p_support == sign_tails(lowest, highest, DELTA).above
+    assert cell.p_refute == sign_tails(lowest, highest, DELTA).below
+    theta[3] = np.nan
+    assert one(theta, at_least(DELTA), upper=theta[None]).verdict == "invalid"
+
+
+def test_censored_and_known_rows_are_decided_side_by_side():
+    low, high = capped(1.5 + NOISE, 1.0)
+    asked = [hypothesis(low, at_least(DELTA), upper=high[None]), hypothesis(1.5 + NOISE, at_least(DELTA))]
+    both = decide(asked, looks=LOOKS)
+    assert both == decide(asked[::-1], looks=LOOKS)[::-1]
+    assert [cell.verdict for cell in both] == ["supported", "supported"]
+
+
+def test_error_rate_where_two_in_five_are_capped():
+    """Skewed times, whose median lies at the margin: neither side is decided more often than declared."""
+    theta = np.random.default_rng(17).exponential(size=(4_000, 1, 64)) - np.log(2) + DELTA
+    low, high = capped(theta, DELTA + 0.2)
+    asked = Layout.single(1)
+    scored = score(low, None, asked.within, LOOKS[0], high)
+    asked = replace(asked, compared=np.array([False]))
+    verdict = Walk(scored, asked, np.full((4_000, 1), DELTA), np.zeros((4_000, 1)), LOOKS, 0.05).through().verdict
+    for outcome in (1, -1):
+        assert np.mean(verdict == outcome) <= 0.025 + 4 * np.sqrt(0.025 * 0.975 / 4_000)
+    assert np.mean(high == np.inf) == pytest.approx(0.41, abs=0.01)
+
+
 # --- error rates, over all looks
 
 RUNS = 4_000
@@ -291,6 +358,7 @@ def test_power_for_the_same(by_t):
         (lambda: at_least(np.nan), "'value' of at_least must be finite, got nan"),
         (lambda: Hypothesis(claim="c", rows=NOISE, region=at_least(1)), r"'rows' must have shape .* got \(64,\)"),
         (lambda: hypothesis(NOISE, at_least(1), failed=NOISE > 0), r"'failed' must have shape \(arms, 64\), got"),
+        (lambda: hypothesis(NOISE, at_least(1), upper=NOISE), r"'upper' must have the shape of 'rows', \(1, 64\)"),
         (lambda: hypothesis(NOISE, at_least(1), names=("a", "b")), "'names' must hold one for each of 1 rows"),
         (
             lambda: decide([hypothesis(NOISE, at_least(1)), hypothesis(NOISE[:9], at_least(1))], looks=LOOKS),

@@ -82,6 +82,9 @@ class Hypothesis:
             labelled, and the median may veto what the mean says.
         names: of the rows, for the reason.
         control: a control is decided alone, outside of the run's families.
+        upper: where theta is only known between bounds, as a capped time or a root beyond the grid is: the upper ones,
+            with `rows` the lower ones, infinite where nothing is known. What is decided is then the median, by sign
+            tests.
 
     Raises:
         ValueError: for shapes that do not fit.
@@ -97,6 +100,7 @@ class Hypothesis:
     difference: bool = False
     names: Sequence[str] = ()
     control: Literal["negative", "positive"] | None = None
+    upper: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         shape = np.shape(self.rows)
@@ -113,6 +117,11 @@ class Hypothesis:
         if self.names and len(self.names) != shape[0]:
             raise ValueError(
                 f"Hypothesis {self.claim!r}: 'names' must hold one for each of {shape[0]} rows, got {self.names}."
+            )
+        if self.upper is not None and (np.shape(self.upper) != shape or self.ratio):
+            raise ValueError(
+                f"Hypothesis {self.claim!r}: 'upper' must have the shape of 'rows', {shape}, and 'ratio' be 0, got "
+                f"{np.shape(self.upper)} and {self.ratio}. Sign tests know of no dependent splits."
             )
 
 
@@ -171,15 +180,16 @@ def decide(hypotheses: Sequence[Hypothesis], *, looks: Sequence[int], alpha: flo
         count,
         within=kinds == "within",
         every=np.asarray([h.combine == "all" for h in hypotheses]),
-        compared=np.asarray([h.difference and h.region.kind == "at_least" for h in hypotheses]) & (count == 1),
+        compared=np.asarray([h.difference and h.region.kind == "at_least" and h.upper is None for h in hypotheses])
+        & (count == 1),
         alone=np.asarray([h.control is not None for h in hypotheses]),
     )
     sign = np.where(kinds == "at_most", -1.0, 1.0)[layout.owner]
     values = sign * np.asarray([h.region.value for h in hypotheses])[layout.owner]
     ratios = check_correction("decide", np.asarray([h.ratio for h in hypotheses], float)[layout.owner])
-    rows = np.concatenate([np.asarray(h.rows, float) for h in hypotheses])
-    rows = np.where((sign == 1)[:, None], rows, -rows)[None]
-    scored = score(rows, _marks(hypotheses, rows.shape, layout), layout.within[layout.owner], given[0])
+    rows, upper = _bounds(hypotheses)
+    marks = _marks(hypotheses, rows.shape, layout)
+    scored = score(rows, marks, layout.within[layout.owner], given[0], upper)
     walk = Walk(scored, layout, values[None], ratios[None], given, alpha).through(_unusable(hypotheses, given))
     return recorded(walk, [_said(h) for h in hypotheses])
 
@@ -191,7 +201,21 @@ def _said(hypothesis: Hypothesis) -> Said:
         difference=hypothesis.difference,
         names=tuple(hypothesis.names) or tuple(f"row {k}" for k in range(1, number + 1)),
         every=hypothesis.combine == "all",
+        censored=hypothesis.upper is not None,
     )
+
+
+def _bounds(hypotheses: Sequence[Hypothesis]) -> tuple[np.ndarray, np.ndarray | None]:
+    """All rows, turned where "at most" is meant, and upper bounds (NaN for what is not censored) if any has them."""
+    low, high = [], []
+    for h in hypotheses:
+        rows = np.asarray(h.rows, float)
+        upper = rows if h.upper is None else np.asarray(h.upper, float)
+        ends = (-upper, -rows) if h.region.kind == "at_most" else (rows, upper)
+        low.append(ends[0])
+        high.append(np.full(rows.shape, np.nan) if h.upper is None else ends[1])
+    censored = any(h.upper is not None for h in hypotheses)
+    return np.concatenate(low)[None], np.concatenate(high)[None] if censored else None
 
 
 def _marks(hypotheses: Sequence[Hypothesis], shape: tuple[int, ...], layout: Layout) -> np.ndarray | None:

@@ -8,8 +8,8 @@ import numpy as np
 
 from jaxml.claims.rule.intervals import union_bounds
 from jaxml.claims.rule.power import seeds_of_each
-from jaxml.claims.rule.rows import FAILED_SHARE, INVALID, OPEN, REFUTED, SUPPORTED
-from jaxml.claims.rule.walk import COLUMNS, Walk
+from jaxml.claims.rule.rows import COLUMNS, FAILED_SHARE, INVALID, OPEN, REFUTED, SUPPORTED
+from jaxml.claims.rule.walk import Walk
 from jaxml.claims.verdict import Decision, Label, Later, Row, Verdict
 
 _NAMES: dict[int, Verdict] = {SUPPORTED: "supported", REFUTED: "refuted", OPEN: "inconclusive", INVALID: "invalid"}
@@ -24,12 +24,14 @@ class Said:
         difference: theta is the difference of two arms, so that 0 means "no effect".
         names: of its rows, where it has several.
         every: all rows must hold, else any.
+        censored: what is decided is the median of a theta that is known between bounds.
     """
 
     kind: Literal["at_least", "at_most", "within"] = "at_least"
     difference: bool = False
     names: tuple[str, ...] = ()
     every: bool = True
+    censored: bool = False
 
 
 def recorded(walk: Walk, said: Sequence[Said]) -> list[Decision]:
@@ -72,7 +74,7 @@ def recorded(walk: Walk, said: Sequence[Said]) -> list[Decision]:
                 else (high - low) / 2 / abs(worded),
                 seeds_needed=needed[i],
                 reason=_reason(turned, verdict, label, each, worded, walk.looks, int(shown[i] - first)),
-                later=_later(cell, theta, value[i], ratio[i], each.kind),
+                later=None if each.censored else _later(cell, theta, value[i], ratio[i], each.kind),
                 row=int(shown[i] - first) if len(own) > 1 else None,
                 rows=[_row(rows, r, each) for r in own] if len(own) > 1 else [],
             )
@@ -144,12 +146,13 @@ def _reason(
 ) -> str:
     seeds, look = int(cell["seeds"]), int(cell["look"])
     if verdict == "invalid":
-        if np.isnan(cell["estimate"]):
+        if np.isnan(cell["low"]):
             return f"theta is not finite in the first {seeds} seeds: score failed trials as the worst"
         return f"more than {FAILED_SHARE:.0%} of an arm's trials are not finite"
     if verdict == "inconclusive" and not look:
         return f"{seeds} seeds, and the first declared look needs {looks[0]}"
-    interval = f"interval [{cell['low']:.4g}, {cell['high']:.4g}]"
+    interval = "the median's interval " if said.censored else "interval "
+    interval += f"[{cell['low']:.4g}, {cell['high']:.4g}]"
     if cell["vetoed"] and verdict == "inconclusive":
         return (
             f"the median's interval [{cell['median_low']:.4g}, {cell['median_high']:.4g}] contradicts the mean's "

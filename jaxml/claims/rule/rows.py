@@ -1,15 +1,27 @@
 """Rows of theta one by one: failed trials scored, p-values for and against, and the interval that is shown."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxml.claims.rule.intervals import Tails, mean_and_sd, union_bounds, union_tails
+from jaxml.claims.rule.intervals import FARTHEST, Tails, mean_and_sd, median_interval, union_bounds, union_tails
+from jaxml.claims.rule.signs import sign_bounds, sign_tails
 
 SUPPORTED, REFUTED, OPEN, INVALID = 1, -1, 0, 2
 FAILED_SHARE = 0.05
 """With more non-finite trials than this in an arm, nothing is decided."""
+COLUMNS: tuple[str, ...] = (
+    "estimate",
+    "sd",
+    "low",
+    "high",
+    "median",
+    "median_low",
+    "median_high",
+    "probability_positive",
+)
+"""What is known of a row."""
 
 
 class Scored(NamedTuple):
@@ -20,39 +32,67 @@ class Scored(NamedTuple):
         high: as high as may be.
         near: as favourable to "within" as may be.
         mended: the rows in which a trial failed, shape (runs, rows).
+        censored: the rows of which `low` and `high` are bounds that need not be finite, shape (runs, rows).
     """
 
     low: np.ndarray
     high: np.ndarray
     near: np.ndarray
     mended: np.ndarray
+    censored: np.ndarray
+
+    @property
+    def known(self) -> np.ndarray:
+        """Marks of what can be judged, shape (runs, rows, n)."""
+        bounded = self.censored[..., None] & ~np.isnan(self.low) & ~np.isnan(self.high)
+        return np.isfinite(self.low) | bounded
 
     def part(self, rows: np.ndarray, seeds: int) -> "Scored":
         """Some rows, shape (picked, seeds), up to a look."""
         low, high, near = (each[rows][:, :seeds] for each in (self.low, self.high, self.near))
-        return Scored(low, high, near, self.mended[rows])
+        return Scored(low, high, near, self.mended[rows], self.censored[rows])
 
 
-def score(values: np.ndarray, failed: np.ndarray | None, within: np.ndarray, first_look: int) -> Scored:
+def score(
+    values: np.ndarray,
+    failed: np.ndarray | None,
+    within: np.ndarray,
+    first_look: int,
+    upper: np.ndarray | None = None,
+) -> Scored:
     """Score failed trials: worst where support is tested, best where refutation is.
 
     The worst is the worst that a trial of the first look gave, so that no later seed changes an earlier decision. For
-    "within" it is the farthest from 0, on either side; the best is the nearest.
+    "within" it is the farthest from 0, on either side; the best is the nearest. Of a censored theta nothing is known.
 
     Args:
         values: shape (runs, rows, n); a failed trial is not finite.
         failed: marks of the same shape; None for none.
         within: marks of the rows that are to lie within a value, shape (rows,).
         first_look: seeds of the first look.
+        upper: upper bounds where the values are lower bounds, NaN throughout a row that is not censored; None for none.
 
     >>> rows = score(np.array([[[3.0, 1.0, np.nan]]]), np.array([[[False, False, True]]]), np.array([False]), 2)
     >>> rows.low.tolist(), rows.high.tolist()
     ([[[3.0, 1.0, 1.0]]], [[[3.0, 1.0, 3.0]]])
     """
-    gaps = np.zeros(values.shape, bool) if failed is None else failed & ~np.isfinite(values)
+    marks = np.zeros(values.shape, bool) if failed is None else failed
+    censored = np.zeros(values.shape[:2], bool)
+    if upper is not None:
+        censored |= ~np.isnan(upper).all(-1)
+    gaps = marks & ~np.isfinite(values) & ~censored[..., None]
     mended = np.asarray(gaps.any(-1))
-    if not mended.any():
-        return Scored(values, values, values, mended)
+    low, high, near = _filled(values, gaps, mended, within, first_look) if mended.any() else (values,) * 3
+    if upper is not None:
+        low, high = np.where(censored[..., None], (values, upper), (low, high))
+        low[marks & censored[..., None]], high[marks & censored[..., None]] = -np.inf, np.inf
+    return Scored(low, high, near, mended, censored)
+
+
+def _filled(
+    values: np.ndarray, gaps: np.ndarray, mended: np.ndarray, within: np.ndarray, first_look: int
+) -> list[np.ndarray]:
+    """The values with their gaps as low, as high and as near to 0 as the first look saw."""
     rows, holes, around = values[mended], gaps[mended], np.broadcast_to(within, mended.shape)[mended]
     seen, known = rows[:, :first_look], np.isfinite(rows[:, :first_look])
     lowest, highest = np.where(known, seen, np.inf).min(-1), np.where(known, seen, -np.inf).max(-1)
@@ -64,8 +104,7 @@ def score(values: np.ndarray, failed: np.ndarray | None, within: np.ndarray, fir
         whole = values.copy()
         whole[mended] = np.where(holes, np.where(known.any(-1), fill, 0.0)[:, None], rows)
         scored.append(whole)
-    low, high, near = scored
-    return Scored(low, high, near, mended)
+    return scored
 
 
 def too_many(arms: np.ndarray, looks: Sequence[int]) -> np.ndarray:
@@ -82,11 +121,17 @@ def row_tails(rows: Scored, within: np.ndarray, value: np.ndarray, ratio: np.nda
     within +-v:  p_S = max(p_below(v), p_above(-v)),                p_R = p_above(v) + p_above(-v) if mean > 0,
                                                                     else p_below(-v) + p_below(v).
 
+    Of censored rows the p-values are those of the median.
+
     Reference: Schuirmann (1987), the two one-sided tests; the second term of p_R is the chance of the far side, as in
     any two-sided test of an interval of values.
     """
     support, refute = np.empty((2, len(value)))
-    plain = ~within
+    if rows.censored.any():
+        censored = rows.censored
+        by_sign = _by_sign(rows.low[censored], rows.high[censored], within[censored], value[censored])
+        support[censored], refute[censored] = by_sign
+    plain, within = ~within & ~rows.censored, within & ~rows.censored
     if plain.any():
         support[plain], refute[plain] = union_tails(rows.low[plain], value[plain], ratio[plain])
         mended = plain & rows.mended
@@ -105,6 +150,13 @@ def row_tails(rows: Scored, within: np.ndarray, value: np.ndarray, ratio: np.nda
     return support, refute
 
 
+def _by_sign(low: np.ndarray, high: np.ndarray, within: np.ndarray, value: np.ndarray) -> tuple[Any, Any]:
+    up, down = sign_tails(low, high, value), sign_tails(low, high, -value)
+    outside = np.minimum(up.above + down.above, up.below + down.below)  # the side on which the median lies
+    support = np.where(within, np.maximum(up.below, down.above), up.above)
+    return support, np.where(within, np.minimum(1.0, outside), up.below)
+
+
 def _both_sides(high: np.ndarray, low: np.ndarray, value: np.ndarray, ratio: np.ndarray) -> tuple[Tails, Tails]:
     """P-values at the value, and of the mirrored rows at it: a constant row at either end is then judged alike."""
     tails = union_tails(np.concatenate([high, -low]), np.tile(value, 2), np.tile(ratio, 2))
@@ -112,21 +164,56 @@ def _both_sides(high: np.ndarray, low: np.ndarray, value: np.ndarray, ratio: np.
     return Tails(tails.above[:n], tails.below[:n]), Tails(tails.above[n:], tails.below[n:])
 
 
-def ends(
-    rows: Scored, within: np.ndarray, refuted: np.ndarray, levels: Sequence[np.ndarray], ratio: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Mean, interval and the values that are shown, with failed trials scored as the decision scored them."""
+def known_of(
+    rows: Scored,
+    within: np.ndarray,
+    refuted: np.ndarray,
+    levels: Sequence[np.ndarray],
+    ratio: np.ndarray,
+    *,
+    alpha: float,
+) -> dict[str, np.ndarray]:
+    """What is shown of each row, by name, with failed trials scored as the decision scored them.
+
+    Args:
+        rows: shape (rows, n).
+        within: marks of the rows that are to lie within a value.
+        refuted: marks of the rows whose hypothesis is refuted.
+        levels: one-sided errors of the lower and of the upper ends.
+        ratio: n_test / n_train.
+        alpha: level of the median's interval.
+    """
     values = rows.low
     if (rows.mended & within).any():
         values = np.where((within & (rows.near.mean(-1) > 0))[:, None], rows.high, rows.low)
-    mean = mean_and_sd(values)[0]
+    values = np.where(rows.censored[:, None], 0.0, values) if rows.censored.any() else values
+    mean, sd = mean_and_sd(values)
     low, high = union_bounds(values, levels[0], levels[1], ratio)
     if rows.mended.any():
         mended, best = rows.mended, (within & refuted)[:, None]
         given = [each[mended] for each in (*levels, ratio)]
         low[mended] = union_bounds(np.where(best, rows.near, rows.low)[mended], *given).low
         high[mended] = union_bounds(np.where(best, rows.near, rows.high)[mended], *given).high
-    return mean, low, high, values
+    median = median_interval(values, level=alpha, correction=ratio)
+    columns: dict[str, np.ndarray] = dict(
+        zip(COLUMNS, (mean, sd, low, high, *median, np.mean(values > 0, -1)), strict=True)
+    )
+    if rows.censored.any():
+        _show_bounds(columns, rows, [level[rows.censored] for level in levels])
+    return columns
+
+
+def _show_bounds(columns: dict[str, np.ndarray], rows: Scored, levels: Sequence[np.ndarray]) -> None:
+    """Of censored rows the median is shown, if it is known, and its interval; there is no mean."""
+    censored = rows.censored
+    low, high = rows.low[censored], rows.high[censored]
+    middle = [np.median(np.clip(each, -FARTHEST, FARTHEST), -1) for each in (low, high)]
+    known = np.abs(middle).max(0) < FARTHEST / 2
+    estimate = np.where(known, np.mean(middle, 0), np.nan)
+    ends = sign_bounds(low, high, *levels)
+    shown = (estimate, np.nan, *ends, estimate, *ends, np.mean(low > 0, -1))
+    for name, column in zip(COLUMNS, shown, strict=True):
+        columns[name][censored] = column
 
 
 def agreeing(

@@ -10,12 +10,19 @@ from functools import cached_property
 
 import numpy as np
 
-from jaxml.claims.rule.intervals import mean_and_sd, median_interval
+from jaxml.claims.rule.intervals import median_interval
 from jaxml.claims.rule.power import pocock_level
-from jaxml.claims.rule.rows import INVALID, OPEN, REFUTED, SUPPORTED, Scored, agreeing, ends, row_tails
-
-COLUMNS = ("estimate", "sd", "low", "high", "median", "median_low", "median_high", "probability_positive")
-"""What is known of a row."""
+from jaxml.claims.rule.rows import (
+    COLUMNS,
+    INVALID,
+    OPEN,
+    REFUTED,
+    SUPPORTED,
+    Scored,
+    agreeing,
+    known_of,
+    row_tails,
+)
 
 
 @dataclass(frozen=True)
@@ -110,8 +117,9 @@ class Walk:
 
     def _look(self, k: int, unusable: np.ndarray) -> None:
         """Judge what is open at look k."""
-        layout, low = self.layout, self.scored.low[..., : self.looks[k]]
-        judged = (self.verdict == OPEN) & ~unusable & layout.smallest(np.asarray(np.isfinite(low).all(-1)))
+        layout = self.layout
+        low, known = (each[..., : self.looks[k]] for each in (self.scored.low, self.scored.known))
+        judged = (self.verdict == OPEN) & ~unusable & layout.smallest(np.asarray(known.all(-1)))
         rows = judged[:, layout.owner]
         if not judged.any():
             return
@@ -155,7 +163,7 @@ class Walk:
         """
         layout, scored = self.layout, self.scored
         used = np.arange(scored.low.shape[-1]) < self.seeds[:, layout.owner, None]
-        broken = layout.largest(np.any(used & ~np.isfinite(scored.low), -1))
+        broken = layout.largest(np.any(used & ~scored.known, -1))
         verdict = np.where((self.verdict == OPEN) & (self.unusable | broken), INVALID, self.verdict)
         # "All" rests on its weakest row and falls with the one that surely fails; "any" mirrors it.
         weakest = layout.where(self.row_support, largest=layout.every)
@@ -169,18 +177,17 @@ class Walk:
             here = ((self.seeds == seeds) & ~broken)[:, layout.owner]
             ratio, within = self.ratios[here], self.within[here]
             part = scored.part(here, seeds)
-            mean, low, high, values = ends(part, within, said[here] == REFUTED, [each[here] for each in levels], ratio)
-            low, high = agreeing(
-                low,
-                high,
+            sides = [each[here] for each in levels]
+            columns = known_of(part, within, said[here] == REFUTED, sides, ratio, alpha=self.alpha)
+            columns["low"], columns["high"] = agreeing(
+                columns["low"],
+                columns["high"],
                 verdict=np.where(rests[here] & np.isfinite(self.row_support[here]), said[here], INVALID),
                 value=self.values[here],
                 within=within,
-                right=mean > 0,
+                right=np.where(part.censored, columns["low"] > 0, columns["estimate"] > 0),
             )
-            median = median_interval(values, level=self.alpha, correction=ratio)
-            columns = (*mean_and_sd(values), low, high, *median, np.mean(values > 0, -1))
-            for name, column in zip(COLUMNS, columns, strict=True):
+            for name, column in columns.items():
                 rows[name][here] = column
         rows |= {"p_support": self.row_support, "p_refute": self.row_refute}
         rows |= {"tail_low": levels[0], "tail_high": levels[1]}
