@@ -1,16 +1,19 @@
-"""From paired per-seed differences to decisions: looks, cells, labels; then quantifiers and controls.
+"""From paired per-seed differences to decisions: one rule for all seeded claims; then quantifiers and controls.
 
-Let theta be oriented so that the claim says theta > 0, and delta > 0 the margin. A cell is *supported* when its
-interval lies at or above delta, *refuted* when it lies below delta, and otherwise undecided. Three corrections
-make P(supported | theta <= delta) and P(refuted | theta >= delta) at most alpha / 2 each over the whole run:
+Kinds of claims hand up hypotheses (`hypothesis.Hypothesis`: theta by seed, a region, "all" or "any" of its rows) and
+get decisions down (`hypothesis.decide`). `estimates` makes the thetas that are more than a difference, `quantifier` a
+claim's verdict from its cells' decisions, `calibrate` measures how often all this errs.
 
-* **Looks.** Each of the declared looks uses the Pocock level for all declared looks, reached or not. A cell is
+A hypothesis is *supported* when its interval lies in the region, *refuted* when it lies outside, and else undecided.
+Three corrections make P(supported | theta not in the region) and P(refuted | theta in it) at most alpha / 2 each over
+the whole run:
+
+* **Looks.** Each of the declared looks uses the Pocock level for all declared looks, reached or not. A hypothesis is
   decided at the first look that can decide it, from that look's seeds only: seeds beyond it change nothing.
-* **Cells.** Holm's step-down twice, over the hypotheses theta <= delta of all cells and over theta >= delta of all
-  cells, each at alpha / 2. With j cells already decided in a direction, the next one is tested at the Pocock level
-  for alpha / (m - j), its interval ends at the same level. A family looks only one way, so Holm's proof holds
-  for any dependence between cells, and cells do share their seeds. A decision is never revised: what is decided
-  at a look depends on the seeds up to that look.
+* **Families.** Holm's step-down twice, over what would support the hypotheses and over what would refute them, each at
+  alpha / 2. With j already decided in a direction, the next one is tested at the Pocock level for alpha / (m - j), its
+  interval ends at the same level. A family looks only one way, so Holm's proof holds for any dependence, and cells do
+  share their seeds. A decision is never revised: what is decided at a look depends on the seeds up to that look.
 * **Robustness.** The interval is the union of t, Hall's skewness-corrected t and BCa; where the exact interval of
-  the median contradicts it, the look decides nothing.
+  the median contradicts what it says of two arms, the look decides nothing.
 """
