@@ -16,12 +16,13 @@ from typing import Any
 
 import yaml
 
-from jaxml.claims.card import CellResult, ClaimCard, SuiteCard, Verdicts
 from jaxml.claims.certificate import Certificate, marked, read_certificate
+from jaxml.claims.finding import Verdicts
+from jaxml.claims.kinds import tell
 from jaxml.claims.labels import named_verdicts, read_labels
+from jaxml.claims.told import Told
+from jaxml.claims.words import MARKS, WORDS
 from jaxml.errors import JaxmlError
-from jaxml.report.answers import unit_of
-from jaxml.report.words import MARKS, WORDS, number, place
 from jaxml.runs.directory import find_runs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,9 +37,6 @@ marks claims that hold in some cells and not in others: `jaxml run CONFIG` write
 `make certify` has decided a config again under other settings, it is said what came of it; **FRAGILE** marks a verdict
 that another master key, which means another draw of seeds, has flipped.
 """
-
-CLAIM_HEADS = ("claim", "", "verdict", "effect", "margin", "cells", "seeds", "controls")
-SUITE_HEADS = ("exact claim", "", "verdict", "cases", "properties held", "mutants killed")
 
 
 def stored(name: str) -> Verdicts:
@@ -89,7 +87,7 @@ def outcome(certificate: Certificate) -> str:
     told += [
         f"{check.name}: {check.outcome.removeprefix('every verdict stands; ')}"
         for check in done
-        if check.flips or check.cells or check.properties or check.failed
+        if check.flips or check.cells or check.checks or check.failed
     ]
     return f"Decided again with one setting changed at a time ({', '.join(c.name for c in done)}): {'; '.join(told)}."
 
@@ -97,8 +95,8 @@ def outcome(certificate: Certificate) -> str:
 def slim(verdicts: Verdicts) -> dict[str, Any]:
     """The verdicts without every seed's effect, numbers to four digits: small, and still read by `--against`."""
     held = verdicts.to_json()
-    for card in held["claims"]:
-        for cell in [*card["cells"], *(control["cell"] for control in card["controls"])]:
+    for finding in held["findings"]:
+        for cell in [*finding["cells"], *(check["cell"] for check in finding["checks"] if check["cell"])]:
             cell["theta"] = []
     return _rounded(held)
 
@@ -126,10 +124,10 @@ def page() -> str:
         )
         if certificate:
             parts[-1] += f"\n{outcome(certificate)}\n"
-        if verdicts.claims:
-            parts[-1] += _table(CLAIM_HEADS, [_row(card, verdicts) for card in verdicts.claims])
-        if verdicts.suites:
-            parts[-1] += _table(SUITE_HEADS, [_suite_row(card, verdicts) for card in verdicts.suites])
+        claims = tell(verdicts)
+        for kind in dict.fromkeys(told.finding.kind for told in claims):
+            mine = [told for told in claims if told.finding.kind == kind]
+            parts[-1] += _table(("claim", "", "verdict", *mine[0].summary), [_row(told) for told in mine])
         notes = [f"* {note}" for note in literature.get(path.stem, [])]
         if notes:
             parts[-1] += "\nFrom the literature, not measured here:\n\n" + "\n".join(notes) + "\n"
@@ -145,51 +143,11 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n" + "\n".join(f"| {' | '.join(row)} |" for row in cells) + "\n"
 
 
-def _marks(card: ClaimCard | SuiteCard, verdicts: Verdicts) -> str:
-    word = verdicts.verdict_of(card)
-    label = f" ({card.verdict.label})" if card.verdict.label else ""
-    badges = [card.verdict.badge or "", "FRAGILE" if card.fragile else ""]
-    return f"{MARKS[word]} {WORDS[word].lower()}{label}" + "".join(f" **{badge}**" for badge in badges if badge)
-
-
-def _suite_row(card: SuiteCard, verdicts: Verdicts) -> list[str]:
-    held = sum(decision.verdict == "supported" for decision in card.report.properties.values())
-    killed = sum(by is not None for by in card.report.mutants.values())
-    return [
-        card.id,
-        card.statement,
-        _marks(card, verdicts),
-        number(card.cases),
-        f"{held} of {len(card.report.properties)}",
-        f"{killed} of {len(card.report.mutants)}",
-    ]
-
-
-def _row(card: ClaimCard, verdicts: Verdicts) -> list[str]:
-    unit, cell = unit_of(card), card.headline
-    decision = cell.decision
-    effect = f"{unit.shown(decision.estimate)} ({unit.interval(decision.low, decision.high)})"
-    if len(card.cells) > 1:
-        effect += f" at {_place(cell, card)}"
-    count = card.verdict
-    undecided = count.inconclusive + count.invalid
-    passed = sum(control.passed for control in card.controls)
-    return [
-        card.id,
-        card.statement,
-        _marks(card, verdicts),
-        effect,
-        unit.shown(card.margin if card.direction == "larger" or unit.compared else -card.margin),
-        f"{count.supported} / {count.refuted} / {undecided}",
-        str(max(c.decision.seeds for c in card.cells)),
-        f"{passed} of {len(card.controls)}",
-    ]
-
-
-def _place(cell: CellResult, card: ClaimCard) -> str:
-    """Where a cell lies, by the coordinates along which the claim's cells differ."""
-    differing = {n: v for n, v in cell.at.items() if len({json.dumps(c.at.get(n)) for c in card.cells}) > 1}
-    return place(differing) or number(0)
+def _row(told: Told) -> list[str]:
+    label = f" ({told.label})" if told.label else ""
+    badges = "".join(f" **{badge}**" for badge in (told.badge, "FRAGILE" if told.fragile else "") if badge)
+    verdict = f"{MARKS[told.word]} {WORDS[told.word].lower()}{label}{badges}"
+    return [told.finding.id, told.finding.statement, verdict, *told.summary.values()]
 
 
 if __name__ == "__main__":

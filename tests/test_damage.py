@@ -70,7 +70,7 @@ DAMAGE = {
     "results.zarr/misses/c/0/0/1 is missing": lose_a_chunk,
     "results.zarr/error/c/0/0/1 was changed, results.zarr/error/c/0/0/2 was changed": swap_two_chunks,
     "estimands.zarr/share/zarr.json is missing": lambda run: (run.path / "estimands.zarr/share/zarr.json").unlink(),
-    "suites.json was added": lambda run: run.write_json("suites.json", {"suites": []}),
+    "evidence.json was added": lambda run: run.write_json("evidence.json", {}),
     "manifest.sha256 was changed": lambda run: run.write("manifest.sha256", "nothing"),
     "manifest.sha256 is missing": lambda run: (run.path / "manifest.sha256").unlink(),
 }
@@ -94,7 +94,7 @@ def test_a_damaged_run_decides_nothing_and_the_same_command_repairs_it(root, fin
     for name in finished.results.data_vars:
         np.testing.assert_array_equal(again.results[name].values, finished.results[name].values)
     copy.check()
-    assert not (copy.path / "suites.json").exists()
+    assert not (copy.path / "evidence.json").exists()
 
 
 def test_verdicts_written_by_hand_are_refused_and_decided_again(finished, copy):

@@ -36,12 +36,14 @@ def test_only_new_cells_are_computed_and_nothing_is_decided(project, finished):
     assert finished.verdicts.status == "confirmatory"
     assert bigger.verdicts.status == "exploratory"
     assert f"it extends {finished.path.name}" in bigger.verdicts.why
-    assert bigger.verdicts.verdict_of(bigger.verdicts.claims[0]) == "exploratory"
+    assert bigger.verdicts.word(bigger.verdicts.findings[0]) == "exploratory"
     assert list(bigger.results.outliers.values) == [0.0, 0.05, 0.1, 0.4]
     fresh = jaxml.run(config, runs=project / "fresh")
     assert fresh.verdicts.status == "confirmatory"
     np.testing.assert_allclose(bigger.results.error, fresh.results.error, rtol=1e-5, atol=1e-6)
-    assert bigger.verdicts.claims[0].cells[0].theta == pytest.approx(fresh.verdicts.claims[0].cells[0].theta, rel=1e-4)
+    assert bigger.verdicts.findings[0].cells[0].theta == pytest.approx(
+        fresh.verdicts.findings[0].cells[0].theta, rel=1e-4
+    )
 
 
 def test_a_shared_store_is_for_workers(project):

@@ -15,8 +15,8 @@ import pandas
 import pytest
 
 import jaxml
-from jaxml.claims.card import SuiteCard
-from jaxml.claims.verdict import ClaimVerdict, SuiteReport
+from jaxml.claims.finding import Finding
+from jaxml.claims.verdict import ClaimVerdict
 from jaxml.errors import ConfigError, RunError, StoreError
 from jaxml.runs.comparison import export
 from jaxml.runs.directory import RunDirectory, find_runs
@@ -71,12 +71,12 @@ def test_a_run_leaves_everything_needed_to_repeat_it(project, finished):
 
 
 def test_the_verdict_follows_from_the_results(finished):
-    (card,) = finished.verdicts.claims
+    (card,) = finished.verdicts.findings
     error = finished.results.error.sel(outliers=0.1, method="nearest")
     theta = (error.sel(estimator="mean") - error.sel(estimator="median")).values
     np.testing.assert_allclose(card.cells[0].theta, theta, rtol=1e-6)
     assert card.verdict.verdict == "supported"
-    assert [control.passed for control in card.controls] == [True, True]
+    assert [control.passed for control in card.checks] == [True, True]
     assert card.cells[0].decision.estimate == pytest.approx(theta[: card.cells[0].decision.seeds].mean(), rel=1e-6)
 
 
@@ -93,7 +93,7 @@ def test_the_same_config_twice_gives_equal_results_and_other_chunks_equal_verdic
     small = jaxml.run(project / "configs/demo.yaml", ["lanes=64"], runs=project / "runs")
     np.testing.assert_allclose(small.results.error, finished.results.error, rtol=1e-5, atol=1e-6)
     assert small.verdicts.status == "confirmatory"
-    assert [c.verdict for c in small.verdicts.claims] == [c.verdict for c in finished.verdicts.claims]
+    assert [c.verdict for c in small.verdicts.findings] == [c.verdict for c in finished.verdicts.findings]
 
 
 @pytest.mark.parametrize(
@@ -116,13 +116,13 @@ def test_an_edited_spec_decides_nothing(finished, tmp_path, rehash, why):
     verdicts = judge_again(copy)
     assert verdicts.status == "exploratory"
     assert why in verdicts.why
-    assert verdicts.verdict_of(verdicts.claims[0]) == "exploratory"
+    assert verdicts.word(verdicts.findings[0]) == "exploratory"
 
 
 def test_a_sabotaged_control_makes_the_verdict_invalid(project):
     text = (project / "configs/demo.yaml").read_text()
     (project / "configs/sabotaged.yaml").write_text(text.replace("where: {outliers: 0.0}", "where: {outliers: 0.2}"))
-    (card,) = jaxml.run(project / "configs/sabotaged.yaml", runs=project / "runs").verdicts.claims
+    (card,) = jaxml.run(project / "configs/sabotaged.yaml", runs=project / "runs").verdicts.findings
     assert card.verdict.verdict == "invalid"
     assert "without outliers the mean is as good" in card.verdict.reason
 
@@ -137,7 +137,7 @@ def test_an_unknown_estimand_is_named_before_anything_is_written(project):
 
 def test_the_commands(project, finished):
     shown = command(project, "show", "--json", str(finished.path))
-    assert json.loads(shown.stdout)["claims"][0]["verdict"]["verdict"] == "supported"
+    assert json.loads(shown.stdout)["findings"][0]["verdict"]["verdict"] == "supported"
     listed = json.loads(command(project, "list", "--json").stdout)
     assert str(finished.path.relative_to(project)) in [run["path"] for run in listed["runs"]]
     assert listed["configs"][0]["claims"] == 1
@@ -247,15 +247,9 @@ def test_export_to_mlflow(finished, tmp_path, monkeypatch):
     )
     monkeypatch.setitem(sys.modules, "mlflow", made)
     monkeypatch.setitem(sys.modules, "mlflow.entities", entities)
-    exact = SuiteCard(
-        id="M1",
-        statement="Exactly.",
-        suite="s",
-        cases=1,
-        source=None,
-        report=SuiteReport(verdict=ClaimVerdict(verdict="refuted", quantifier="exact", reason="")),
-    )
-    held = replace(finished.verdicts, suites=[exact])
+    verdict = ClaimVerdict(verdict="refuted", quantifier="exact", reason="")
+    exact = Finding(id="M1", kind="suite", statement="Exactly.", source=None, verdict=verdict, cells=[], checks=[])
+    held = replace(finished.verdicts, findings=[*finished.verdicts.findings, exact])
     monkeypatch.setattr(RunDirectory, "verdicts", lambda self: held)
     assert export(finished.directory, "mlflow") == "http://localhost:5000"
     export(finished.directory, "mlflow", tmp_path / "ml.db")
@@ -330,7 +324,7 @@ def test_exit_codes(project, finished, tmp_path):
     (project / "configs/wrong.yaml").write_text(text.replace("direction: smaller", "direction: larger"))
     strict = command(project, "run", "configs/wrong.yaml", "--strict", "--json")
     assert strict.returncode == 1, strict.stderr
-    assert json.loads(strict.stdout)["claims"][0]["verdict"]["verdict"] in ("invalid", "refuted")
+    assert json.loads(strict.stdout)["findings"][0]["verdict"]["verdict"] in ("invalid", "refuted")
     for arguments, message in [
         (["run", "configs/no.yaml"], "no such file"),
         (["run"], "config"),

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from jaxml.claims.card import SuiteCard, Verdicts
 from jaxml.claims.certificate import MASTER_KEY, Certificate, Check
+from jaxml.claims.finding import Verdicts
+from jaxml.claims.kind import Given, Grid
+from jaxml.claims.kinds import KINDS
+from jaxml.claims.kinds.suite import SuiteClaim
 from jaxml.claims.spec import spec_hash
 from jaxml.claims.verdict import ClaimVerdict, Decision, SuiteReport
 from jaxml.config import load_config
@@ -56,9 +59,9 @@ def finished(parent, verdicts, second, status="finished"):
 
 def test_the_newest_finished_run_is_stored_without_its_seeds(scoreboard, tmp_path, monkeypatch):
     held = scoreboard.stored(NAME)
-    cell = dataclasses.replace(held.claims[0].cells[0], theta=[0.123456, 0.2])
-    card = dataclasses.replace(held.claims[0], cells=[cell])
-    newest = dataclasses.replace(held, claims=[card], spec_sha256="b" * 64)
+    cell = dataclasses.replace(held.findings[0].cells[0], theta=[0.123456, 0.2])
+    card = dataclasses.replace(held.findings[0], cells=[cell])
+    newest = dataclasses.replace(held, findings=[card], spec_sha256="b" * 64)
     finished(tmp_path / "runs", held, 1)
     finished(tmp_path / "runs", newest, 2)
     finished(tmp_path / "runs", held, 3, status="failed")
@@ -67,15 +70,15 @@ def test_the_newest_finished_run_is_stored_without_its_seeds(scoreboard, tmp_pat
     assert scoreboard.store(tmp_path / "runs") == [NAME]
     written = scoreboard.stored(NAME)
     assert written.spec_sha256 == newest.spec_sha256
-    assert written.claims[0].verdict == card.verdict
-    assert written.claims[0].cells[0].theta == []
+    assert written.findings[0].verdict == card.verdict
+    assert written.findings[0].cells[0].theta == []
     text = json.dumps(scoreboard.slim(newest))
-    assert Verdicts.from_json(json.loads(text)).claims[0].cells[0].decision.verdict == cell.decision.verdict
+    assert Verdicts.from_json(json.loads(text)).findings[0].cells[0].decision.verdict == cell.decision.verdict
 
 
 def test_a_certificate_is_stored_and_told_while_its_spec_is_the_stored_one(scoreboard, tmp_path, monkeypatch):
     held = scoreboard.stored(NAME)
-    flips = {held.claims[0].id: ["supported", "inconclusive"]}
+    flips = {held.findings[0].id: ["supported", "inconclusive"]}
     checks = [
         Check(name="float64", setting="precision=float64", skipped="the run is in float64 already"),
         Check(name="chunk size", setting="2 lanes instead of 4"),
@@ -91,7 +94,7 @@ def test_a_certificate_is_stored_and_told_while_its_spec_is_the_stored_one(score
     page = scoreboard.page()
     assert (
         "\nDecided again with one setting changed at a time (chunk size, master key): master key: "
-        f"{held.claims[0].id} was supported, is inconclusive; 2 cells came out otherwise.\n"
+        f"{held.findings[0].id} was supported, is inconclusive; 2 cells came out otherwise.\n"
     ) in page
     assert page.count("| ✓ supported **FRAGILE** |") == 1
     text = (tmp_path / "stored" / f"{NAME}.json").read_text()
@@ -105,22 +108,24 @@ def test_a_certificate_is_stored_and_told_while_its_spec_is_the_stored_one(score
 
 
 def test_a_row_says_what_was_decided_and_how_the_controls_did(scoreboard):
-    verdicts = scoreboard.stored(NAME)
-    card = verdicts.claims[0]
-    row = scoreboard._row(card, verdicts)
+    card = scoreboard.stored(NAME).findings[0]
+    kind = KINDS[card.kind]
+    row = scoreboard._row(kind.tell(card, True))
     assert card.statement in row
-    assert row[-1] == f"{len(card.controls)} of {len(card.controls)}"
-    failed = dataclasses.replace(card, controls=[dataclasses.replace(card.controls[0], passed=False)])
-    assert scoreboard._row(failed, verdicts)[-1] == "0 of 1"
+    assert row[-1] == f"{len(card.checks)} of {len(card.checks)}"
+    failed = dataclasses.replace(card, checks=[dataclasses.replace(card.checks[0], passed=False)])
+    assert scoreboard._row(kind.tell(failed, True))[-1] == "0 of 1"
 
 
 def test_an_exact_claim_counts_its_properties_and_mutants(scoreboard):
     verdict = ClaimVerdict(verdict="refuted", quantifier="exact", reason="one counter-example", refuted=1)
     decisions = {"sum": Decision(verdict="refuted", reason=""), "sign": Decision(verdict="supported", reason="")}
     report = SuiteReport(verdict=verdict, properties=decisions, mutants={"doubled": "sum", "negated": None})
-    card = SuiteCard(id="R1", statement="a | b", suite="norms", cases=1000, source=None, report=report)
-    held = Verdicts(status="confirmatory", why="", spec_sha256="c" * 64, claims=[], suites=[card])
-    row = scoreboard._suite_row(card, held)
+    claim = SuiteClaim(kind="suite", statement="some a | b", suite="norms")
+    finding = KINDS["suite"].conclude("R1", claim, Given(Grid(()), evidence={"R1": report.to_json()}), [])
+    told = KINDS["suite"].tell(finding, True)
+    row = scoreboard._row(told)
     assert row[2:] == ["✗ refuted", "1,000", "1 of 2", "1 of 2"]
-    assert "a \\| b" in scoreboard._table(scoreboard.SUITE_HEADS, [row])
+    assert "a \\| b" in scoreboard._table(("claim", "", "verdict", *told.summary), [row])
+    held = Verdicts(status="confirmatory", why="", spec_sha256="c" * 64, findings=[finding])
     assert Verdicts.from_json(scoreboard.slim(held)) == held

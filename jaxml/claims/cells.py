@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 
-from jaxml.claims.spec import Arms, Claim, Control, Tuning, Value
+from jaxml.claims.spec import Arms, Control, Seeded, Tuning, Value
 from jaxml.errors import ConfigError, nearest
 from jaxml.sweep.grid import Axis, same_value
 
@@ -83,7 +83,7 @@ def cell_axes(axes: Sequence[Axis], arms: Arms, tune: Tuning | None, where: str)
     return [axis for axis in axes if axis.name not in tuned | set(claimed)]
 
 
-def cells_of(axes: Sequence[Axis], claim: Claim, where: str) -> list[Indices]:
+def cells_of(axes: Sequence[Axis], claim: Seeded, where: str) -> list[Indices]:
     """The primary cells of a claim, in grid order; for *at reference* that is the reference alone.
 
     Raises:
@@ -127,7 +127,7 @@ def reference_cell(free: Sequence[Axis], axes: Sequence[Axis], pins: Mapping[str
     return {axis.name: indices[axis.name] for axis in free}
 
 
-def with_control(claim: Claim, control: Control) -> Claim:
+def with_control(claim: Seeded, control: Control) -> Seeded:
     """The claim that a control poses: its own settings where it has any, its claim's elsewhere."""
     tune = None if control.tune == "none" else control.tune or claim.tune
     own = {k: v for k in ("arms", "estimand", "direction", "scale", "margin") if (v := getattr(control, k)) is not None}
@@ -135,7 +135,7 @@ def with_control(claim: Claim, control: Control) -> Claim:
     return claim.model_copy(update={**own, "tune": tune, "quantifier": "at_reference", "reference": reference})
 
 
-def control_claim(claim: Claim, control: Control, axes: Sequence[Axis], where: str) -> Claim:
+def control_claim(claim: Seeded, control: Control, axes: Sequence[Axis], where: str) -> Seeded:
     """`with_control`, leaving out reference pins on axes that the control's own arms or tuning take over."""
     posed = with_control(claim, control)
     free = {axis.name for axis in cell_axes(axes, posed.arms, posed.tune, where)}
@@ -144,7 +144,7 @@ def control_claim(claim: Claim, control: Control, axes: Sequence[Axis], where: s
     return posed.model_copy(update={"reference": kept})
 
 
-def check_claim(claim: Claim, axes: Sequence[Axis], tuning_seeds: int, name: str = "claims") -> None:
+def check_claim(claim: Seeded, axes: Sequence[Axis], tuning_seeds: int, name: str = "claims") -> None:
     """Check a claim and its controls against the grid.
 
     Raises:

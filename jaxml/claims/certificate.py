@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jaxml.claims.card import ClaimCard, SuiteCard, Verdicts
+from jaxml.claims.finding import Verdicts
 from jaxml.errors import RunError
 from jaxml.records import Record
 
@@ -24,8 +24,8 @@ class Check(Record):
         name: what was changed.
         setting: to what.
         flips: claim -> the verdict of the run and the one under this setting, wherever they differ.
-        cells: how many primary cells came out otherwise; a claim may stand though some of its cells do not.
-        properties: how many properties and mutants of suites came out otherwise.
+        cells: how many cells came out otherwise; a claim may stand though some of its cells do not.
+        checks: how many controls and mutants did.
         skipped: why there was nothing to change; empty when it was.
         failed: why it could not be computed; empty when it was.
     """
@@ -34,7 +34,7 @@ class Check(Record):
     setting: str
     flips: dict[str, list[str]] = field(default_factory=dict)
     cells: int = 0
-    properties: int = 0
+    checks: int = 0
     skipped: str = ""
     failed: str = ""
 
@@ -44,9 +44,8 @@ class Check(Record):
         if self.skipped or self.failed:
             return self.skipped or f"not computed: {self.failed}"
         flips = "; ".join(f"{claim} was {old}, is {new}" for claim, (old, new) in self.flips.items())
-        counts = {"cell": self.cells, "property or mutant": self.properties}
-        plural = {"cell": "cells", "property or mutant": "properties or mutants"}
-        others = [f"{n} {name if n == 1 else plural[name]} came out otherwise" for name, n in counts.items() if n]
+        counts = {"cell": self.cells, "check": self.checks}
+        others = [f"{n} {name}{'' if n == 1 else 's'} came out otherwise" for name, n in counts.items() if n]
         return "; ".join([flips or "every verdict stands", *others])
 
 
@@ -90,26 +89,18 @@ def read_certificate(run: Path) -> Certificate | None:
 def marked(verdicts: Verdicts, certificate: Certificate | None) -> Verdicts:
     """The verdicts with the flag *fragile* on every claim that another master key decides otherwise."""
     fragile = certificate.fragile if certificate else {}
-    claims = [dataclasses.replace(card, fragile=fragile.get(card.id)) for card in verdicts.claims]
-    suites = [dataclasses.replace(card, fragile=fragile.get(card.id)) for card in verdicts.suites]
-    return dataclasses.replace(verdicts, claims=claims, suites=suites)
+    findings = [dataclasses.replace(each, fragile=fragile.get(each.id)) for each in verdicts.findings]
+    return dataclasses.replace(verdicts, findings=findings)
 
 
 def compared(name: str, setting: str, before: Verdicts, now: Verdicts) -> Check:
-    """What another setting made of a run's claims, exact ones included."""
-    new = {card.id: card for card in (*now.claims, *now.suites)}
-    flips, differing = {}, {ClaimCard: 0, SuiteCard: 0}
-    for card in (*before.claims, *before.suites):
-        other = new[card.id]
-        if card.verdict.verdict != other.verdict.verdict:
-            flips[card.id] = [card.verdict.verdict, other.verdict.verdict]
-        differing[type(card)] += sum(a != b for a, b in zip(_parts(card), _parts(other), strict=True))
-    return Check(name=name, setting=setting, flips=flips, cells=differing[ClaimCard], properties=differing[SuiteCard])
-
-
-def _parts(card: ClaimCard | SuiteCard) -> list[str]:
-    """What came of every cell of a claim, or of every property and mutant of a suite."""
-    if isinstance(card, ClaimCard):
-        return [cell.decision.verdict for cell in card.cells]
-    properties = [decision.verdict for decision in card.report.properties.values()]
-    return properties + ["caught" if killer else "survived" for killer in card.report.mutants.values()]
+    """What another setting made of a run's claims."""
+    new = {finding.id: finding for finding in now.findings}
+    flips, cells, checks = {}, 0, 0
+    for finding in before.findings:
+        other = new[finding.id]
+        if finding.verdict.verdict != other.verdict.verdict:
+            flips[finding.id] = [finding.verdict.verdict, other.verdict.verdict]
+        cells += sum(a.decision.verdict != b.decision.verdict for a, b in zip(finding.cells, other.cells, strict=True))
+        checks += sum(a.passed != b.passed for a, b in zip(finding.checks, other.checks, strict=True))
+    return Check(name=name, setting=setting, flips=flips, cells=cells, checks=checks)

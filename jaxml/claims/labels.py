@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxml.claims.card import CellResult, ClaimCard, Verdicts
+from jaxml.claims.finding import CellResult, Check, Finding, Verdicts
 from jaxml.claims.mapped import Mapped
 from jaxml.errors import RunError
 
@@ -43,12 +43,12 @@ def read_labels(run: Path) -> Labels:
 
 
 def named(values: Mapping[str, Any], labels: Labels) -> dict[str, Any]:
-    """Parameters with their values by name; a control's cell puts the arm before the parameter.
+    """Parameters with their values by name.
 
-    >>> named({"block": 1, "claimed block": 0, "lam": 0.1}, {"block": {0: "plain", 1: "residual"}})
-    {'block': 'residual', 'claimed block': 'plain', 'lam': 0.1}
+    >>> named({"block": 1, "lam": 0.1}, {"block": {0: "plain", 1: "residual"}})
+    {'block': 'residual', 'lam': 0.1}
     """
-    return {name: labels.get(name.rpartition(" ")[2], {}).get(value, value) for name, value in values.items()}
+    return {name: labels.get(name, {}).get(value, value) for name, value in values.items()}
 
 
 def coded(values: Mapping[str, Any], labels: Labels) -> dict[str, Any]:
@@ -63,13 +63,23 @@ def coded(values: Mapping[str, Any], labels: Labels) -> dict[str, Any]:
 
 def named_verdicts(verdicts: Verdicts, labels: Labels) -> Verdicts:
     """The verdicts as they are shown."""
-    return dataclasses.replace(verdicts, claims=[_card(card, labels) for card in verdicts.claims])
+    return dataclasses.replace(verdicts, findings=[_finding(each, labels) for each in verdicts.findings])
 
 
-def _card(card: ClaimCard, labels: Labels) -> ClaimCard:
-    arms = {side: None if arm is None else named(arm, labels) for side, arm in card.arms.items()}
-    controls = [dataclasses.replace(control, cell=_cell(control.cell, labels)) for control in card.controls]
-    return dataclasses.replace(card, arms=arms, cells=[_cell(cell, labels) for cell in card.cells], controls=controls)
+def _finding(finding: Finding, labels: Labels) -> Finding:
+    checks = [_check(check, labels) for check in finding.checks]
+    cells = [_cell(cell, labels) for cell in finding.cells]
+    return dataclasses.replace(finding, detail=_detail(finding.detail, labels), cells=cells, checks=checks)
+
+
+def _check(check: Check, labels: Labels) -> Check:
+    cell = None if check.cell is None else _cell(check.cell, labels)
+    return dataclasses.replace(check, detail=_detail(check.detail, labels), cell=cell)
+
+
+def _detail(detail: Mapping[str, Any], labels: Labels) -> dict[str, Any]:
+    arms = {side: arm and named(arm, labels) for side, arm in detail.get("arms", {}).items()}
+    return {**detail, "arms": arms} if arms else dict(detail)
 
 
 def _cell(cell: CellResult, labels: Labels) -> CellResult:

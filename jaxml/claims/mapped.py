@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from jaxml.claims.card import CellResult
+from jaxml.claims.finding import CellResult
 from jaxml.claims.verdict import VERDICTS, Verdict
 from jaxml.errors import RunError
 from jaxml.records import Record

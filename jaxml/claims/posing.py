@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jaxml.claims.cells import locate
-from jaxml.claims.spec import Claim, DependentSplits, Value, Where
+from jaxml.claims.spec import DependentSplits, Seeded, Value, Where
 from jaxml.errors import ConfigError, nearest
 from jaxml.sweep.grid import Axis, Zip, same_value
 from jaxml.sweep.signature import Schema
@@ -27,7 +27,7 @@ class Posed:
         correction: n_test / n_train where the seeds are splits of one data set.
     """
 
-    claim: Claim
+    claim: Seeded
     names: tuple[str, ...]
     arms: tuple[dict[str, Value], ...]
     tuned: tuple[Axis, ...]
@@ -46,7 +46,7 @@ class Posed:
 
 
 def pose(
-    claim: Claim,
+    claim: Seeded,
     names: Sequence[str],
     at: Where,
     *,

@@ -114,9 +114,16 @@ class Controls(Spec):
 
 
 class Claim(Spec):
-    """One claim: theta = effect of the claimed arm over the other, oriented so that the claim says theta > 0."""
+    """What every claim says: of which kind it is, in words, and where it is claimed."""
 
+    kind: Any  # a literal in every kind, its name
     statement: Annotated[str, Field(min_length=10)]
+    source: str | None = None
+
+
+class Seeded(Claim):
+    """A claim on trials: theta = effect of the claimed arm over the other, oriented so that it says theta > 0."""
+
     quantifier: Quantifier
     estimand: str
     direction: Literal["larger", "smaller"] = "larger"
@@ -127,10 +134,9 @@ class Claim(Spec):
     reference: Where = {}
     where: dict[str, Annotated[tuple[Value, ...], Field(min_length=1, strict=False)]] = {}
     controls: Controls
-    source: str | None = None
 
     @model_validator(mode="after")
-    def _factors(self) -> "Claim":
+    def _factors(self) -> "Seeded":
         _check_factor(self.margin, self.scale)
         for control in (*self.controls.negative, *self.controls.positive):
             _check_factor(control.margin, control.scale or self.scale)

@@ -97,7 +97,7 @@ def run(
     else:
         labels = read_labels(done.path)
         shown = named_verdicts(verdicts, labels)
-        print_verdicts(shown, done.directory.read_json("spec.json")["spec"]["claims"])
+        print_verdicts(shown)
         print_certificate(certificate)
         print_maps(named_maps(read_maps(done.path), labels), shown)
         echo(f"report: {done.path / 'report.html'}")
@@ -151,8 +151,8 @@ def validate(
         rehearse(loaded)
     plan = loaded.plan
     grid = " x ".join(f"{len(axis)} {axis.name}" for axis in plan.axes) or "one point"
-    counts = {"claim": len(loaded.config.claims), "exact claim": len(loaded.config.suites)}
-    claims = ", ".join(f"{n} {kind}{'' if n == 1 else 's'}" for kind, n in counts.items() if n or kind == "claim")
+    count = len(loaded.config.claims)
+    claims = f"{count} claim{'' if count == 1 else 's'}"
     echo(f"{config}: good. {grid} x {len(plan.seeds)} seeds = {plan.cells} trials, {claims}.")
     if not trace:
         echo("Read, not tried: what the trial and the estimands compute. jaxml validate --trace tries them.")
@@ -199,7 +199,7 @@ def show(
     if directory.status == "finished":
         labels = read_labels(directory.path)
         shown = named_verdicts(directory.verdicts(), labels)
-        print_verdicts(shown, directory.read_json("spec.json")["spec"]["claims"])
+        print_verdicts(shown)
         print_certificate(read_certificate(directory.path))
         print_maps(named_maps(read_maps(directory.path), labels), shown)
 

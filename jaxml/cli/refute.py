@@ -39,8 +39,8 @@ def print_refutation(report: "Refutation") -> None:
     """The counter-example, or what was searched without finding one."""
     from rich.text import Text
 
+    from jaxml.claims.words import Unit
     from jaxml.cli.tables import STYLES, print_pairs
-    from jaxml.report.words import Unit
 
     console, found = screen(), report.found
     word = ("COUNTER-EXAMPLE", STYLES["refuted"]) if found else ("NONE FOUND", STYLES["inconclusive"])

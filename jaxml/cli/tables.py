@@ -6,12 +6,13 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from jaxml.claims.card import ClaimCard, SuiteCard, Verdicts
+from jaxml.claims.answers import against_words
 from jaxml.claims.certificate import Certificate
+from jaxml.claims.finding import Verdicts
+from jaxml.claims.kinds import KINDS, tell
 from jaxml.claims.mapped import Mapped
+from jaxml.claims.told import Told
 from jaxml.cli.output import screen
-from jaxml.report.answers import against_words, answer, control_unit, not_borne_out, unit_of
-from jaxml.report.words import Unit
 
 STYLES = {
     "supported": "bold green",
@@ -26,58 +27,46 @@ LONG = 20
 """So many lines scroll the first verdicts away, so that each is repeated in one line at the end."""
 
 
-def print_verdicts(verdicts: Verdicts, claims: Mapping[str, Any] | None = None) -> None:
-    """One block per claim: statement, verdict and answer, the deciding cells, the controls.
-
-    Args:
-        verdicts: what was decided.
-        claims: the claims as the run's spec holds them, for what their controls measure.
-    """
-    console = screen()
-    if verdicts.status == "exploratory":
+def print_verdicts(verdicts: Verdicts) -> None:
+    """One block per claim: statement, verdict and answer, what was decided one by one, the checks."""
+    console, claims = screen(), tell(verdicts)
+    if not verdicts.decided:
         console.print(Text(f"EXPLORATORY, nothing is decided: {verdicts.why}.", style=STYLES["exploratory"]))
-    for card in verdicts.claims:
-        word = verdicts.verdict_of(card)
-        badge = f"  {card.verdict.badge}" if card.verdict.badge else ""
-        badge += f"  FRAGILE: {card.fragile}" if card.fragile and word != "exploratory" else ""
+    for told in claims:
+        badge = f"  {told.badge}" if told.badge else ""
+        badge += f"  FRAGILE: {told.fragile}" if told.fragile else ""
         console.print()
-        console.print(Text.assemble(_word(card, verdicts), badge, f"  {card.id}: {card.statement}"))
-        console.print(Text(f"  {answer(card, verdicts)}", style=STYLES["invalid"] if not_borne_out(card) else "dim"))
-        console.print(_cells(card, (claims or {}).get(card.id, {}), word == "exploratory"))
-        for told in not_borne_out(card)[1:] if word != "exploratory" else ():
-            console.print(Text(f"  {told}", style=STYLES["invalid"]))
-    for card in verdicts.suites:
+        console.print(Text.assemble(_word(told), badge, f"  {told.finding.id}: {told.finding.statement}"))
+        console.print(Text(f"  {told.answer}", style=STYLES["invalid"] if told.warnings else "dim"))
+        console.print(_rows(told))
+        for warning in told.warnings[1:]:
+            console.print(Text(f"  {warning}", style=STYLES["invalid"]))
+    if len(claims) > 1 or sum(5 + len(told.rows) + len(told.checks) for told in claims) > LONG:
         console.print()
-        badge = f"  FRAGILE: {card.fragile}" if card.fragile and verdicts.status == "confirmatory" else ""
-        console.print(Text.assemble(_word(card, verdicts), badge, f"  {card.id}: {card.statement}"))
-        console.print(Text(f"  {card.verdict.reason}", style="dim"))
-        console.print(_properties(card))
-    cards = [*verdicts.claims, *verdicts.suites]
-    if len(cards) > 1 or sum(5 + len(card.cells) + len(card.controls) for card in verdicts.claims) > LONG:
-        console.print()
-        for card in cards:
-            line = Text.assemble(_word(card, verdicts), f"  {card.id}: {card.statement}")
+        for told in claims:
+            line = Text.assemble(_word(told), f"  {told.finding.id}: {told.finding.statement}")
             console.print(line, no_wrap=True, overflow="ellipsis")
 
 
-def _word(card: ClaimCard | SuiteCard, verdicts: Verdicts) -> tuple[str, str]:
-    word = verdicts.verdict_of(card)
-    label = f" ({card.verdict.label})" if card.verdict.label and word == "refuted" else ""
-    return word.upper() + label, STYLES[word]
+def _word(told: Told) -> tuple[str, str]:
+    return told.word.upper() + (f" ({told.label})" if told.label else ""), STYLES[told.word]
 
 
-def _properties(card: SuiteCard) -> Table:
-    table = _table("property or mutant", "outcome", "why")
-    for name, decision in card.report.properties.items():
-        holds = decision.verdict == "supported"
-        table.add_row(
-            name, Text("holds" if holds else "violated", style="green" if holds else "bold red"), decision.reason
-        )
-    for name, killer in card.report.mutants.items():
-        outcome = Text("caught", style="green") if killer else Text("SURVIVED", style="bold red")
-        table.add_row(
-            f"mutant: {name}", outcome, f"by '{killer}'" if killer else "no property tells it from the subject"
-        )
+def _rows(told: Told) -> Table:
+    """What was decided, then the checks, under the heads of the former; values stand in the same columns."""
+    heads = told.columns
+    decided = any(row.word for row in told.rows)
+    checked = decided or any(check.outcome for check in told.checks)
+    table = _table(told.head, *(["verdict"] if checked else []), *heads)
+    for row in told.rows:
+        outcome = [Text(row.word, style=STYLES.get(row.word, ""))] if checked else []
+        table.add_row(row.where, *outcome, *row.shown.values())
+    for check in told.checks:
+        passed = Text(check.outcome if check.role == "mutant" else "passed", style="green")
+        failed = Text("FAILED" if check.role != "mutant" else check.outcome, style="bold red")
+        outcome = [(passed if check.passed else failed) if check.outcome else ""] if checked else []
+        values = list(check.row.shown.values())
+        table.add_row(f"{check.role}: {check.name}", *outcome, *[""] * (len(heads) - len(values)), *values)
     return table
 
 
@@ -87,7 +76,7 @@ def print_certificate(certificate: Certificate | None) -> None:
         return
     table = _table("decided again under", "set to", "outcome")
     for check in certificate.checks:
-        style = "bold red" if check.flips else "yellow" if check.failed or check.cells or check.properties else ""
+        style = "bold red" if check.flips else "yellow" if check.failed or check.cells or check.checks else ""
         table.add_row(check.name, check.setting, Text(check.outcome, style=style))
     screen().print(table)
 
@@ -95,29 +84,13 @@ def print_certificate(certificate: Certificate | None) -> None:
 def print_maps(maps: Sequence[Mapped], verdicts: Verdicts) -> None:
     """One line per map: what was computed and how it came out; and the cells of the claim that it contradicts."""
     console = screen()
-    cards = {card.id: card for card in verdicts.claims}
+    findings = {finding.id: finding for finding in verdicts.findings}
     for held in maps:
         told = f"  {held.name} over {held.x.name} and {held.y.name}: {held.tally}"
         console.print(Text.assemble(("map", STYLES["exploratory"]), told))
-        card = cards.get(held.claim)
-        if card and verdicts.status == "confirmatory" and (against := against_words(card, held)):
+        finding = findings.get(held.claim)
+        if finding and verdicts.decided and (against := against_words(finding, held)):
             console.print(Text(f"  {against}", style=STYLES["invalid"]))
-
-
-def _cells(card: ClaimCard, spec: Mapping[str, Any], exploratory: bool) -> Table:
-    table = _table("cell", "verdict", "effect", "interval", "margin", "seeds")
-    rows = [(_place(cell.at), cell, card.margin, unit_of(card), None) for cell in card.cells]
-    rows += [
-        (f"{c.kind} control: {c.name}", c.cell, c.margin, control_unit(c, card, spec), c.passed) for c in card.controls
-    ]
-    for name, cell, margin, unit, passed in rows:
-        decision = cell.decision
-        word: Text | str = "" if exploratory else Text(decision.verdict, style=STYLES[decision.verdict])
-        if passed is not None and not exploratory:
-            word = Text("passed" if passed else "FAILED", style="green" if passed else "bold red")
-        interval = "–" if decision.low is None else unit.interval(decision.low, decision.high)
-        table.add_row(name, word, unit.shown(decision.estimate), interval, unit.shown(margin), str(decision.seeds))
-    return table
 
 
 def print_plan(description: Mapping[str, Any]) -> None:
@@ -125,15 +98,9 @@ def print_plan(description: Mapping[str, Any]) -> None:
     console = screen()
     print_pairs(description["sweep"], console)
     if description["claims"]:
-        table = _table("claim", "quantifier", "cells", "margin", "scale", "controls")
+        table = _table("claim", "kind", "what decides it")
         for claim in description["claims"]:
-            shown = claim | {"margin": Unit(claim["scale"], "larger", True).shown(claim["margin"])}
-            table.add_row(*(str(shown[k]) for k in ("id", "quantifier", "cells", "margin", "scale", "controls")))
-        console.print(table)
-    if description["suites"]:
-        table = _table("exact claim", "suite", "random cases")
-        for suite in description["suites"]:
-            table.add_row(suite["id"], suite["suite"], f"{suite['cases']:,}")
+            table.add_row(claim["id"], claim["kind"], KINDS[claim["kind"]].planned(claim))
         console.print(table)
     table = _table("look", "seeds", "of", "decides 9 in 10 at |effect - margin| / sd")
     for row in description["looks"]:

@@ -5,15 +5,17 @@ import copy
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from jaxml.claims.cells import cell_axes, check_claim, matches
+from jaxml.claims.cells import cell_axes, matches
+from jaxml.claims.kind import Grid
+from jaxml.claims.kinds import KINDS
 from jaxml.claims.posing import Posed, pose
-from jaxml.claims.spec import Claim
+from jaxml.claims.spec import Claim, Seeded
 from jaxml.config.document import Document, read_document
 from jaxml.config.models import RunConfig
 from jaxml.config.overrides import apply_overrides
@@ -24,8 +26,8 @@ from jaxml.sweep.signature import Schema
 
 MOST_TRIALS, MOST_PROGRAMS, MOST_CELLS = 10**9, 10_000, 100_000
 """What one run may compute, compile, and decide for one claim."""
-SMOKE_SEEDS, SMOKE_CASES = 2, 100
-"""Seeds of a smoke run, as many as an interval needs, tuning seeds likewise; and cases of an exact suite."""
+SMOKE_SEEDS = 2
+"""Seeds of a smoke run, as many as an interval needs, tuning seeds likewise."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,12 @@ class LoadedConfig:
     cut: str = ""
     """What a smoke run leaves out, in words; empty for any other run, and only then."""
 
+    @property
+    def grid(self) -> Grid:
+        """What the claims are held against."""
+        config = self.config
+        return Grid(self.plan.axes, config.tuning_seeds, config.looks, config.alpha, config.dependent_splits)
+
 
 def load_config(
     path: str | Path, overrides: Sequence[str] = (), *, smoke: bool = False, maps: bool = True
@@ -50,8 +58,8 @@ def load_config(
     Args:
         path: the YAML file.
         overrides: ``key=value`` as on the command line, see `jaxml.overrides`.
-        smoke: keep at most 2 seeds, 2 tuning seeds and 100 cases of a suite, and no map, and set what the config's
-            `smoke` says, to see that everything works; such a run is exploratory.
+        smoke: keep at most 2 seeds, 2 tuning seeds and what each kind of claim needs at least, and no map, and set
+            what the config's `smoke` says, to see that everything works; such a run is exploratory.
         maps: keep the config's maps.
 
     Raises:
@@ -81,9 +89,6 @@ def load_config(
         raw["seeds"] = min(raw.get("seeds", declared.seeds), SMOKE_SEEDS)
         raw["tuning_seeds"] = min(raw.get("tuning_seeds", declared.tuning_seeds), SMOKE_SEEDS)
     config = _validate(raw, document) if changed or smoke else declared
-    if smoke:
-        few = {name: suite.model_copy(update={"cases": SMOKE_CASES}) for name, suite in config.suites.items()}
-        config = config.model_copy(update={"suites": few})
     changes_spec = _spec_part(config) != _spec_part(declared)
     if changes_spec:
         looks = tuple(n for n in config.looks if n <= config.seeds) or (max(config.seeds, 2),)
@@ -94,22 +99,27 @@ def load_config(
             f"{config.seeds}. Raise 'seeds' or drop the look."
         )
     plan = _plan(config, schema, document)
-    cut = _what_is_cut(declared, config, schema) if smoke else ""
+    loaded = LoadedConfig(config, plan, document, root, tuple(overrides), changes_spec)
     with _placed(document):
         for i, split in enumerate(config.dependent_splits):
             matches(plan.axes, split.where, f"dependent_splits.{i}.where")
         for name, claim in config.claims.items():
             _check_cells(claim, plan, f"claims.{name}")
-            check_claim(claim, plan.axes, config.tuning_seeds, f"claims.{name}")
+            KINDS[claim.kind].check(claim, loaded.grid, f"claims.{name}")
         check_beyond(config, plan)
     if smoke or not maps:
         config = config.model_copy(update={"map": {}})
-    return LoadedConfig(config, plan, document, root, tuple(overrides), changes_spec, cut)
+    if not smoke:
+        return replace(loaded, config=config)
+    small = {name: KINDS[claim.kind].smoke(claim) for name, claim in config.claims.items()}
+    config = config.model_copy(update={"claims": {name: claim for name, (claim, _) in small.items()}})
+    cuts = list(dict.fromkeys(words for _, words in small.values() if words))
+    return replace(loaded, config=config, cut=_what_is_cut(declared, config, schema, cuts))
 
 
 def _check_cells(claim: Claim, plan: Plan, where: str) -> None:
     """Count the cells of a claim before they are listed."""
-    if claim.quantifier == "at_reference":
+    if not isinstance(claim, Seeded) or claim.quantifier == "at_reference":
         return
     free = cell_axes(plan.axes, claim.arms, claim.tune, where)
     cells = math.prod(
@@ -127,7 +137,7 @@ def _check_cells(claim: Claim, plan: Plan, where: str) -> None:
         )
 
 
-def _what_is_cut(declared: RunConfig, config: RunConfig, schema: Schema) -> str:
+def _what_is_cut(declared: RunConfig, config: RunConfig, schema: Schema, cuts: Sequence[str]) -> str:
     """What a smoke run changes, such as ``seeds 64 -> 2, steps 300 -> 10, cases of a suite 1000 -> 100``.
 
     Never empty: it is this text that marks a smoke run, and none may decide anything.
@@ -135,34 +145,35 @@ def _what_is_cut(declared: RunConfig, config: RunConfig, schema: Schema) -> str:
     before = {"seeds": declared.seeds, "tuning_seeds": declared.tuning_seeds}
     before |= {name: {**declared.data, **declared.fixed}.get(name, schema[name].default) for name in declared.smoke}
     after = {"seeds": config.seeds, "tuning_seeds": config.tuning_seeds, **config.fixed}
-    for values, held in ((before, declared), (after, config)):
-        values["cases of a suite"] = max((suite.cases for suite in held.suites.values()), default=0)
-    cuts = [f"{n} {value} -> {after[n]}" for n, value in before.items() if after.get(n, value) != value]
-    return ", ".join(cuts + ["no map"] * bool(declared.map)) or "it is small already"
+    smaller = [f"{n} {value} -> {after[n]}" for n, value in before.items() if after.get(n, value) != value]
+    return ", ".join([*smaller, *cuts, *["no map"] * bool(declared.map)]) or "it is small already"
 
 
 def check_beyond(config: RunConfig, plan: Plan) -> None:
-    """Check that suites have ids of their own, and that every map can be filled and every domain searched.
+    """Check that every map can be filled and every domain searched.
 
     Raises:
         ConfigError: naming the part of a map or a domain that does not fit its claim, the grid or the trial.
     """
-    for name in config.suites:
-        if name in config.claims:
-            raise ConfigError(f"suites.{name}: '{name}' is the id of a claim already. Choose another.")
     for name, spec in config.map.items():
         where = f"map.{name}"
-        if name not in config.claims:
-            raise ConfigError(f"{where}: there is no claim '{name}'. {nearest(name, config.claims)}")
+        _check_seeded(config, name, where)
         axes = spec.plane(plan.schema, where)
         for at in spec.places():
             posed(config, plan, name, [axis.name for axis in axes], at, where)
     for name, domain in config.domain.items():
         where = f"domain.{name}"
-        if name not in config.claims:
-            raise ConfigError(f"{where}: there is no claim '{name}'. {nearest(name, config.claims)}")
+        _check_seeded(config, name, where)
         domain.check(plan.schema, where)
         posed(config, plan, name, list(domain.axes), domain.at, where)
+
+
+def _check_seeded(config: RunConfig, name: str, where: str) -> None:
+    """Refuse a map or a domain of a claim that no trial decides, or of none at all."""
+    if name not in config.claims:
+        raise ConfigError(f"{where}: there is no claim '{name}'. {nearest(name, config.claims)}")
+    if not isinstance(config.claims[name], Seeded):
+        raise ConfigError(f"{where}: '{name}' is a {config.claims[name].kind}, which holds or fails without a grid.")
 
 
 def posed(config: RunConfig, plan: Plan, claim: str, names: Sequence[str], at: Mapping[str, Any], where: str) -> Posed:
@@ -306,7 +317,12 @@ def _explain(item: Any, document: Document) -> str:
     """One pydantic error as one sentence: place, what was expected, what came, the nearest valid name."""
     where, kind = _place(item, document), item["type"]
     if kind == "extra_forbidden":
+        if item["loc"] == ("suites",):
+            return f"{where}: a suite is a claim like any other now. Move it under claims, with 'kind: suite'."
         return f"{where}: unknown key. {nearest(item['loc'][-1], _allowed(item['loc'][:-1]))}"
+    if kind == "union_tag_invalid":
+        tag = item["ctx"]["tag"]
+        return f"{where}: there is no kind of claim called '{tag}'. {nearest(tag, KINDS)}"
     if kind == "missing":
         return f"{where}: '{item['loc'][-1]}' is missing.".replace(": :", ":")
     expected = _EXPECTED.get(kind.removesuffix("_type"))
@@ -323,6 +339,9 @@ def _allowed(loc: Sequence[str | int]) -> list[str]:
     """The keys that the model at `loc` knows."""
     model: Any = RunConfig
     for part in loc:
+        if part in KINDS and issubclass(model, Claim):
+            model = KINDS[str(part)].Claim
+            continue
         annotation = model.model_fields[part].annotation if _is_model(model) and part in model.model_fields else None
         models = [m for m in _models_in(annotation) if _is_model(m)]
         model = models[0] if models else model

@@ -2,12 +2,13 @@
 
 import itertools
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Union
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from jaxml.claims.kinds import KINDS
 from jaxml.claims.rule.looks import check_looks
-from jaxml.claims.spec import Claim, DependentSplits, Finite, Identifier, Spec, Value
+from jaxml.claims.spec import DependentSplits, Finite, Identifier, Spec, Value
 from jaxml.errors import ConfigError, nearest
 from jaxml.sweep.grid import Axis, Zip, build_axes, geomspace, linspace, logspace, whole_range, zipped
 from jaxml.sweep.signature import Schema
@@ -152,13 +153,15 @@ class DomainSpec(Spec):
                 raise ConfigError(f"{place}: {value} lies outside the domain.")
 
 
-class SuiteSpec(Spec):
-    """An exact claim: a definition, an algorithm or a worked number, decided by a suite of the experiment."""
+def _kind(claim: Any) -> Any:
+    return claim.get("kind", "contrast") if isinstance(claim, dict) else getattr(claim, "kind", "contrast")
 
-    statement: Annotated[str, Field(min_length=10)]
-    suite: str
-    cases: Annotated[int, Field(ge=1_000, le=1_000_000)] = 1_000
-    source: str | None = None
+
+AnyClaim = Annotated[
+    Union[tuple(Annotated[kind.Claim, Tag(name)] for name, kind in KINDS.items())],  # noqa: UP007
+    Discriminator(_kind),
+]
+"""A claim of the kind that it names; a contrast where it names none."""
 
 
 class RunConfig(Spec):
@@ -176,8 +179,7 @@ class RunConfig(Spec):
     looks: Annotated[tuple[int, ...], Field(min_length=1, strict=False)] = (16, 32, 64)
     alpha: Annotated[float, Field(ge=1e-6, lt=0.5)] = 0.05
     dependent_splits: Annotated[tuple[DependentSplits, ...], Field(strict=False)] = ()
-    claims: dict[Identifier, Claim] = Field(default_factory=dict)
-    suites: dict[Identifier, SuiteSpec] = Field(default_factory=dict)
+    claims: dict[Identifier, AnyClaim] = Field(default_factory=dict)  # pyright: ignore[reportInvalidTypeForm]
     map: dict[str, MapSpec] = Field(default_factory=dict)
     domain: dict[str, DomainSpec] = Field(default_factory=dict)
     smoke: dict[str, Value] = Field(default_factory=dict)

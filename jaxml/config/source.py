@@ -9,6 +9,7 @@ import symtable
 from collections.abc import Iterator
 from pathlib import Path
 
+from jaxml.claims.kinds import KINDS
 from jaxml.config.load import LoadedConfig
 from jaxml.config.models import RunConfig
 from jaxml.errors import ConfigError, TrialError, nearest
@@ -21,17 +22,8 @@ _MODULE = {*dir(builtins), "__file__", "__annotations__", "__path__", "__class__
 def quantities(config: RunConfig) -> Iterator[tuple[tuple[str, ...], str]]:
     """Every quantity that a claim or a control asks for, after its place in the config."""
     for name, claim in config.claims.items():
-        here = ("claims", name)
-        yield (*here, "estimand"), claim.estimand
-        if claim.tune:
-            yield (*here, "tune"), claim.tune.goal
-        for kind in ("negative", "positive"):
-            for control in getattr(claim.controls, kind):
-                there = (*here, "controls", kind, control.name)
-                if control.estimand is not None:
-                    yield (*there, "estimand"), control.estimand
-                if control.tune is not None and control.tune != "none":
-                    yield (*there, "tune"), control.tune.goal
+        for place, wanted in KINDS[claim.kind].quantities(claim):
+            yield ("claims", name, *place), wanted
 
 
 def check_source(loaded: LoadedConfig) -> None:

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jaxml.backend import OTHER_PATH
-from jaxml.claims.card import Verdicts
 from jaxml.claims.certificate import FILE, MASTER_KEY, Certificate, Check, compared, marked
+from jaxml.claims.finding import Verdicts
 from jaxml.errors import ConfigError
 from jaxml.runs.directory import RunDirectory
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxml.claims.effect import oriented
 from jaxml.claims.mapped import FILE, MapAxis, MapCell, Mapped, Polyline, Tile
 from jaxml.claims.posing import Posed
 from jaxml.claims.region import UNKNOWN, Cell, Line, Region, contour, refine, unit_boxes
@@ -194,22 +195,19 @@ class Plane:
 
     def expected(self, theory: Callable[[Mapping[str, Any]], Any]) -> np.ndarray:
         """Theory's effect in every cell of the fine grid."""
-        from jaxml.claims.judge import transform
-
         claim = self.free.claim
         plane = dict(zip(self.free.names, np.meshgrid(*self.values, indexing="ij"), strict=True))
         arms = [np.asarray(theory({**arm, **plane}), float) for arm in self.free.arms]
-        arms = [transform(np.broadcast_to(arm, self.shape), claim.scale) for arm in arms]
-        effect = arms[0] - arms[1] if len(arms) == 2 else arms[0]
-        return effect if claim.direction == "larger" else -effect
+        arms = [np.broadcast_to(arm, self.shape) for arm in arms]
+        return oriented(arms, scale=claim.scale, direction=claim.direction)
 
     def _compute(self, cells: Sequence[Cell]) -> None:
-        from jaxml.claims.effects import effects
+        from jaxml.claims.measure import effects_at
 
         results = self.points([(self.values[0][i], self.values[1][j]) for i, j in cells], self.seeds)
-        found = effects(results, self.free, self.looks[0], "map")
-        self._write(cells, found.theta, found.nonfinite)
-        self._hold(cells, found.theta, found.nonfinite)
+        found = effects_at(results, self.free, self.looks[0], "map")
+        self._write(cells, found.theta, found.failed)
+        self._hold(cells, found.theta, found.failed)
 
     def _hold(self, cells: Sequence[Cell], theta: np.ndarray, failed: np.ndarray) -> None:
         self.theta |= dict(zip(cells, theta, strict=True))

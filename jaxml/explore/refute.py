@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from jaxml.backend import prepare_backend
+from jaxml.claims.effect import oriented
 from jaxml.claims.labels import named
 from jaxml.claims.posing import Posed
 from jaxml.claims.refutation import CounterExample, Refutation
@@ -177,7 +178,7 @@ class Search:
                 looks=(self.seeds,),
                 alpha=self.config.alpha,
                 correction=self.free.correction,
-                nonfinite=found.nonfinite,
+                nonfinite=found.failed,
             )
             outcomes = zip(found.theta.mean(1).tolist(), decided["verdict"].astype(int).tolist(), strict=True)
             self.known |= dict(zip(new, outcomes, strict=True))
@@ -254,7 +255,7 @@ class Search:
             looks=looks,
             alpha=self.config.alpha,
             correction=np.full(len(candidates), self.free.correction or 0.0),
-            nonfinite=found.nonfinite,
+            nonfinite=found.failed,
         )
         for point, decision, theta in zip(candidates, decisions, found.theta, strict=True):
             if decision.verdict == "refuted":
@@ -266,10 +267,12 @@ class Search:
         return None, len(candidates)
 
     def _effects(self, points: Sequence[tuple[Any, ...]], seeds: Sequence[int]) -> Any:
-        from jaxml.claims.effects import effects
+        from jaxml.claims.measure import effects_at
 
         tuning = range(-self.config.tuning_seeds, 0)
-        return effects(self.points(points, (*tuning, *seeds)), self.free, self.config.looks[0], f"domain.{self.name}")
+        return effects_at(
+            self.points(points, (*tuning, *seeds)), self.free, self.config.looks[0], f"domain.{self.name}"
+        )
 
     def _slope(self) -> Callable[[np.ndarray], Any]:
         """The gradient of the mean effect over the seeds of the search, for several places of the cube at once."""
@@ -295,12 +298,8 @@ class Search:
             columns = []
             for arm in self.free.arms:
                 fixed = {n: jnp.asarray(v, self.schema[n].type) if self.schema[n].traced else v for n, v in arm.items()}
-                value = jnp.asarray(self.trial(lane, **fixed, **moved)[claim.estimand]).astype(float)
-                if claim.scale in ("log_ratio", "logit"):
-                    value = jnp.log(value) - (jnp.log1p(-value) if claim.scale == "logit" else 0.0)
-                columns.append(value * (100.0 if claim.scale == "points" else 1.0))
-            theta = columns[0] - columns[1] if len(columns) == 2 else columns[0]
-            return theta if claim.direction == "larger" else -theta
+                columns.append(jnp.asarray(self.trial(lane, **fixed, **moved)[claim.estimand]).astype(float))
+            return oriented(columns, scale=claim.scale, direction=claim.direction, xp=jnp)
 
         def mean(place: jax.Array) -> jax.Array:
             seeds = jnp.arange(GUIDES, dtype=jnp.uint32)

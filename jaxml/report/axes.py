@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jaxml.claims.words import interval, number, phrase
 from jaxml.report.series import Series
-from jaxml.report.words import interval, number, phrase
 
 Spec = dict[str, Any]
 APART, LEAST_APART = 0.16, 3.4

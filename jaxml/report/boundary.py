@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from jaxml.claims.card import ClaimCard
+from jaxml.claims.answers import against_words
 from jaxml.claims.mapped import MapAxis, Mapped, Polyline
-from jaxml.report.answers import against_words, unit_of
+from jaxml.claims.told import Told
+from jaxml.claims.words import MARKS, WORDS, number, phrase, place, sentence
 from jaxml.report.axes import DIGITS, decades, ticks
 from jaxml.report.maps import COLOURS, Spec
-from jaxml.report.words import MARKS, WORDS, number, phrase, place, sentence
 
 THEORY = "#b3589b"
 MOST_ROWS, FEWEST_CELLS, NAMED = 9, 12, 0.3
@@ -46,13 +46,13 @@ class Panel:
     against: str
 
 
-def map_panels(card: ClaimCard, maps: Sequence[Mapped], *, decided: bool = True) -> list[Panel]:
+def map_panels(told: Told, maps: Sequence[Mapped], *, decided: bool = True) -> list[Panel]:
     """Every map of a claim; where nothing was decided, none of them can disagree with it."""
-    mine = [each for each in maps if each.claim == card.id]
-    return [_panel(card, each, decided) for each in mine]
+    mine = [each for each in maps if each.claim == told.finding.id]
+    return [_panel(told, each, decided) for each in mine]
 
 
-def _panel(card: ClaimCard, held: Mapped, decided: bool) -> Panel:
+def _panel(told: Told, held: Mapped, decided: bool) -> Panel:
     heads = [sentence(phrase(held.y.name)), f"Holds at {phrase(held.x.name)}", "Boundary (interval)"]
     gap = (
         f"Disagreeing cells still lie up to {held.gap} apart: a finer boundary would cost too much."
@@ -61,14 +61,14 @@ def _panel(card: ClaimCard, held: Mapped, decided: bool) -> Panel:
     )
     return Panel(
         where=place(held.at),
-        spec=_spec(card, held),
+        spec=_spec(told, held),
         words=_words(held),
         heads=[*heads, "Theory"] if held.theory is not None else heads,
         rows=[_row(held, j) for j in _some(len(held.y.values))],
         cost=f"{held.tally} ({held.seeds} seeds each).",
         theory=held.theory is not None,
         unresolved=gap,
-        against=against_words(card, held) if decided else "",
+        against=against_words(told.finding, held) if decided else "",
     )
 
 
@@ -160,8 +160,8 @@ def _words(held: Mapped) -> str:
     return f"It holds {'; '.join(told)}.{more}"
 
 
-def _spec(card: ClaimCard, held: Mapped) -> Spec:
-    unit = unit_of(card)
+def _spec(told: Told, held: Mapped) -> Spec:
+    unit = told.effect_unit
     x, y = _axis("x", held.x), _axis("y", held.y)
     across, up = _edges(held.x), _edges(held.y)
     tiles = [
@@ -207,8 +207,9 @@ def _spec(card: ClaimCard, held: Mapped) -> Spec:
         _line(held.boundary, x, y, {"style": "boundary", "strokeWidth": 2.5}),
         _line(held.theory or [], x, y, {"stroke": THEORY, "strokeWidth": 2, "strokeDash": [7, 3]}),
     ]
+    plane = f"{phrase(held.x.name)} and {phrase(held.y.name)}"
     return {
-        "description": f"Map over {phrase(held.x.name)} and {phrase(held.y.name)}: {card.statement} {_words(held)}",
+        "description": f"Map over {plane}: {told.finding.statement} {_words(held)}",
         "width": "container",
         "height": 280,
         "autosize": {"type": "fit", "contains": "padding"},

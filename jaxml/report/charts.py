@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from jaxml.claims.labels import named, named_results, read_labels
+from jaxml.claims.words import phrase
 from jaxml.errors import ConfigError
 from jaxml.report.axes import Spec, left_axis, placed
 from jaxml.report.series import Series, read_series
-from jaxml.report.words import phrase
 from jaxml.runs.directory import RunDirectory
 
 PLAIN = {"titleFontWeight": "normal", "titleFontSize": 12, "labelFontSize": 11}

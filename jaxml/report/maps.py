@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from jaxml.claims.card import CellResult, ClaimCard
-from jaxml.report.answers import unit_of
+from jaxml.claims.finding import CellResult
+from jaxml.claims.told import Told
+from jaxml.claims.words import MARKS, WORDS, number, numeric, phrase, place, varying
 from jaxml.report.axes import DIGITS, ticks
-from jaxml.report.words import MARKS, WORDS, number, numeric, phrase, place, varying
 
 Spec = dict[str, Any]
 COLOURS = {"supported": "#2a7fc4", "refuted": "#c4622d", "inconclusive": "#84847c", "invalid": "#9a5aa8"}
@@ -19,34 +19,34 @@ LONG = 8
 MOST_MAPS, FEW_TICKS = 12, 16
 
 
-def cell_charts(card: ClaimCard, *, exploratory: bool) -> list[tuple[str, Spec]]:
+def cell_charts(told: Told, *, exploratory: bool) -> list[tuple[str, Spec]]:
     """What to draw of a claim's cells besides their list: (caption, Vega-Lite spec), none for a few cells.
 
     Args:
-        card: the claim.
+        told: the claim in words.
         exploratory: nothing was decided, so effects are shown and verdicts are not.
     """
-    axes = varying(card.cells)
+    axes = varying(told.finding.cells)
     if len(axes) < 2:
-        values = [cell.at[axes[0]] for cell in card.cells] if axes else []
-        return [("", _profile(card, axes[0], exploratory))] if len(values) >= LONG and numeric(values) else []
-    size = {name: len({json.dumps(cell.at[name]) for cell in card.cells}) for name in axes}
-    long = sorted(axes, key=lambda name: (-numeric([c.at[name] for c in card.cells]), -size[name], axes.index(name)))[
-        :2
-    ]
+        values = [cell.at[axes[0]] for cell in told.finding.cells] if axes else []
+        return [("", _profile(told, axes[0], exploratory))] if len(values) >= LONG and numeric(values) else []
+    size = {name: len({json.dumps(cell.at[name]) for cell in told.finding.cells}) for name in axes}
+    long = sorted(
+        axes, key=lambda name: (-numeric([c.at[name] for c in told.finding.cells]), -size[name], axes.index(name))
+    )[:2]
     x, y = sorted(long, key=axes.index, reverse=True)
     others = [name for name in axes if name not in (x, y)]
     groups: dict[str, list[CellResult]] = {}
-    for cell in card.cells:
+    for cell in told.finding.cells:
         groups.setdefault(place({name: cell.at[name] for name in others}), []).append(cell)
     return [
-        (where, _verdict_map(card, cells, x, y, exploratory))
+        (where, _verdict_map(told, cells, x, y, exploratory))
         for where, cells in itertools.islice(groups.items(), MOST_MAPS)
     ]
 
 
-def _row(card: ClaimCard, cell: CellResult, exploratory: bool) -> dict[str, Any]:
-    decision, unit = cell.decision, unit_of(card)
+def _row(told: Told, cell: CellResult, exploratory: bool) -> dict[str, Any]:
+    decision, unit = cell.decision, told.effect_unit
     word = "exploratory" if exploratory else decision.verdict
     return {
         "cell": place(cell.at),
@@ -75,14 +75,14 @@ def _colour(exploratory: bool) -> Spec:
     }
 
 
-def _profile(card: ClaimCard, axis: str, exploratory: bool) -> Spec:
+def _profile(told: Told, axis: str, exploratory: bool) -> Spec:
     """Effect and interval along one axis, against the margin and zero."""
     rows = []
-    for cell in card.cells:
+    for cell in told.finding.cells:
         decision = cell.decision
         if decision.estimate is not None:
             ends = {"low": decision.low, "high": decision.high, "mean": decision.estimate}
-            rows.append({"x": cell.at[axis], **ends, **_row(card, cell, exploratory)})
+            rows.append({"x": cell.at[axis], **ends, **_row(told, cell, exploratory)})
     values = sorted(float(row["x"]) for row in rows)
     ends = [float(row[name]) for row in rows for name in ("low", "high", "mean") if row[name] is not None] or [0.0]
     spread = len(values) > 2 and values[0] > 0 and values[-1] / values[0] >= 50
@@ -91,8 +91,8 @@ def _profile(card: ClaimCard, axis: str, exploratory: bool) -> Spec:
     x["axis"] = {"format": DIGITS, "labelOverlap": True} | ({"values": values} if len(values) <= FEW_TICKS else {})
     y: Spec = {
         "type": "quantitative",
-        "title": EFFECTS.get(card.scale, "effect"),
-        "axis": ticks(min(0.0, *ends), max(card.margin, *ends), 5),
+        "title": EFFECTS.get(told.effect_unit.scale, "effect"),
+        "axis": ticks(min(0.0, *told.levels, *ends), max(0.0, *told.levels, *ends), 5),
         "scale": {"zero": False},
     }
     shape = {"field": "word", "type": "nominal", "legend": None}
@@ -102,15 +102,15 @@ def _profile(card: ClaimCard, axis: str, exploratory: bool) -> Spec:
     band["encoding"] = {"x": x, "y": {"field": "low", **y}, "y2": {"field": "high"}, "color": dot["color"]}
     points = {"mark": {"type": "point", "filled": True, "opacity": 1, "size": 90}, "encoding": {**dot, "shape": shape}}
     name: Spec = {"data": {"values": [{}]}, "mark": {"type": "text", "align": "left", "dx": 5}}
-    text = {"value": f"margin {unit_of(card).shown(card.margin)}"}
-    name["encoding"] = {"y": {"datum": card.margin}, "x": {"value": "width"}, "text": text}
+    text = {"value": f"margin {told.margin}"}
+    name["encoding"] = {"y": {"datum": told.levels[-1]}, "x": {"value": "width"}, "text": text}
     return {
-        "description": f"Effect and interval along {phrase(axis)}: {card.statement}",
+        "description": f"Effect and interval along {phrase(axis)}: {told.finding.statement}",
         "width": "container",
         "height": 240,
         "autosize": {"type": "fit", "contains": "padding"},
         "data": {"values": rows},
-        "layer": [_level(0.0, [2, 3]), _level(card.margin, [1, 0]), name, band, points],
+        "layer": [_level(0.0, [2, 3]), *(_level(level, [1, 0]) for level in told.levels), name, band, points],
     }
 
 
@@ -123,18 +123,18 @@ def _level(value: float, dash: list[int]) -> Spec:
     }
 
 
-def _verdict_map(card: ClaimCard, cells: Sequence[CellResult], x: str, y: str, exploratory: bool) -> Spec:
+def _verdict_map(told: Told, cells: Sequence[CellResult], x: str, y: str, exploratory: bool) -> Spec:
     """Cells coloured and marked by verdict, with a line where supported cells end.
 
     Positions are indices, so that any values of an axis have room; the labels tell the values.
     """
-    across, up = (_values(card.cells, name) for name in (x, y))
+    across, up = (_values(told.finding.cells, name) for name in (x, y))
     rows, found = [], {}
     for cell in cells:
         i, j = across.index(cell.at[x]), up.index(cell.at[y])
         found[i, j] = cell.decision.verdict == "supported"
         ends = {"x": i - 0.5, "x2": i + 0.5, "y": j - 0.5, "y2": j + 0.5, "i": i, "j": j}
-        rows.append({**ends, "theta": cell.decision.estimate, **_row(card, cell, exploratory)})
+        rows.append({**ends, "theta": cell.decision.estimate, **_row(told, cell, exploratory)})
     base = {"x": _index_axis("x", x, across), "y": _index_axis("y", y, up)}
     colour: Spec = _colour(exploratory)
     if exploratory:
@@ -153,7 +153,7 @@ def _verdict_map(card: ClaimCard, cells: Sequence[CellResult], x: str, y: str, e
     }
     layers = [tiles] if exploratory else [tiles, marks, _border(found, base)]
     return {
-        "description": f"Verdicts over {phrase(x)} and {phrase(y)}: {card.statement}",
+        "description": f"Verdicts over {phrase(x)} and {phrase(y)}: {told.finding.statement}",
         "width": "container",
         "height": max(120, min(26 * len(up), 420)) + 40,
         "autosize": {"type": "fit", "contains": "padding"},

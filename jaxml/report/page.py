@@ -9,19 +9,18 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from jaxml.claims.card import Verdicts
 from jaxml.claims.certificate import read_certificate
+from jaxml.claims.finding import Verdicts
 from jaxml.claims.labels import Labels, named, named_maps, named_results, named_verdicts, read_labels
 from jaxml.claims.mapped import read_maps
+from jaxml.claims.words import MARKS, WORDS, interval, number, phrase
 from jaxml.errors import JaxmlError
-from jaxml.report.answers import flat_case, suite_answer
 from jaxml.report.boundary import THEORY
 from jaxml.report.bundle import content_policy, script_json, vega_scripts
 from jaxml.report.cards import make_cards
 from jaxml.report.charts import legend, panels
 from jaxml.report.provenance import cost_of, flat, grid_of
 from jaxml.report.series import Series, read_series
-from jaxml.report.words import MARKS, WORDS, interval, number, phrase
 from jaxml.runs.directory import RunDirectory
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -52,7 +51,7 @@ def render(directory: RunDirectory) -> str:
     labels = read_labels(directory.path)
     verdicts = _verdicts(directory, labels)
     maps = named_maps(read_maps(directory.path), labels)
-    cards = make_cards(verdicts, spec["spec"].get("claims", {}), maps) if verdicts else []
+    cards = make_cards(verdicts, maps) if verdicts else []
     figures = _figures(directory, spec["spec"], labels)
     specs: list[Any] = [chart for figure in figures[:1] for chart in figure["specs"]]  # in the order of the page
     for card in cards:
@@ -79,8 +78,7 @@ def render(directory: RunDirectory) -> str:
             status=status,
             verdicts=verdicts,
             cards=cards,
-            suites=_suites(verdicts),
-            undecided={} if verdicts else {**spec["spec"].get("claims", {}), **spec["spec"].get("suites", {})},
+            undecided={} if verdicts else spec["spec"].get("claims", {}),
             certificate=read_certificate(directory.path),
             figures=figures,
             grid=grid_of(spec["spec"], labels),
@@ -131,16 +129,6 @@ def _yaml(directory: RunDirectory, name: str) -> Mapping[str, Any]:
 def _verdicts(directory: RunDirectory, labels: Labels) -> Verdicts | None:
     held = (directory.path / "verdicts.json").is_file()
     return named_verdicts(directory.verdicts(), labels) if held else None
-
-
-def _suites(verdicts: Verdicts | None) -> list[tuple[Any, str, str, str]]:
-    """Exact claims: card, verdict, answer, and the counter-example if there is one."""
-    cards = verdicts.suites if verdicts else []
-    return [
-        (c, verdicts.verdict_of(c), suite_answer(c, verdicts), flat_case(c.report.counterexample))
-        for c in cards
-        if verdicts
-    ]
 
 
 def _figures(directory: RunDirectory, spec: Mapping[str, Any], labels: Labels) -> list[dict[str, Any]]:

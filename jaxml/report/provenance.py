@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxml.claims.labels import Labels
-from jaxml.report.words import number, phrase
+from jaxml.claims.words import number, phrase
 
 
 def grid_of(spec: Mapping[str, Any], labels: Labels) -> list[tuple[str, int, str]]:

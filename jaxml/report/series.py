@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxml.report.words import number, phrase
+from jaxml.claims.words import number, phrase
 
 if TYPE_CHECKING:
     import xarray

@@ -1,5 +1,5 @@
 """From a config to a run directory: what is frozen (`spec`), compiled (`programs`), done (`execute`) and decided
-(`judging`); before it `planning`, beside it `suites` and `extending`, after it `replay`.
+(`judging`); before it `planning`, beside it `evidence` and `extending`, after it `replay`.
 """
 
 from jaxml.runner.execute import Run, run

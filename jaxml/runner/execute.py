@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from jaxml.backend import prepare_backend
-from jaxml.claims.card import Verdicts
+from jaxml.claims.finding import Verdicts
 from jaxml.claims.labels import FILE as LABELS
 from jaxml.claims.labels import labels_to_json
 from jaxml.claims.spec import spec_hash
@@ -19,6 +19,7 @@ from jaxml.config import LoadedConfig, load_config
 from jaxml.errors import ConfigError, JaxmlError, RunError
 from jaxml.experiment import Experiment, contained, experiment_path, load_experiment
 from jaxml.runner.continuing import CODE, unfinished
+from jaxml.runner.evidence import check_experiment, collect
 from jaxml.runner.judging import derive, judge_run
 from jaxml.runner.programs import trace_programs
 from jaxml.runner.spec import code_of, command_of, plain, spec_of
@@ -40,7 +41,7 @@ class Run:
 
     Attributes:
         directory: where everything lies.
-        verdicts: one card per claim.
+        verdicts: what was found of every claim.
     """
 
     directory: RunDirectory
@@ -110,7 +111,6 @@ def run(
     It is not a search: what it computes and how it decides stand in the config before the first trial.
     """
     from jaxml.runner.extending import extended_spec, finished_run, take_over
-    from jaxml.runner.suites import check_suites
     from jaxml.sweep.executors import opened
 
     loaded = load_config(config, overrides, smoke=smoke, maps=maps)
@@ -126,7 +126,7 @@ def run(
             from jaxml.explore.mapping import check_maps
 
             check_maps(loaded, experiment)
-    check_suites(loaded, experiment)
+    check_experiment(loaded, experiment)
     before = None if extend is None else finished_run(extend)
     spec = spec_of(loaded) if before is None else extended_spec(spec_of(loaded), before)
     if shared_store and executor is None:
@@ -197,10 +197,7 @@ def _run(
     directory.write_json("cost.json", dict(results.attrs))
     directory.log(f"computed: {json.dumps(dict(results.attrs), default=str)}")
     derive(results, experiment, directory)
-    if config.suites:
-        from jaxml.runner.suites import run_suites
-
-        run_suites(loaded, experiment, directory, notify)
+    collect(loaded, experiment, directory, notify)
     notify("judging")
     verdicts = judge_run(directory)
     directory.log("; ".join(f"{name}: {word}" for name, word in verdicts.words.items()) or "no claims")

@@ -1,10 +1,9 @@
 """From the results of a run directory to its estimands and verdicts."""
 
-import dataclasses
 from typing import TYPE_CHECKING
 
-from jaxml.claims.card import Verdicts
 from jaxml.claims.certificate import marked, read_certificate
+from jaxml.claims.finding import Verdicts
 from jaxml.errors import RunError
 from jaxml.experiment import Experiment, contained
 from jaxml.runs.directory import GIVEN, RunDirectory
@@ -47,24 +46,29 @@ def judge_run(directory: RunDirectory) -> Verdicts:
         directory: a run whose results are complete.
     """
     from jaxml.claims.judge import judge
-    from jaxml.claims.spec import Claim, DependentSplits
+    from jaxml.claims.kind import Grid
+    from jaxml.claims.kinds import KINDS
+    from jaxml.claims.spec import DependentSplits
+    from jaxml.runner.evidence import read_evidence
     from jaxml.runner.extending import why_extended
-    from jaxml.runner.suites import read_suites
 
     spec, results = directory.spec(), directory.results()
     recorded = str(results.attrs.get("spec_sha256", ""))
     why = spec.get("exploratory", "") or why_extended(spec) or directory.spec_is_frozen(recorded)
-    claims = {name: Claim.model_validate(claim, strict=False) for name, claim in spec["claims"].items()}
-    cards = judge(
-        results,
-        claims,
-        [Axis(name, tuple(points)) for name, points in spec["axes"].items()],
-        looks=spec["looks"],
+    claims = {
+        name: KINDS[claim.get("kind", "contrast")].Claim.model_validate(claim, strict=False)
+        for name, claim in spec["claims"].items()
+    }
+    grid = Grid(
+        axes=[Axis(name, tuple(points)) for name, points in spec["axes"].items()],
+        tuning_seeds=spec["tuning_seeds"],
+        looks=tuple(spec["looks"]),
         alpha=spec["alpha"],
         splits=[DependentSplits.model_validate(split) for split in spec["dependent_splits"]],
     )
-    verdicts = Verdicts(status="exploratory" if why else "confirmatory", why=why, spec_sha256=recorded, claims=cards)
-    verdicts = dataclasses.replace(verdicts, suites=read_suites(directory))
+    findings = judge(claims, grid, results, read_evidence(directory))
+    status = "exploratory" if why else "confirmatory"
+    verdicts = Verdicts(status=status, why=why, spec_sha256=recorded, findings=findings)
     verdicts = marked(verdicts, read_certificate(directory.path))
     directory.write_json("verdicts.json", verdicts.to_json())
     return verdicts

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from jaxml.backend import prepare_backend
-from jaxml.claims.cells import cells_of
+from jaxml.claims.kinds import KINDS
 from jaxml.config import LoadedConfig, load_config
 from jaxml.experiment import contained, load_experiment
-from jaxml.runner.suites import check_suites
+from jaxml.runner.evidence import check_experiment
 
 
 def describe(config: str | Path, overrides: Sequence[str] = (), *, probe: bool = False) -> dict[str, Any]:
@@ -21,33 +21,23 @@ def describe(config: str | Path, overrides: Sequence[str] = (), *, probe: bool =
         probe: compile one program and run one chunk, for the compiler's own memory figure and the time in all.
 
     Raises:
-        ConfigError: when the config is wrong, or names a suite that the experiment lacks.
+        ConfigError: when the config is wrong, or asks for what the experiment lacks.
     """
     loaded = load_config(config, overrides)
     prepare_backend(loaded.config.precision)
     from jaxml.sweep.cost import describe_plan
 
     claims = [
-        {
-            "id": name,
-            "quantifier": claim.quantifier,
-            "cells": len(cells_of(loaded.plan.axes, claim, f"claims.{name}")),
-            "margin": claim.margin.value,
-            "scale": claim.scale,
-            "controls": len(claim.controls.negative) + len(claim.controls.positive),
-        }
-        for name, claim in loaded.config.claims.items()
-    ]
-    suites = [
-        {"id": name, **spec.model_dump(include={"suite", "cases"})} for name, spec in loaded.config.suites.items()
+        {"id": id, "kind": claim.kind, **KINDS[claim.kind].plan(claim, loaded.grid, f"claims.{id}")}
+        for id, claim in loaded.config.claims.items()
     ]
     experiment = load_experiment(loaded.config.experiment, loaded.root)
-    check_suites(loaded, experiment)
+    check_experiment(loaded, experiment)
     with contained(f"the trial of experiments/{loaded.config.experiment}.py"):
         sweep = describe_plan(experiment.trial, loaded.plan, loaded.config.master_key, probe=probe)
-    cells = max(sum(claim["cells"] for claim in claims), 1)
+    cells = max(sum(claim.get("cells", 0) for claim in claims), 1)
     warnings = sweep.pop("hazards")
-    return {"sweep": sweep, "claims": claims, "suites": suites, "looks": _looks(loaded, cells), "warnings": warnings}
+    return {"sweep": sweep, "claims": claims, "looks": _looks(loaded, cells), "warnings": warnings}
 
 
 def _looks(loaded: LoadedConfig, cells: int) -> list[dict[str, Any]]:

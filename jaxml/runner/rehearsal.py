@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from jaxml.claims.kinds import KINDS
 from jaxml.config import LoadedConfig
 from jaxml.errors import TrialError
 from jaxml.experiment import contained, load_experiment
+from jaxml.runner.evidence import check_experiment
 from jaxml.runner.programs import trace_programs
-from jaxml.runner.suites import check_suites
 
 
 def rehearse(loaded: LoadedConfig) -> None:
@@ -37,7 +38,7 @@ def rehearse(loaded: LoadedConfig) -> None:
         traced = trace_programs(loaded, experiment, timing)
     for label, why in timing.failures.items():
         raise TrialError(f"experiments/{config.experiment}.py: the trial cannot be traced at {label}: {why}")
-    check_suites(loaded, experiment)
+    check_experiment(loaded, experiment)
     check_maps(loaded, experiment)
     plan = replace(loaded.plan, seeds=(-1, 0, 1), block=(), cuts=())
     random, held = np.random.default_rng(0), {}
@@ -53,4 +54,5 @@ def rehearse(loaded: LoadedConfig) -> None:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # of means of nothing and the like: the numbers mean nothing
         results = results.merge(derived_from(results, experiment))
-        judge(results, config.claims, plan.axes, looks=(2,), alpha=config.alpha, splits=config.dependent_splits)
+        seeded = {name: claim for name, claim in config.claims.items() if KINDS[claim.kind].seeded}
+        judge(seeded, replace(loaded.grid, axes=plan.axes, looks=(2,)), results)

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from jaxml.claims.spec import Claim
 from jaxml.config import LoadedConfig
 from jaxml.experiment import experiment_path
 from jaxml.runs.identity import code_identity
@@ -29,11 +30,15 @@ def spec_of(loaded: LoadedConfig) -> dict[str, Any]:
         "alpha": config.alpha,
         "precision": config.precision,
         "dependent_splits": [plain(split.model_dump()) for split in config.dependent_splits],
-        "claims": {name: plain(claim.model_dump()) for name, claim in config.claims.items()},
-        "suites": {name: suite.model_dump() for name, suite in config.suites.items()},
+        "claims": {name: _claim(claim) for name, claim in config.claims.items()},
     }
     optional = {"modules_sha256": code["modules"], "exploratory": _why_exploratory(loaded)}
     return spec | {name: value for name, value in optional.items() if value}
+
+
+def _claim(claim: Claim) -> dict[str, Any]:
+    """A claim as plain values; a contrast, the kind that a config means where it names none, is left unsaid."""
+    return {key: value for key, value in plain(claim.model_dump()).items() if (key, value) != ("kind", "contrast")}
 
 
 def code_of(loaded: LoadedConfig) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxml.claims.card import Verdicts
+from jaxml.claims.finding import Verdicts
 from jaxml.errors import ConfigError, StoreError
 from jaxml.runs.directory import RunDirectory
 from jaxml.runs.mlflow_store import write_mlflow

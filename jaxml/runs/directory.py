@@ -4,7 +4,7 @@ config.yaml       the config, byte for byte                resolved.yaml   with 
 spec.json         what was claimed, and its SHA-256        environment.json  versions, device, git state
 code.json         what identifies the code                 cost.json       time spent, programs compiled
 results.zarr      labelled results, chunk by chunk         estimands.zarr  quantities derived from them
-verdicts.json     verdict cards                            report.html     one page that opens offline
+verdicts.json     what was found of every claim            report.html     one page that opens offline
 figures.json      what the report draws                    labels.json     names of coded values, for whoever reads
 status.json       running, interrupted, failed, and why    log.txt         what happened when
 manifest.sha256   written last: what a finished run holds  run.lock        held while the run is computed
@@ -29,7 +29,7 @@ from jaxml.runs.hold import is_held
 if TYPE_CHECKING:
     import xarray
 
-    from jaxml.claims.card import Verdicts
+    from jaxml.claims.finding import Verdicts
 
 Status = Literal["running", "finished", "interrupted", "failed"]
 
@@ -37,7 +37,7 @@ RESULTS = ("spec.json", "results.zarr", "estimands.zarr")
 """What the results of a run are read from."""
 GIVEN = (
     *RESULTS,
-    *("suites.json", "certificate.json", "map.json", "map.zarr", "figures.json", "labels.json"),
+    *("evidence.json", "certificate.json", "map.json", "map.zarr", "figures.json", "labels.json"),
     *("config.yaml", "resolved.yaml", "environment.json", "code.json", "cost.json"),
 )
 """What verdicts and page are made from."""
@@ -235,7 +235,7 @@ class RunDirectory:
         Raises:
             RunError: when they cannot be read, or the run is not as it was written.
         """
-        from jaxml.claims.card import Verdicts
+        from jaxml.claims.finding import Verdicts
 
         self.check(parts)
         try:

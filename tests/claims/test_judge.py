@@ -7,8 +7,11 @@ import pytest
 import xarray
 
 from jaxml.claims.cells import cells_of, locate
-from jaxml.claims.judge import effect_of, judge
-from jaxml.claims.spec import Claim, DependentSplits
+from jaxml.claims.judge import judge
+from jaxml.claims.kind import Grid
+from jaxml.claims.kinds.contrast import Contrast
+from jaxml.claims.measure import Quantities, effect_in
+from jaxml.claims.spec import DependentSplits
 from jaxml.errors import ConfigError
 from jaxml.sweep.grid import Axis
 
@@ -46,7 +49,11 @@ def claim(**changes):
             ],
         },
     }
-    return Claim.model_validate({**values, **changes})
+    return Contrast.model_validate({**values, **changes})
+
+
+def effect(results, claim, cell, where="x"):
+    return effect_in(Quantities(results), claim, Grid(AXES, looks=(16, 32)), cell, where)
 
 
 @pytest.fixture
@@ -64,12 +71,12 @@ def results():
 
 
 def test_each_arm_is_tuned_on_the_tuning_seeds_and_paired_on_the_others(results):
-    effect = effect_of(results, claim(), AXES, {"size": 1}, 16, "claims.x")
-    assert effect.tuned == {"claimed": {"lam": 1.0}, "against": {"lam": 0.1}}
+    found = effect(results, claim(), {"size": 1}, "claims.x")
+    assert found.tuned == {"claimed": {"lam": 1.0}, "against": {"lam": 0.1}}
     reported = results.isel(size=1).sel(seed=range(32))
     expected = reported.score.sel(arm="a", lam=1.0) - reported.score.sel(arm="b", lam=0.1)
-    np.testing.assert_allclose(effect.theta, expected)
-    assert not effect.nonfinite.any()
+    np.testing.assert_allclose(found.theta, expected)
+    assert not found.failed.any()
 
 
 @pytest.mark.parametrize(
@@ -82,48 +89,48 @@ def test_each_arm_is_tuned_on_the_tuning_seeds_and_paired_on_the_others(results)
     ],
 )
 def test_scales_and_directions(results, scale, direction, expected):
-    effect = effect_of(results, claim(scale=scale, direction=direction), AXES, {"size": 0}, 16, "x")
-    assert effect.theta.mean() == pytest.approx(expected, rel=0.05)
+    found = effect(results, claim(scale=scale, direction=direction), {"size": 0}, "x")
+    assert found.theta.mean() == pytest.approx(expected, rel=0.05)
 
 
 def test_without_a_second_arm_the_effect_is_absolute(results):
-    effect = effect_of(results, claim(arms={"claimed": {"arm": "a"}}), AXES, {"size": 0}, 16, "x")
-    assert effect.theta.mean() == pytest.approx(3.0, rel=0.05)
+    found = effect(results, claim(arms={"claimed": {"arm": "a"}}), {"size": 0}, "x")
+    assert found.theta.mean() == pytest.approx(3.0, rel=0.05)
 
 
 def test_a_run_that_is_not_finite_scores_as_the_worst_and_is_marked(results):
     results.nonfinite[0, 1, 0, 8 + 20] = True
-    effect = effect_of(results, claim(), AXES, {"size": 0}, 16, "x")
-    assert effect.nonfinite.sum() == 1
-    assert effect.nonfinite[0, 20]
-    assert effect.theta[20] == effect.theta[:16].min()
+    found = effect(results, claim(), {"size": 0}, "x")
+    assert found.failed.sum() == 1
+    assert found.failed[0, 20]
+    assert found.theta[20] == found.theta[:16].min()
 
 
 def test_a_point_that_diverges_on_a_tuning_seed_is_not_picked(results):
     results.nonfinite[0, 1, 0, 3] = True
-    assert effect_of(results, claim(), AXES, {"size": 0}, 16, "x").tuned["claimed"] == {"lam": 0.1}
+    assert effect(results, claim(), {"size": 0}, "x").tuned["claimed"] == {"lam": 0.1}
 
 
 def test_the_card_holds_every_cell_and_control(results):
-    (card,) = judge(results, {"x": claim()}, AXES, looks=(16, 32), alpha=0.05)
+    (card,) = judge({"x": claim()}, Grid(AXES, looks=(16, 32)), results)
     assert [cell.at for cell in card.cells] == [{"n": 50, "d": 5}, {"n": 500, "d": 5}]
     assert card.verdict.verdict == "supported"
-    assert [(c.name, c.passed) for c in card.controls] == [("against itself", True), ("without tuning", True)]
+    assert [(c.name, c.passed) for c in card.checks] == [("against itself", True), ("without tuning", True)]
     assert type(card).from_json(card.to_json()) == card
 
 
 def test_a_failing_control_makes_the_claim_invalid(results):
     swapped = claim().model_dump()
     swapped["controls"]["negative"][0]["arms"] = {"claimed": {"arm": "a"}, "against": {"arm": "b"}}
-    (card,) = judge(results, {"x": Claim.model_validate(swapped)}, AXES, looks=(16, 32), alpha=0.05)
+    (card,) = judge({"x": Contrast.model_validate(swapped)}, Grid(AXES, looks=(16, 32)), results)
     assert card.verdict.verdict == "invalid"
     assert "against itself" in card.verdict.reason
 
 
 def test_dependent_splits_widen_the_interval_where_they_apply(results):
-    alone = judge(results, {"x": claim()}, AXES, looks=(32,), alpha=0.05)[0]
+    alone = judge({"x": claim()}, Grid(AXES, looks=(32,)), results)[0]
     splits = [DependentSplits(where={"n": 500}, test_to_train=0.5)]
-    split = judge(results, {"x": claim()}, AXES, looks=(32,), alpha=0.05, splits=splits)[0]
+    split = judge({"x": claim()}, Grid(AXES, looks=(32,), splits=splits), results)[0]
     width = [[c.decision.high - c.decision.low for c in card.cells] for card in (alone, split)]
     assert width[1][0] < 1.5 * width[0][0]  # only Holm's level moves
     assert width[1][1] > 3 * width[0][1]
@@ -131,14 +138,14 @@ def test_dependent_splits_widen_the_interval_where_they_apply(results):
 
 def test_an_unknown_estimand_is_named(results):
     with pytest.raises(ConfigError, match=r"x.estimand: the trial returns no 'scor'. Did you mean 'score'"):
-        effect_of(results, claim(estimand="scor"), AXES, {"size": 0}, 16, "x")
+        effect(results, claim(estimand="scor"), {"size": 0}, "x")
 
 
 def test_an_axis_that_is_left_open_is_named(results):
     with pytest.raises(ConfigError, match=r"x.tune: 'loss' has the axes \('lam', 'size', 'seed'\) where it is to pick"):
-        effect_of(results, claim(), AXES, {}, 16, "x")
+        effect(results, claim(), {}, "x")
     with pytest.raises(ConfigError, match=r"x.estimand: 'score' still has the axes \('lam', 'seed'\) in one cell"):
-        effect_of(results, claim(tune=None), AXES, {"size": 0}, 16, "x")
+        effect(results, claim(tune=None), {"size": 0}, "x")
 
 
 @pytest.mark.parametrize(
@@ -191,10 +198,8 @@ def test_where_on_a_zipped_axis_takes_every_point_that_has_the_value():
 def test_splits_are_dependent_wherever_the_pinned_value_stands(results):
     axes = (AXES[0], AXES[1], Axis("size", ({"n": 50, "d": 5}, {"n": 500, "d": 5})))
     splits = [DependentSplits(where={"d": 5}, test_to_train=0.5)]
-    card = judge(
-        results.assign_coords(d=("size", [5, 5])), {"x": claim()}, axes, looks=(32,), alpha=0.05, splits=splits
-    )
-    alone = judge(results, {"x": claim()}, axes, looks=(32,), alpha=0.05)
+    card = judge({"x": claim()}, Grid(axes, looks=(32,), splits=splits), results.assign_coords(d=("size", [5, 5])))
+    alone = judge({"x": claim()}, Grid(axes, looks=(32,)), results)
     for wide, narrow in zip(card[0].cells, alone[0].cells, strict=True):
         assert wide.decision.high - wide.decision.low > 2 * (narrow.decision.high - narrow.decision.low)
 
@@ -208,6 +213,7 @@ def test_a_card_leaves_out_what_is_pinned_on_an_axis_that_the_estimand_has_used_
         arms={"claimed": {"arm": "a", "lam": 1.0}},
         controls={"negative": [control], "positive": [control]},
     )
-    (card,) = judge(best, {"x": pinned}, AXES, looks=(16,), alpha=0.05)
-    assert card.arms == {"claimed": {"arm": "a"}, "against": None}
-    assert card.controls[0].cell.at == {"n": 50, "d": 5, "claimed arm": "b"}
+    (card,) = judge({"x": pinned}, Grid(AXES, looks=(16,)), best)
+    assert card.detail["arms"] == {"claimed": {"arm": "a"}, "against": None}
+    assert card.checks[0].cell.at == {"n": 50, "d": 5}
+    assert card.checks[0].detail["arms"] == {"claimed": {"arm": "b"}, "against": None}

@@ -45,21 +45,21 @@ def test_names_are_neither_markup_nor_escape_codes(tmp_path):
     make(tmp_path, [hostile])
     text = invoke("show", "--runs", tmp_path, columns="400")
     assert text.count(SHOWN) == 2
-    assert "[bits]=[/x]" in text
+    assert "[bits] [/x]" in text
     assert "\x1b" not in invoke("list", "--runs", tmp_path)
 
 
 def test_ratios_are_shown_as_ratios(tmp_path):
     found = {"estimate": math.log(2), "low": math.log(1.5), "high": math.log(3)}
     ratio = card([cell("supported", lam=0.1)], scale="log_ratio", margin=math.log(1.1))
-    for each in (ratio.cells[0], ratio.controls[0].cell):
+    for each in (ratio.cells[0], ratio.checks[0].cell):
         for name, value in found.items():
             object.__setattr__(each.decision, name, value)
-    spec = {"T1": {"controls": {"negative": [{"name": "the negative one", "scale": "difference"}], "positive": []}}}
-    make(tmp_path, [ratio], claims=spec)
+    ratio.checks[0].detail["scale"] = "difference"
+    make(tmp_path, [ratio])
     lines = invoke("show", "--runs", tmp_path, columns="120").splitlines()
-    row = next(line for line in lines if line.startswith("lam=0.1"))
-    assert row.split() == ["lam=0.1", "supported", "×2", "×1.5", "to", "×3", "×1.1", "16"]
+    row = next(line for line in lines if line.startswith("lam 0.1"))
+    assert row.split() == ["lam", "0.1", "supported", "×2", "×1.5", "to", "×3", "×1.1", "16"]
     row = next(line for line in lines if line.startswith("negative control"))
     assert row.split()[-6:] == ["0.693", "0.405", "to", "1.1", "0.1", "16"]
     assert any("larger with solver prox than with solver l2 by a factor of 2" in line for line in lines)

@@ -57,10 +57,11 @@ def test_every_other_config_runs_but_for_its_numbers(config, tmp_path, as_users_
     assert run.verdicts.status == "exploratory"
     assert not run.results.nonfinite.any()
     assert (run.path / "report.html").stat().st_size > 10_000
-    for card in run.verdicts.claims:
-        assert card.margin_reason
-        assert {control.kind for control in card.controls} == {"negative", "positive"}
-        assert np.isfinite(card.cells[0].theta).all()
+    for finding in run.verdicts.findings:
+        if finding.kind == "contrast":
+            assert finding.detail["margin_reason"]
+            assert {check.role for check in finding.checks} == {"negative control", "positive control"}
+            assert np.isfinite(finding.cells[0].theta).all()
     estimands = sys.modules[f"experiments.{config.stem}"].experiment.estimands
     assert set(estimands) <= set(run.results.data_vars)
 

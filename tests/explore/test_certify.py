@@ -10,8 +10,10 @@ import pytest
 
 import jaxml
 from jaxml.backend import OTHER_PATH
-from jaxml.claims.card import SuiteCard, Verdicts
 from jaxml.claims.certificate import MASTER_KEY, Certificate, Check, compared, marked, read_certificate
+from jaxml.claims.finding import Verdicts
+from jaxml.claims.kind import Given, Grid
+from jaxml.claims.kinds.suite import SuiteClaim, SuiteKind
 from jaxml.claims.rule.intervals import union_interval
 from jaxml.claims.rule.quantifier import decide_claim
 from jaxml.claims.verdict import Decision, SuiteReport
@@ -50,7 +52,7 @@ def marginal(tmp_path_factory):
 
 def test_a_verdict_on_the_margin_is_fragile_and_stays_marked(marginal):
     config = marginal.path.parent.parent / "configs/planted.yaml"
-    (card,) = marginal.verdicts.claims
+    (card,) = marginal.verdicts.findings
     assert card.verdict.verdict == "supported"
     assert card.fragile is None
     done = certify.certify(config, (), marginal.directory, checks=("chunk size", "master key"))
@@ -58,10 +60,10 @@ def test_a_verdict_on_the_margin_is_fragile_and_stays_marked(marginal):
     assert done.checks[0].outcome == "every verdict stands"
     assert done.checks[1].flips == {"high": ["supported", "inconclusive"]}
     assert done.checks[1].cells == 1
-    (card,) = marginal.directory.verdicts().claims
+    (card,) = marginal.directory.verdicts().findings
     assert card.fragile == f"inconclusive under the master key '{done.checks[1].setting}'"
     assert read_certificate(marginal.path) == done
-    assert judge_again(marginal.directory).claims[0].fragile == card.fragile
+    assert judge_again(marginal.directory).findings[0].fragile == card.fragile
     page = (marginal.path / "report.html").read_text()
     assert "FRAGILE" in page
     assert "Does it stand?" in page
@@ -116,7 +118,7 @@ def test_a_certificate_goes_to_json_and_back_and_marks_nothing_when_all_stands(m
     )
     assert Certificate.from_json(json.loads(json.dumps(held.to_json()))) == held
     assert held.fragile == {}  # a flip by rounding is named, and is not the draw of seeds
-    assert marked(marginal.verdicts, held).claims[0].fragile is None
+    assert marked(marginal.verdicts, held).findings[0].fragile is None
     assert np.all([check.outcome == "high was supported, is refuted" for check in held.checks])
 
 
@@ -128,15 +130,16 @@ def exact(fails, mutants=("caught", "caught")):
     verdict = decide_claim(list(properties.values()), quantifier="exact")
     killers = {f"mutant {i}": "sorts" if outcome == "caught" else None for i, outcome in enumerate(mutants)}
     report = SuiteReport(verdict=verdict, properties=properties, mutants=killers)
-    return SuiteCard(id="M1", statement="Exactly so.", suite="exact", cases=1000, source=None, report=report)
+    claim = SuiteClaim(kind="suite", statement="Exactly so.", suite="exact")
+    return SuiteKind().conclude("M1", claim, Given(Grid(()), evidence={"M1": report.to_json()}), [])
 
 
 def test_exact_claims_are_compared_too_and_other_cases_make_one_fragile():
-    run = Verdicts(status="confirmatory", why="", spec_sha256="", claims=[], suites=[exact(fails=())])
-    other = dataclasses.replace(run, suites=[exact(fails=("sorts",), mutants=("caught", "survived"))])
+    run = Verdicts(status="confirmatory", why="", spec_sha256="", findings=[exact(fails=())])
+    other = dataclasses.replace(run, findings=[exact(fails=("sorts",), mutants=("caught", "survived"))])
     check = compared(MASTER_KEY, "again", run, other)
-    assert check.outcome == "M1 was supported, is refuted; 2 properties or mutants came out otherwise"
-    (card,) = marked(run, Certificate(checks=[check])).suites
+    assert check.outcome == "M1 was supported, is refuted; 1 cell came out otherwise; 1 check came out otherwise"
+    (card,) = marked(run, Certificate(checks=[check])).findings
     assert card.fragile == "refuted under the master key 'again'"
-    part = compared("float64", "", other, dataclasses.replace(run, suites=[exact(fails=("sorts", "adds up"))]))
-    assert (part.flips, part.properties) == ({}, 2), "it stays refuted, by other properties"
+    part = compared("float64", "", other, dataclasses.replace(run, findings=[exact(fails=("sorts", "adds up"))]))
+    assert (part.flips, part.cells + part.checks) == ({}, 2), "it stays refuted, by other properties"

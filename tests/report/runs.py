@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import xarray
 
-from jaxml.claims.card import CellResult, ClaimCard, ControlResult, Verdicts
+from jaxml.claims.finding import CellResult, Check, Finding, Verdicts
+from jaxml.claims.kinds import KINDS
 from jaxml.claims.rule.quantifier import decide_claim
+from jaxml.claims.told import Told
 from jaxml.claims.verdict import Decision
 from jaxml.runs.directory import RunDirectory
 
@@ -29,35 +31,46 @@ def cell(verdict: str, tuned: dict[str, Any] | None = None, /, **at: Any) -> Cel
     return CellResult(at=at, tuned=tuned or {}, theta=[0.0], decision=decision(verdict))
 
 
-def card(cells: list[CellResult], **changes: Any) -> ClaimCard:
+DETAIL = {
+    "estimand": "zero_fraction",
+    "direction": "larger",
+    "scale": "difference",
+    "arms": {"claimed": {"solver": "prox"}, "against": {"solver": "l2"}},
+    "margin": 0.1,
+    "margin_reason": "Less is not seen.",
+}
+
+
+def card(cells: list[CellResult], **changes: Any) -> Finding:
     """A claim over some cells, with one control on each side."""
+    detail = {name: changes.pop(name, value) for name, value in DETAIL.items()}
     quantifier = changes.pop("quantifier", "universal")
     verdict = decide_claim([c.decision for c in cells], quantifier=quantifier, reference=0)
     given: dict[str, Any] = {
         "id": "T1",
         "statement": "Toys are larger than they seem.",
-        "estimand": "zero_fraction",
-        "direction": "larger",
-        "scale": "difference",
-        "arms": {"claimed": {"solver": "prox"}, "against": {"solver": "l2"}},
-        "margin": 0.1,
-        "margin_reason": "Less is not seen.",
+        "kind": "contrast",
         "source": "Toy (1999)",
         "verdict": verdict,
         "cells": cells,
-        "controls": [
-            control("negative", "refuted"),
-            control("positive", "supported"),
+        "checks": [
+            control("negative", "refuted", estimand=detail["estimand"], scale=detail["scale"]),
+            control("positive", "supported", estimand=detail["estimand"], scale=detail["scale"]),
         ],
+        "detail": detail,
     }
-    return ClaimCard(**given | changes)
+    return Finding(**given | changes)
 
 
-def control(kind: Any, verdict: str) -> ControlResult:
-    at = {"lam": 0.5, "claimed solver": "prox", "against solver": "l2"}
-    result = CellResult(at=at, tuned={}, theta=[0.0], decision=decision(verdict))
-    passed = (verdict == "supported") == (kind == "positive")
-    return ControlResult(name=f"the {kind} one", kind=kind, passed=passed, margin=0.1, cell=result)
+def told(finding: Finding, decided: bool = True) -> Told:
+    return KINDS[finding.kind].tell(finding, decided)
+
+
+def control(side: str, verdict: str, **detail: Any) -> Check:
+    result = CellResult(at={"lam": 0.5}, tuned={}, theta=[0.0], decision=decision(verdict))
+    passed = (verdict == "supported") == (side == "positive")
+    role: Any = f"{side} control"
+    return Check(name=f"the {side} one", role=role, passed=passed, reason="", detail={**DETAIL, **detail}, cell=result)
 
 
 def results(seeds: int = 6, extra: dict[str, Any] | None = None) -> xarray.Dataset:
@@ -75,7 +88,7 @@ def results(seeds: int = 6, extra: dict[str, Any] | None = None) -> xarray.Datas
 
 def make_run(
     path: Path,
-    cards: list[ClaimCard] | None = (),  # pyright: ignore[reportArgumentType]
+    cards: list[Finding] | None = (),  # pyright: ignore[reportArgumentType]
     *,
     held: xarray.Dataset | None = None,
     figures: tuple[dict[str, Any], ...] = (),
@@ -87,7 +100,7 @@ def make_run(
 ) -> Path:
     """Write a run directory; without cards (None) it has no verdicts."""
     path.mkdir(parents=True, exist_ok=True)
-    claims = {c.id: {"statement": c.statement, "controls": {}} for c in cards or ()}
+    claims = {c.id: {"statement": c.statement} for c in cards or ()}
     held_spec = {
         "name": "toy",
         "axes": {"lam": [{"lam": v} for v in (0.0, 0.01, 0.1, 1.0)], "solver": [{"solver": s} for s in ("prox", "l2")]},
@@ -113,7 +126,7 @@ def make_run(
     (path / "config.yaml").write_text(config, encoding="utf-8")
     if cards is not None:
         state = "exploratory" if exploratory else "confirmatory"
-        verdicts = Verdicts(status=state, why=exploratory, spec_sha256="f" * 64, claims=list(cards))
+        verdicts = Verdicts(status=state, why=exploratory, spec_sha256="f" * 64, findings=list(cards))
         (path / "verdicts.json").write_text(json.dumps(verdicts.to_json()), encoding="utf-8")
     if held is not None:
         held.to_zarr(path / "results.zarr", mode="w", consolidated=False, zarr_format=3)

@@ -5,15 +5,13 @@ import math
 
 import pytest
 
-from jaxml.claims.card import Verdicts
+from jaxml.claims.answers import answer, boundary, not_borne_out
 from jaxml.claims.verdict import Later
-from jaxml.report.answers import answer, boundary, not_borne_out
 from tests.report.runs import card, cell, decision
 
 
 def said(made, exploratory: str = "") -> str:
-    state = "exploratory" if exploratory else "confirmatory"
-    return answer(made, Verdicts(status=state, why=exploratory, spec_sha256="", claims=[made]))
+    return answer(made, not exploratory)
 
 
 def one(

@@ -5,14 +5,14 @@ import re
 
 import pytest
 
-from jaxml.claims.card import Verdicts
+from jaxml.claims.finding import Verdicts
 from jaxml.claims.mapped import MapAxis, MapCell, Mapped, Tile
+from jaxml.claims.words import number
 from jaxml.cli.tables import print_maps
 from jaxml.report import write_report
 from jaxml.report.boundary import crossings, map_panels
-from jaxml.report.words import number
 from jaxml.runs.directory import RunDirectory
-from tests.report.runs import card, cell, make_run
+from tests.report.runs import card, cell, make_run, told
 from tests.report.test_charts import drawn
 
 CARD = card([cell("supported", lam=0.1), cell("refuted", lam=1.0)], quantifier="existential")
@@ -47,7 +47,7 @@ def held(**changes):
 
 
 def test_the_words_say_where_it_holds_and_where_theory_puts_the_line():
-    (panel,) = map_panels(CARD, [held(), held(claim="another")])
+    (panel,) = map_panels(told(CARD), [held(), held(claim="another")])
     assert panel.where == "solver prox"
     assert "It holds at depth 6 for sigma w 0.1 to 1;" in panel.words
     assert "At depth 6 the boundary lies at sigma w 3 (1 to 10), theory's at 3.2." in panel.words
@@ -58,7 +58,7 @@ def test_the_words_say_where_it_holds_and_where_theory_puts_the_line():
 
 def test_without_theory_or_boundary_nothing_is_said_of_them():
     everywhere = [Tile(verdict="refuted", row=j, first=0, last=3) for j in range(3)]
-    (panel,) = map_panels(CARD, [held(theory=None, boundary=[], sure=[], unsure=[], tiles=everywhere, gap=4)])
+    (panel,) = map_panels(told(CARD), [held(theory=None, boundary=[], sure=[], unsure=[], tiles=everywhere, gap=4)])
     assert panel.words == "Every computed cell of this map is refuted."
     assert panel.heads == ["Depth", "Holds at sigma w", "Boundary (interval)"]
     assert panel.rows[0] == ["6", "nowhere", "–"]
@@ -66,7 +66,7 @@ def test_without_theory_or_boundary_nothing_is_said_of_them():
 
 
 def test_where_ends_do_not_match_the_boundary_its_interval_is_not_closed():
-    (panel,) = map_panels(CARD, [held(sure=[])])
+    (panel,) = map_panels(told(CARD), [held(sure=[])])
     assert panel.rows[0][2] == "3 (interval not closed)"
 
 
@@ -80,19 +80,19 @@ def test_where_ends_do_not_match_the_boundary_its_interval_is_not_closed():
 )
 def test_an_interval_reaches_the_computed_columns_on_both_sides(boxes, ends):
     """The lines cross at 3, 2.5 and 6, between columns at 1 and 10: straight lines cannot know better than columns."""
-    (panel,) = map_panels(CARD, [held(boxes=boxes)])
+    (panel,) = map_panels(told(CARD), [held(boxes=boxes)])
     assert panel.rows[0][2] == f"3 ({ends})"
 
 
 def test_a_row_that_is_not_known_throughout_is_not_told_to_be_supported_nowhere():
     sparse = [Tile(verdict="refuted", row=2, first=0, last=1), Tile(verdict="refuted", row=2, first=3, last=3)]
-    (panel,) = map_panels(CARD, [held(tiles=[*sparse, Tile(verdict="refuted", row=0, first=0, last=3)])])
+    (panel,) = map_panels(told(CARD), [held(tiles=[*sparse, Tile(verdict="refuted", row=0, first=0, last=3)])])
     assert [row[1] for row in panel.rows] == ["nowhere that is known", "nowhere that is known", "nowhere"]
 
 
 def drawn_fills(made):
     """Rectangles of a map's picture: pale ones for what is known, full ones for what was computed."""
-    (panel,) = map_panels(CARD, [made])
+    (panel,) = map_panels(told(CARD), [made])
     return [layer["data"]["values"] for layer in panel.spec["layer"] if layer["mark"]["type"] == "rect"]
 
 
@@ -121,14 +121,14 @@ def test_only_computed_cells_are_painted_in_full_and_unknown_ones_not_at_all():
 )
 def test_a_map_that_disagrees_with_a_cell_says_so(at, said, capsys):
     made = card([cell("supported", **at)])
-    (panel,) = map_panels(made, [held()])
+    (panel,) = map_panels(told(made), [held()])
     where = ", ".join(f"{'sigma w' if n == 'sigma_w' else n} {number(v)}" for n, v in at.items())
     words = f"The map disagrees with the verdict at {where} (supported there, refuted here)."
     assert panel.against == (words if said else "")
-    verdicts = Verdicts(status="confirmatory", why="", spec_sha256="", claims=[made])
+    verdicts = Verdicts(status="confirmatory", why="", spec_sha256="", findings=[made])
     print_maps([held()], verdicts)
     assert (words in " ".join(capsys.readouterr().out.split())) == said
-    assert map_panels(made, [held()], decided=False)[0].against == ""
+    assert map_panels(told(made), [held()], decided=False)[0].against == ""
 
 
 def test_lines_that_touch_a_height_cross_it_once():

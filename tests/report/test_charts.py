@@ -16,7 +16,7 @@ from jaxml.report.bundle import script_json
 from jaxml.report.charts import line_colours, panels, save_figure
 from jaxml.report.maps import cell_charts
 from jaxml.report.series import MOST_POINTS, read_series
-from tests.report.runs import FIGURE, card, cell, decision, make_run, results
+from tests.report.runs import FIGURE, card, cell, decision, make_run, results, told
 
 
 def held(values: np.ndarray, dims: tuple[str, ...], **coords) -> xarray.Dataset:
@@ -170,7 +170,7 @@ def test_many_lines_get_colours_of_their_own():
 @pytest.mark.parametrize("exploratory", [False, True])
 def test_a_verdict_map_shows_every_cell_and_its_boundary(exploratory):
     cells = [cell("supported" if b > a else "refuted", a=a, b=float(b)) for a in range(4) for b in range(5)]
-    ((caption, spec),) = cell_charts(card(cells), exploratory=exploratory)
+    ((caption, spec),) = cell_charts(told(card(cells)), exploratory=exploratory)
     assert caption == ""
     assert len(spec["data"]["values"]) == 20
     svg = drawn(spec)
@@ -184,14 +184,14 @@ def test_a_verdict_map_shows_every_cell_and_its_boundary(exploratory):
 
 def test_a_third_axis_makes_several_maps():
     cells = [cell("supported", a=a, b=b, kind=k) for k in ("x", "y") for a in (1, 2) for b in (1, 2, 3)]
-    charts = cell_charts(card(cells), exploratory=False)
+    charts = cell_charts(told(card(cells)), exploratory=False)
     assert [caption for caption, _ in charts] == ["kind x", "kind y"]
 
 
 def test_labels_of_a_map_are_text_even_inside_an_expression():
     hostile = "'] + datum.x + ['\u2028\\"
     cells = [cell("supported", name=name, b=b) for name in (hostile, "plain") for b in (1, 2)]
-    ((_, spec),) = cell_charts(card(cells), exploratory=False)
+    ((_, spec),) = cell_charts(told(card(cells)), exploratory=False)
     assert "] + datum.x + [" in drawn(spec)
 
 
@@ -199,10 +199,10 @@ def test_labels_of_a_map_are_text_even_inside_an_expression():
 def test_many_cells_along_one_axis_are_drawn_against_the_margin(exploratory):
     cells = [cell("supported" if d < 16 else "refuted", depth=d) for d in (1, 2, 4, 6, 8, 12, 16, 32, 64)]
     cells.append(dataclasses.replace(cells[0], at={"depth": 128}, decision=decision("invalid")))
-    ((_, spec),) = cell_charts(card(cells), exploratory=exploratory)
+    ((_, spec),) = cell_charts(told(card(cells)), exploratory=exploratory)
     assert len(spec["data"]["values"]) == 9, "a cell without a finite effect has no place"
     assert "margin 0.1" in drawn(spec)
-    assert cell_charts(card(cells[:5]), exploratory=exploratory) == [], "few cells are a list"
+    assert cell_charts(told(card(cells[:5])), exploratory=exploratory) == [], "few cells are a list"
 
 
 @pytest.mark.parametrize(("suffix", "start"), [(".svg", b"<svg"), (".png", b"\x89PNG")])

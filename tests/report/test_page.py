@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from jaxml.claims.rule.quantifier import with_controls
+from jaxml.claims.telling import decided_words
 from jaxml.claims.verdict import Later
 from jaxml.cli.tables import print_verdicts
 from jaxml.errors import ConfigError
 from jaxml.report import write_report
 from jaxml.report.bundle import content_policy, script_json, vega_scripts
-from jaxml.report.cards import decided_words
 from jaxml.runs.directory import RunDirectory
 from tests.report.runs import FIGURE, card, cell, control, decision, make_run, results
 
@@ -72,7 +72,7 @@ def full(tmp_path_factory):
         card([cell("supported", {"claimed": {"lam": 0.25}, "against": {"lam": 0.75}}, depth=1)], id="A"),
         card([cell("refuted", depth=1)], id="B"),
         card([cell("inconclusive", depth=1)], id="C"),
-        card([cell("supported")], id="D", verdict=failed, controls=[control("negative", "supported")]),
+        card([cell("supported")], id="D", verdict=failed, checks=[control("negative", "supported")]),
         card(many, id="E"),
     ]
     figures = (FIGURE, FIGURE | {"panels": "solver", "lines": None, "title": "In panels"})
@@ -92,7 +92,6 @@ def test_a_card_tells_what_was_claimed_tuned_measured_and_why(full):
         "Toys are larger than they seem.",
         "tuned to lam 0.25 against lam 0.75",
         "0.2 to 0.4",
-        "16 at look 1",
         "Less is not seen.",
         "Toy (1999)",
         "positive control, must come out supported",

@@ -1,59 +1,69 @@
-"""The answer to a claim in one or two sentences, made from the numbers of its verdict card.
+"""What is told of a seeded claim, in one or two sentences made from the numbers of its finding.
 
-Nothing here knows what an experiment is about: the words are the card's own names and the rule's outcomes.
+Nothing here knows what an experiment is about: the words are the claim's own names and the rule's outcomes.
 """
 
 import itertools
-import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from jaxml.claims.card import CellResult, ClaimCard, ControlResult, SuiteCard, Verdicts
+from jaxml.claims.finding import CellResult, Finding
 from jaxml.claims.mapped import Mapped
 from jaxml.claims.verdict import Decision
-from jaxml.report.words import Unit, number, numeric, phrase, place, sentence, varying
+from jaxml.claims.words import Unit, number, numeric, phrase, place, sentence, varying
 
 MOST_ROWS = 6
 """So many values of a second axis are told one by one."""
 
 
-def unit_of(card: ClaimCard) -> Unit:
-    """How the effects of a claim are told."""
-    return Unit(card.scale, card.direction, bool(card.arms.get("against")))
+@dataclass(frozen=True)
+class Measured:
+    """What a seeded claim, or one of its controls, measures: the `detail` of its finding or check."""
+
+    estimand: str
+    direction: str
+    scale: str
+    arms: Mapping[str, Any]
+    margin: float
+    margin_reason: str = ""
+
+    @property
+    def unit(self) -> Unit:
+        """How its effects are told."""
+        return Unit(self.scale, self.direction, bool(self.arms.get("against")))
 
 
-def control_unit(control: ControlResult, card: ClaimCard, spec: Mapping[str, Any]) -> Unit:
-    """How the effects of a control are told; `spec` is its claim's, for what the control sets otherwise."""
-    declared: Mapping[str, Any] = next(
-        (c for c in spec.get("controls", {}).get(control.kind, ()) if c.get("name") == control.name), {}
-    )
-    compared = any(name.startswith("against ") for name in control.cell.at)
-    return Unit(declared.get("scale") or card.scale, declared.get("direction") or card.direction, compared)
+def measured(finding: Finding) -> Measured:
+    """What a seeded claim measures."""
+    return Measured(**finding.detail)
 
 
-def answer(card: ClaimCard, verdicts: Verdicts) -> str:
+def answer(finding: Finding, decided: bool) -> str:
     """What was found, in plain words."""
-    word = verdicts.verdict_of(card)
-    if word == "exploratory":
-        return f"Nothing is decided. {sentence(finding(card, card.cells))}."
+    if not decided:
+        return f"Nothing is decided. {sentence(effects(finding, finding.cells))}."
+    word = finding.verdict.verdict
     if word == "invalid":
-        return f"No answer: {card.verdict.reason}."
-    found = _of_one(card, card.cells[0]) if len(card.cells) == 1 else _of_many(card, word)
-    return " ".join([found, *not_borne_out(card)[:1]])
+        return f"No answer: {finding.verdict.reason}."
+    found = _of_one(finding, finding.cells[0]) if len(finding.cells) == 1 else _of_many(finding, word)
+    return " ".join([found, *not_borne_out(finding)[:1]])
 
 
-def not_borne_out(card: ClaimCard) -> list[str]:
+def not_borne_out(finding: Finding) -> list[str]:
     """Sentences on the cells whose later seeds, computed and never judged, do not bear the decision out."""
-    cells = [cell for cell in card.cells if cell.decision.later]
+    cells = [cell for cell in finding.cells if cell.decision.later]
     if not cells:
         return []
-    names, unit = varying(card.cells), unit_of(card)
+    names, unit = varying(finding.cells), measured(finding).unit
     told = []
     for cell in cells:
         where = place({name: cell.at[name] for name in names})
-        told.append((f"At {where}, " if where else "But ") + later_words(cell.decision, card.margin, unit) + ".")
+        told.append(
+            (f"At {where}, " if where else "But ") + later_words(cell.decision, measured(finding).margin, unit) + "."
+        )
     if len(cells) > 1:
-        told.insert(0, f"In {len(cells)} of {len(card.cells)} cells the seeds computed later do not bear this out.")
+        told.insert(0, f"In {len(cells)} of {len(finding.cells)} cells the seeds computed later do not bear this out.")
     return told
 
 
@@ -68,24 +78,9 @@ def later_words(decision: Decision, margin: float, unit: Unit) -> str:
     return f"seeds {later.first} to {later.last} {verb}: {found}"
 
 
-def suite_answer(card: SuiteCard, verdicts: Verdicts) -> str:
-    """What became of an exact claim, in plain words."""
-    word, report = verdicts.verdict_of(card), card.report
-    cases = max((decision.seeds for decision in report.properties.values()), default=0)
-    if word == "exploratory":
-        return f"Nothing is decided; {card.verdict.verdict} in {number(cases)} cases."
-    if word == "supported":
-        properties, mutants = len(report.properties), len(report.mutants)
-        held = "its one property holds" if properties == 1 else f"all {properties} properties hold"
-        return f"Yes: {held} in {number(cases)} cases, and all {mutants} mutants were caught."
-    if word == "refuted":
-        return f"No: “{report.violated}” fails, for example on {flat_case(report.counterexample)}."
-    return f"No answer: {card.verdict.reason}."
-
-
-def against_words(card: ClaimCard, held: Mapped) -> str:
+def against_words(finding: Finding, held: Mapped) -> str:
     """A sentence on the cells of a claim that its map contradicts; empty when there are none."""
-    found, names = held.against(card.cells), varying(card.cells)
+    found, names = held.against(finding.cells), varying(finding.cells)
     if not found:
         return ""
     told = [
@@ -95,29 +90,22 @@ def against_words(card: ClaimCard, held: Mapped) -> str:
     return f"The map disagrees with the verdict at {'; '.join(told)}."
 
 
-def flat_case(case: Any) -> str:
-    """A case in one line: ``scores [0.0, 0.0], labels [true, false]``."""
-    if isinstance(case, dict):
-        return ", ".join(f"{name} {json.dumps(value, ensure_ascii=False)}" for name, value in case.items())
-    return json.dumps(case, ensure_ascii=False)
-
-
-def _of_one(card: ClaimCard, cell: CellResult) -> str:
+def _of_one(finding: Finding, cell: CellResult) -> str:
     decision = cell.decision
-    found = finding(card, [cell])
+    found = effects(finding, [cell])
     if decision.estimate is not None:
-        found += f" (interval {unit_of(card).interval(decision.low, decision.high)}, {decision.seeds} seeds)"
+        found += f" (interval {measured(finding).unit.interval(decision.low, decision.high)}, {decision.seeds} seeds)"
     if decision.verdict == "supported":
-        return f"Yes: {found}; {_matters(card)}."
+        return f"Yes: {found}; {_matters(finding)}."
     if decision.verdict == "refuted":
         how = "the other way round" if decision.label == "reversed" else "not by enough to matter"
-        return f"No, {how}: {found}; {_matters(card)}."
+        return f"No, {how}: {found}; {_matters(finding)}."
     more = f" About {number(decision.seeds_needed)} seeds would decide it." if decision.seeds_needed else ""
-    return f"Undecided: {found}; {_matters(card)}.{more}"
+    return f"Undecided: {found}; {_matters(finding)}.{more}"
 
 
-def _of_many(card: ClaimCard, word: str) -> str:
-    counts, n = card.verdict.cells, len(card.cells)
+def _of_many(finding: Finding, word: str) -> str:
+    counts, n = finding.verdict.cells, len(finding.cells)
     supported, refuted = counts["supported"], counts["refuted"]
     if word == "supported":
         head = f"Yes, in {_all(n) if supported == n else f'{supported} of {n} cells'}."
@@ -127,8 +115,10 @@ def _of_many(card: ClaimCard, word: str) -> str:
         head = f"No: it fails in {refuted} of {n} cells" + (f" and holds in {supported}." if supported else ".")
     else:
         head = f"Undecided: {', '.join(f'{count} {name}' for name, count in counts.items() if count)} of {n} cells."
-    where = boundary(card.cells) if supported and supported < n else ""
-    return " ".join(part for part in (head, where, f"{sentence(finding(card, card.cells))}; {_matters(card)}.") if part)
+    where = boundary(finding.cells) if supported and supported < n else ""
+    return " ".join(
+        part for part in (head, where, f"{sentence(effects(finding, finding.cells))}; {_matters(finding)}.") if part
+    )
 
 
 def _all(n: int) -> str:
@@ -182,25 +172,25 @@ def _span(values: Sequence[Any]) -> str:
     return ", ".join(map(number, values))
 
 
-def finding(card: ClaimCard, cells: Sequence[CellResult]) -> str:
+def effects(finding: Finding, cells: Sequence[CellResult]) -> str:
     """What was measured: the effect, or its extremes over the cells and where they lie."""
     found = sorted((c for c in cells if c.decision.estimate is not None), key=lambda c: c.decision.estimate or 0.0)
-    name, unit = phrase(card.estimand), unit_of(card)
+    name, unit = phrase(measured(finding).estimand), measured(finding).unit
     if not found:
         return f"no finite effect on {name} was measured"
     low, high = found[0].decision.estimate or 0.0, found[-1].decision.estimate or 0.0
     if not unit.compared:
-        arm = place(card.arms["claimed"])
+        arm = place(measured(finding).arms["claimed"])
         return f"{name}{f' with {arm}' if arm else ''} is {_ends(found, unit.shown, cells)}"
-    claimed, against = contrast(card.arms)
+    claimed, against = contrast(measured(finding).arms)
     if low == high == 0:
         return f"{name} is the same with {claimed} and with {against}"
     if low < 0 < high:
         return f"the effect of {claimed} over {against} on {name} is {_ends(found, unit.shown, cells)}"
-    other = "smaller" if card.direction == "larger" else "larger"
+    other = "smaller" if measured(finding).direction == "larger" else "larger"
     found = found if high > 0 else found[::-1]
     by = _ends(found, unit.amount, cells)
-    return f"{name} is {card.direction if high > 0 else other} with {claimed} than with {against} by {by}"
+    return f"{name} is {measured(finding).direction if high > 0 else other} with {claimed} than with {against} by {by}"
 
 
 def contrast(arms: Mapping[str, Any]) -> tuple[str, str]:
@@ -225,8 +215,8 @@ def _ends(found: Sequence[CellResult], words: Any, cells: Sequence[CellResult]) 
     return f"{first} ({where[0]}) to {last} ({where[1]})"
 
 
-def _matters(card: ClaimCard) -> str:
-    unit = unit_of(card)
-    if unit.compared:
-        return f"{unit.amount(card.margin)} or more matters"
-    return f"the claim needs {unit.shown(card.margin)} or {'more' if card.direction == 'larger' else 'less'}"
+def _matters(finding: Finding) -> str:
+    about = measured(finding)
+    if about.unit.compared:
+        return f"{about.unit.amount(about.margin)} or more matters"
+    return f"the claim needs {about.unit.shown(about.margin)} or {'more' if about.direction == 'larger' else 'less'}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jaxml.claims.card import CellResult
+from jaxml.claims.finding import CellResult
 
 WORDS = {
     "supported": "Supported",

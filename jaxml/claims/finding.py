@@ -1,0 +1,114 @@
+"""What was found of a claim, of whatever kind: one record for verdicts.json, the terminal, the page and every export.
+
+Standard library only, so that showing a run costs a few milliseconds. `verdicts.json` is a list of these.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from jaxml.claims.verdict import ClaimVerdict, Decision
+from jaxml.records import Record
+
+Role = Literal["negative control", "positive control", "mutant", "reference"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellResult(Record):
+    """One thing that was decided: a cell of the grid, or one property of a suite.
+
+    Attributes:
+        at: where it lies, or what it is: `{"lam": 0.1}`, `{"property": "symmetry"}`.
+        decision: how it was decided.
+        tuned: what each arm was tuned to.
+        theta: the effect of every seed; empty where there are no seeds.
+    """
+
+    at: dict[str, Any]
+    decision: Decision
+    tuned: dict[str, dict[str, Any]] = field(default_factory=dict)
+    theta: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check(Record):
+    """What had to come out in a certain way for the verdict to count.
+
+    Attributes:
+        name: what it is.
+        role: a control of either side, or a mutant that must be caught.
+        passed: whether it came out as it must.
+        reason: why, in plain words.
+        detail: what it measured otherwise than its claim: estimand, scale, direction, margin, arms.
+        cell: where it was decided; None where there is no cell.
+    """
+
+    name: str
+    role: Role
+    passed: bool
+    reason: str
+    detail: dict[str, Any] = field(default_factory=dict)
+    cell: CellResult | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding(Record):
+    """What was found of one claim.
+
+    Attributes:
+        id: of the claim.
+        kind: of claim, a name in `jaxml.claims.kinds.KINDS`.
+        statement: what is claimed, in words.
+        source: where it is claimed.
+        verdict: supported, refuted, inconclusive or invalid, and why.
+        cells: what was decided one by one.
+        checks: what had to come out for the verdict to count.
+        detail: what only this kind has to say.
+        fragile: what another master key made of it, None where that changed nothing or was not tried.
+    """
+
+    id: str
+    kind: str
+    statement: str
+    source: str | None
+    verdict: ClaimVerdict
+    cells: list[CellResult]
+    checks: list[Check]
+    detail: dict[str, Any] = field(default_factory=dict)
+    fragile: str | None = None
+
+    @property
+    def headline(self) -> CellResult:
+        """The cell to show first: one that carries the verdict, else the first."""
+        carrying = [cell for cell in self.cells if cell.decision.verdict == self.verdict.verdict]
+        return (carrying or self.cells)[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdicts(Record):
+    """All claims of a run, under the spec that was frozen before its first trial.
+
+    Attributes:
+        status: "confirmatory", or "exploratory" when the spec is not the one on record: then nothing was decided.
+        why: why it is exploratory.
+        spec_sha256: the hash on record.
+        findings: one for each claim, in the config's order.
+    """
+
+    status: Literal["confirmatory", "exploratory"]
+    why: str
+    spec_sha256: str
+    findings: list[Finding]
+
+    @property
+    def decided(self) -> bool:
+        """Whether anything may be said of the claims."""
+        return self.status == "confirmatory"
+
+    def word(self, finding: Finding) -> str:
+        """What may be said of a claim: its verdict, or that the run was exploratory."""
+        return finding.verdict.verdict if self.decided else "exploratory"
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What may be said of every claim, by id."""
+        return {finding.id: self.word(finding) for finding in self.findings}

@@ -1,0 +1,16 @@
+"""The kinds of claim, one file each; a config names one under `kind`, and means a contrast where it names none."""
+
+from typing import Any
+
+from jaxml.claims.finding import Verdicts
+from jaxml.claims.kind import Kind
+from jaxml.claims.kinds.contrast import ContrastKind
+from jaxml.claims.kinds.suite import SuiteKind
+from jaxml.claims.told import Told
+
+KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (ContrastKind(), SuiteKind())}
+
+
+def tell(verdicts: Verdicts) -> list[Told]:
+    """Every claim of a run in words."""
+    return [KINDS[finding.kind].tell(finding, verdicts.decided) for finding in verdicts.findings]

@@ -1,0 +1,127 @@
+"""`contrast`: one arm is larger or smaller than another, or than a number, by a margin, over cells of the grid."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from jaxml.claims.answers import answer, measured, not_borne_out
+from jaxml.claims.cells import cells_of, check_claim
+from jaxml.claims.finding import Check, Finding
+from jaxml.claims.kind import Given, Grid, Kind
+from jaxml.claims.spec import Seeded
+from jaxml.claims.telling import seeded_checks, seeded_facts, seeded_rows, summary
+from jaxml.claims.told import Told
+from jaxml.claims.words import Unit
+
+if TYPE_CHECKING:
+    from jaxml.claims.measure import Asked
+    from jaxml.claims.verdict import Decision
+
+
+class Contrast(Seeded):
+    """What a config says of a contrast."""
+
+    kind: Literal["contrast"] = "contrast"
+
+
+class ContrastKind(Kind[Contrast]):
+    """One arm against another, or against a number."""
+
+    name: ClassVar[str] = "contrast"
+    Claim = Contrast
+    seeded: ClassVar[bool] = True
+
+    def check(self, claim: Contrast, grid: Grid, where: str) -> None:
+        """Check arms, tuning, cells and controls against the grid."""
+        check_claim(claim, grid.axes, grid.tuning_seeds, where)
+
+    def quantities(self, claim: Contrast) -> Iterator[tuple[tuple[str, ...], str]]:
+        """The estimands and tuning goals of the claim and its controls."""
+        yield ("estimand",), claim.estimand
+        if claim.tune:
+            yield ("tune",), claim.tune.goal
+        for side in ("negative", "positive"):
+            for control in getattr(claim.controls, side):
+                there = ("controls", side, control.name)
+                if control.estimand is not None:
+                    yield (*there, "estimand"), control.estimand
+                if control.tune is not None and control.tune != "none":
+                    yield (*there, "tune"), control.tune.goal
+
+    def plan(self, claim: Contrast, grid: Grid, where: str) -> dict[str, Any]:
+        """Cells and controls, margin and scale."""
+        return {
+            "quantifier": claim.quantifier,
+            "cells": len(cells_of(grid.axes, claim, where)),
+            "margin": claim.margin.value,
+            "scale": claim.scale,
+            "controls": len(claim.controls.negative) + len(claim.controls.positive),
+        }
+
+    def planned(self, plan: Mapping[str, Any]) -> str:
+        """In one line."""
+        cells = f"{plan['cells']} cell{'s' if plan['cells'] > 1 else ''}"
+        margin = Unit(plan["scale"], "larger", True).shown(plan["margin"])
+        return f"{plan['quantifier']}, {cells}, margin {margin} ({plan['scale']}), {plan['controls']} controls"
+
+    def measure(self, id: str, claim: Contrast, given: Given) -> "list[Asked]":
+        """The effect in every cell, and in every control's."""
+        from jaxml.claims.measure import hypotheses
+
+        return list(hypotheses(claim, given, f"claims.{id}"))
+
+    def conclude(self, id: str, claim: Contrast, given: Given, decided: "Sequence[tuple[Asked, Decision]]") -> Finding:
+        """The quantifier over the cells, and then the controls."""
+        from jaxml.claims.measure import described
+        from jaxml.claims.rule.quantifier import decide_claim, with_controls
+
+        cells = [asked.result(decision) for asked, decision in decided if asked.role is None]
+        checks = [
+            Check(
+                name=asked.name,
+                role=asked.role,
+                passed=(decision.verdict == "supported") == (asked.role == "positive control"),
+                reason=decision.reason,
+                detail=asked.detail,
+                cell=asked.result(decision),
+            )
+            for asked, decision in decided
+            if asked.role is not None
+        ]
+        verdict = decide_claim(
+            [cell.decision for cell in cells],
+            quantifier=claim.quantifier,
+            reference=0 if claim.quantifier == "at_reference" else None,
+        )
+        negatives, positives = (
+            {check.name: check.cell.decision for check in checks if check.role == role and check.cell}
+            for role in ("negative control", "positive control")
+        )
+        arms = given.held.telling(claim, given.grid.axes) if given.held else claim.arms.model_dump()
+        return Finding(
+            id=id,
+            kind=self.name,
+            statement=claim.statement,
+            source=claim.source,
+            verdict=with_controls(verdict, negatives, positives),
+            cells=cells,
+            checks=checks,
+            detail=described(claim, arms),
+        )
+
+    def tell(self, finding: Finding, decided: bool) -> Told:
+        """Effects against the margin, cell by cell."""
+        about = measured(finding)
+        return Told(
+            finding=finding,
+            word=finding.verdict.verdict if decided else "exploratory",
+            answer=answer(finding, decided),
+            facts=seeded_facts(finding, decided),
+            head="cell",
+            rows=seeded_rows(finding, decided),
+            checks=seeded_checks(finding, decided),
+            warnings=not_borne_out(finding) if decided else [],
+            margin=about.unit.shown(about.margin),
+            levels=(about.margin,),
+            unit=about.unit,
+            summary=summary(finding),
+        ).framed(decided)

@@ -1,0 +1,233 @@
+"""What the trials say of a seeded claim: the effect of its arms in every cell, on the run's grid or off it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxml.claims.cells import Indices, cells_of, control_claim, locate, matches
+from jaxml.claims.effect import oriented, scored
+from jaxml.claims.finding import CellResult, Role
+from jaxml.claims.kind import Given, Grid
+from jaxml.claims.posing import ARM, Posed
+from jaxml.claims.spec import Seeded, Tuning
+from jaxml.errors import ConfigError, nearest
+from jaxml.sweep.grid import Axis
+from jaxml.sweep.points import POINT
+
+if TYPE_CHECKING:
+    import xarray
+
+    from jaxml.claims.verdict import Decision
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Oriented, paired effects.
+
+    Attributes:
+        theta: one number for each reported seed; shape (seeds,), or (points, seeds).
+        failed: which trials failed, shape (arms, seeds), or (points, arms, seeds).
+        tuned: what each arm was tuned to, on the grid.
+    """
+
+    theta: np.ndarray
+    failed: np.ndarray
+    tuned: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One hypothesis: the claim, or one of its controls, in one cell.
+
+    Attributes:
+        at: the cell.
+        effects: what was measured in it.
+        margin: the smallest effect of interest.
+        ratio: test to training size where the seeds are splits of one data set, else None.
+        role: of a control; None for the claim itself.
+        name: of a control.
+        detail: what a control measures otherwise than its claim.
+    """
+
+    at: dict[str, Any]
+    effects: Effects
+    margin: float
+    ratio: float | None
+    role: Role | None = None
+    name: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    def result(self, decision: "Decision") -> CellResult:
+        """The cell as it is kept."""
+        return CellResult(at=self.at, tuned=self.effects.tuned, theta=self.effects.theta.tolist(), decision=decision)
+
+
+class Quantities:
+    """The results as plain arrays, each made once: a cell asks for few numbers, and labels cost more than they."""
+
+    def __init__(self, results: "xarray.Dataset"):
+        self.seeds = results.seed.values
+        self._results = results
+        self._held: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+
+    def telling(self, claim: Seeded, axes: Sequence[Axis]) -> dict[str, Any]:
+        """What the arms of a claim pin, but for axes that its estimand has used up: there a pin plays no part."""
+        left = {axis.name: axis.name in self._results[claim.estimand].dims for axis in axes}
+        alive = {name: left[axis.name] for axis in axes for name in axis.parameters}
+        arms = claim.arms.model_dump()
+        return {side: pins and {n: v for n, v in pins.items() if alive[n]} for side, pins in arms.items()}
+
+    def at(self, name: str, indices: Indices, where: str) -> tuple[tuple[str, ...], np.ndarray]:
+        """A quantity at some positions: the axes that are left, the seeds last, and its values.
+
+        Raises:
+            ConfigError: when the results do not hold it.
+        """
+        if name not in self._held:
+            values = estimand_of(self._results, name, where).transpose(..., "seed")
+            self._held[name] = tuple(map(str, values.dims)), values.values.astype(np.float64)
+        dims, values = self._held[name]
+        left = tuple(dim for dim in dims if dim not in indices)
+        return left, values[tuple(indices.get(dim, slice(None)) for dim in dims)]
+
+
+def hypotheses(claim: Seeded, given: Given, where: str) -> Iterator[Asked]:
+    """A claim in each of its cells, then each of its controls.
+
+    Raises:
+        ConfigError: when the results do not hold what is asked for.
+    """
+    for cell in cells_of(given.grid.axes, claim, where):
+        yield _asked(claim, given, cell, where)
+    sides: tuple[tuple[str, Role], ...] = (("negative", "negative control"), ("positive", "positive control"))
+    for side, role in sides:
+        for control in getattr(claim.controls, side):
+            place = f"{where}.controls.{side}.{control.name}"
+            posed = control_claim(claim, control, given.grid.axes, place)
+            (cell,) = cells_of(given.grid.axes, posed, place)
+            yield _asked(posed, given, cell, place, role=role, name=control.name)
+
+
+def _asked(claim: Seeded, given: Given, cell: Indices, where: str, role: Role | None = None, name: str = "") -> Asked:
+    grid, held = given.grid, given.held
+    if held is None:
+        raise ConfigError(f"{where}: this claim needs a trial, and the experiment has none.")
+    return Asked(
+        at={n: v for axis in grid.axes if axis.name in cell for n, v in axis.points[cell[axis.name]].items()},
+        effects=effect_in(held, claim, grid, cell, where),
+        margin=claim.margin.value,
+        ratio=_ratio(claim, grid, cell),
+        role=role,
+        name=name,
+        detail=described(claim, held.telling(claim, grid.axes)) if role else {},
+    )
+
+
+def described(claim: Seeded, arms: Mapping[str, Any]) -> dict[str, Any]:
+    """What a seeded claim or a control of one measures, as plain values."""
+    return {
+        "estimand": claim.estimand,
+        "direction": claim.direction,
+        "scale": claim.scale,
+        "arms": dict(arms),
+        "margin": claim.margin.value,
+        "margin_reason": claim.margin.reason,
+    }
+
+
+def effect_in(held: Quantities, claim: Seeded, grid: Grid, cell: Indices, where: str) -> Effects:
+    """The effect in one cell of the grid: both arms tuned, on the claim's scale, subtracted seed by seed, oriented.
+
+    Raises:
+        ConfigError: when the claim's quantity still has axes in one cell.
+    """
+    values, tuned = {}, {}
+    for arm, pins in (("claimed", claim.arms.claimed), ("against", claim.arms.against)):
+        if pins is None:
+            continue
+        here = {**locate(grid.axes, pins, where), **cell}
+        if claim.tune:
+            best = _tune(held, here, claim.tune, where)
+            here |= best
+            points = [axis.points[best[axis.name]] for axis in grid.axes if axis.name in best]
+            tuned[arm] = {name: value for point in points for name, value in point.items()}
+        left, column = held.at(claim.estimand, here, where)
+        if left != ("seed",):
+            raise ConfigError(f"{where}.estimand: '{claim.estimand}' still has the axes {left} in one cell.")
+        values[arm] = column[held.seeds >= 0]
+    return _effects(list(values.values()), claim, grid.looks[0], tuned)
+
+
+def effects_at(results: "xarray.Dataset", posed: Posed, first_look: int, where: str) -> Effects:
+    """The effect at every point where a posed claim was asked, as `effect_in` has it in one cell.
+
+    Args:
+        results: dims `POINT`, the arms and tuned axes of `posed`, and ``seed``; negative seeds are for tuning.
+        posed: the claim.
+        first_look: a trial that is not finite scores as the worst effect among so many seeds.
+        where: the place named in errors.
+    """
+    claim, over = posed.claim, [axis.name for axis in posed.tuned]
+    values = _ordered(estimand_of(results, claim.estimand, where), over)
+    reported = results.seed.values >= 0
+    if claim.tune and over:
+        score = _ordered(estimand_of(results, claim.tune.goal, where), over)[..., ~reported]
+        flat = _score(score, claim.tune).reshape(*score.shape[:2], -1)
+        best = flat.argmin(-1)[..., None, None]
+        values = np.take_along_axis(values.reshape(*flat.shape, -1), best, axis=2)[:, :, 0]
+    arms = values[..., reported].astype(np.float64)  # (arms, points, seeds)
+    return _effects(list(arms), claim, first_look)
+
+
+def _effects(arms: list[np.ndarray], claim: Seeded, first_look: int, tuned: Any = None) -> Effects:
+    theta = oriented(arms, scale=claim.scale, direction=claim.direction)
+    failed = [~np.isfinite(oriented([arm], scale=claim.scale, direction="larger")) for arm in arms]
+    both = failed if len(failed) == 2 or theta.ndim > 1 else failed * 2  # an arm beside itself, as cells are stacked
+    return Effects(scored(theta, first_look), np.stack(both, -2), tuned or {})
+
+
+def _ordered(values: "xarray.DataArray", over: Sequence[str]) -> np.ndarray:
+    """As an array of shape (arms, points, tuned axes ..., seeds)."""
+    values = values if ARM in values.dims else values.expand_dims(ARM)
+    return values.transpose(ARM, POINT, *over, "seed").values
+
+
+def estimand_of(results: "xarray.Dataset", name: str, where: str) -> "xarray.DataArray":
+    """A quantity of the results, NaN where the trial is not finite.
+
+    Raises:
+        ConfigError: when there is none of that name.
+    """
+    if name not in results.data_vars:
+        known = [str(n) for n in results.data_vars if n != "nonfinite"]
+        raise ConfigError(f"{where}.estimand: the trial returns no '{name}'. {nearest(name, known)}")
+    values = results[name].astype(float)
+    return values.where(~results["nonfinite"]) if "nonfinite" in results else values
+
+
+def _tune(held: Quantities, indices: Indices, tune: Tuning, where: str) -> Indices:
+    """The grid point an arm picks on the tuning seeds; a point with a non-finite run is never picked over others."""
+    left, score = held.at(tune.goal, indices, where)
+    if set(left) != {*tune.over, "seed"}:
+        raise ConfigError(f"{where}.tune: '{tune.goal}' has the axes {left} where it is to pick along {tune.over}.")
+    score = _score(score[..., held.seeds < 0], tune).transpose([left.index(name) for name in tune.over])
+    picked = np.unravel_index(score.argmin(), score.shape)
+    return {name: int(index) for name, index in zip(tune.over, picked, strict=True)}
+
+
+def _score(values: np.ndarray, tune: Tuning) -> np.ndarray:
+    """What tuning minimises, over the tuning seeds; infinite where any trial failed."""
+    score = values.mean(-1) * (1 if tune.minimise else -1)
+    return np.where(np.isfinite(score), score, np.inf)
+
+
+def _ratio(claim: Seeded, grid: Grid, cell: Indices) -> float | None:
+    """The ratio of test to training size where both arms' seeds are splits of one data set."""
+    here = {**locate(grid.axes, claim.arms.claimed, "arms"), **cell}
+    for split in grid.splits:
+        meant = matches(grid.axes, split.where, "dependent_splits")
+        if all(here.get(axis) in positions for axis, positions in meant.items()):
+            return split.test_to_train
+    return None

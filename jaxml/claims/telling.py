@@ -1,0 +1,130 @@
+"""The rows of a seeded claim: facts, cells, controls and the scoreboard's columns, as any surface shows them."""
+
+from jaxml.claims.answers import Measured, later_words, measured
+from jaxml.claims.finding import CellResult, Finding
+from jaxml.claims.told import CheckRow, Facts, Row, domain_of, strip
+from jaxml.claims.words import SCALES, number, phrase, place, varying
+
+QUANTIFIERS = {
+    "exact": "exactly",
+    "at_reference": "at the reference cell",
+    "universal": "in every cell",
+    "generic": "in at least 80 % of the cells",
+    "existential": "in at least one cell",
+}
+
+
+def seeded_facts(finding: Finding, decided: bool) -> Facts:
+    """What was claimed, what was compared, and what was required of it."""
+    about, names = measured(finding), varying(finding.cells)
+    unit = about.unit
+    compared = f"{place(about.arms['claimed'])} against {place(about.arms.get('against'))}, paired by seed"
+    common = {n: v for n, v in finding.cells[0].at.items() if n not in names} if finding.cells and names else {}
+    than = "" if unit.compared else " than the margin"
+    quantifier = QUANTIFIERS[finding.verdict.quantifier]
+    return [
+        ("Claimed", f"{phrase(about.estimand)} is {about.direction}{than}, {quantifier}"),
+        ("Compared" if unit.compared else "Measured", compared if unit.compared else place(about.arms["claimed"])),
+        ("Throughout", place(common)),
+        ("Effect as", SCALES.get(about.scale, about.scale) if unit.compared else ""),
+        ("Margin", f"{unit.shown(about.margin)}. {about.margin_reason}"),
+        ("Decided", decided_words(finding) if decided else ""),
+    ]
+
+
+def decided_words(finding: Finding) -> str:
+    """Why the verdict is what it is; where the interval of a single cell decided, in the unit of its effects."""
+    decision, about = finding.cells[0].decision, measured(finding)
+    low, high, unit = decision.low, decision.high, about.unit
+    alone = len(finding.cells) == 1 and finding.verdict.reason == decision.reason  # no control stands in its place
+    if not alone or not decision.look or not decision.sd or low is None or high is None:
+        return finding.verdict.reason
+    outcome = "supported" if low >= about.margin else "refuted" if high < about.margin else "inconclusive"
+    if outcome != decision.verdict:  # something else than the interval kept it open
+        return finding.verdict.reason
+    how = {"supported": "lies at or beyond", "refuted": "falls short of", "inconclusive": "holds"}[outcome]
+    meaning = {
+        "reversed": ": the effect runs the other way",
+        "null": ": no effect that matters, either way",
+        "negligible": ": no effect that matters in the claimed direction",
+    }.get(decision.label or "", "")
+    return f"Interval {unit.interval(low, high)} {how} the margin {unit.shown(about.margin)}{meaning}"
+
+
+def seeded_rows(finding: Finding, decided: bool) -> list[Row]:
+    """One row for each cell, their strips drawn to one measure."""
+    about, names = measured(finding), varying(finding.cells)
+    domain = domain_of(finding.cells, [about.margin])
+    return [
+        _told_cell(
+            cell,
+            place({n: cell.at[n] for n in names} if names else cell.at) or "the whole grid",
+            about,
+            domain,
+            decided,
+        )
+        for cell in finding.cells
+    ]
+
+
+def _told_cell(
+    cell: CellResult, where: str, about: Measured, domain: tuple[float, float], decided: bool, effect: str = "effect"
+) -> Row:
+    decision, unit = cell.decision, about.unit
+    tuned = " against ".join(place(point) for point in cell.tuned.values())
+    return Row(
+        where=where,
+        word=decision.verdict if decided else "",
+        label=decision.label or "" if decided else "",
+        shown={
+            effect: unit.shown(decision.estimate),
+            "interval": "–" if decision.low is None else unit.interval(decision.low, decision.high),
+            "margin": unit.shown(about.margin),
+            "seeds": number(decision.seeds),
+        },
+        notes=(f"tuned to {tuned}",) if tuned else (),
+        warning=later_words(decision, about.margin, unit) if decided else "",
+        strip=strip(cell, about.margin, unit, domain),
+    )
+
+
+def seeded_checks(finding: Finding, decided: bool) -> list[CheckRow]:
+    """The controls, each on a measure of its own."""
+    own, found = measured(finding), []
+    for check in finding.checks:
+        if check.cell is None:
+            continue
+        about = Measured(**check.detail)
+        decision, arms = check.cell.decision, about.arms
+        compared = " against ".join(place(arms[side]) for side in ("claimed", "against") if arms.get(side))
+        where = "; ".join(part for part in (place(check.cell.at), compared) if part)
+        effect = "effect" if about.estimand == own.estimand else phrase(about.estimand)
+        must = "must" if check.role == "positive control" else "must not"
+        found.append(
+            CheckRow(
+                name=check.name,
+                role=check.role,
+                must=f"{must} come out supported",
+                passed=check.passed,
+                outcome=(decision.verdict + (f", {decision.label}" if decision.label else "")) if decided else "",
+                row=_told_cell(check.cell, where, about, domain_of([check.cell], [about.margin]), decided, effect),
+            )
+        )
+    return found
+
+
+def summary(finding: Finding) -> dict[str, str]:
+    """The columns of the scoreboard."""
+    about, cell, count = measured(finding), finding.headline, finding.verdict
+    unit, decision = about.unit, cell.decision
+    effect = f"{unit.shown(decision.estimate)} ({unit.interval(decision.low, decision.high)})"
+    if len(finding.cells) > 1:
+        effect += f" at {place({name: cell.at[name] for name in varying(finding.cells)}) or '0'}"
+    margin = about.margin if about.direction == "larger" or unit.compared else -about.margin
+    return {
+        "effect": effect,
+        "margin": unit.shown(margin),
+        "cells": f"{count.supported} / {count.refuted} / {count.inconclusive + count.invalid}",
+        "seeds": str(max(c.decision.seeds for c in finding.cells)),
+        "controls": f"{sum(check.passed for check in finding.checks)} of {len(finding.checks)}",
+    }
