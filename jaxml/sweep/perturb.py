@@ -77,7 +77,8 @@ def perturbed(closed: Any) -> Callable[..., list[Any]]:
             outputs = outputs if eqn.primitive.multiple_results else [outputs]
             return [moved(each) for each in outputs] if name in _ROUNDED else outputs
 
-        return run(closed.jaxpr, constants, arguments)
+        with jax.enable_x64(True):  # every equation says its dtypes; some are of 64 bits, where a trial asks for them
+            return run(closed.jaxpr, constants, arguments)
 
     return function
 

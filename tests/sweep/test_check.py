@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import jax
+import jax.numpy as jnp
 import jaxlib
 import numpy as np
 import pytest
@@ -119,6 +120,25 @@ def test_many_draws_leave_a_check_its_say():
     for name in ("y", "z"):
         with pytest.raises(RunError, match=f"gives {name} "):
             checked(program, values | {name: values[name] * np.float32(1.17)})
+
+
+def test_a_trial_that_counts_in_64_bits_inside_is_checked():
+    """As `roc_auc` does, whatever the precision of the sweep."""
+
+    def counted(key, *, lam: float):
+        x = jax.random.normal(key, (50,))
+        with jax.enable_x64(True):
+            bits = jax.lax.scan(lambda s, v: (s + (v.astype(jnp.int64) << 33), None), jnp.int64(0), x > 0)[0]
+            share = (bits >> 33).astype(jnp.float32)
+        return {"y": lam * x.sum(), "share": share}
+
+    plan, key = make_plan(schema_of(counted), {"lam": [1.0, 2.0]}, 1), master_key(0)
+    traced = trace(counted, plan, plan.programs()[0], key)
+    x = np.asarray(jax.random.normal(jax.random.fold_in(key, 0), (50,)))
+    values = {"y": np.array([[x.sum()], [2 * x.sum()]], "f"), "share": np.full((2, 1), (x > 0).sum(), "f")}
+    assert checked((traced, plan, key), values).lanes == 2
+    with pytest.raises(RunError, match="gives share "):
+        checked((traced, plan, key), values | {"share": values["share"] * np.float32(1.17)})
 
 
 def test_the_spread_is_of_the_moves_that_stay_finite():
