@@ -11,10 +11,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.resilience import damage, disk, kills
+from tests.resilience import damage, disk, fuzz, kills
 from tests.resilience.project import ROOT, Count, Project
 
 PAGE = ROOT / "docs" / "resilience.md"
+PARTS = ["kills", "continued", "disk", "ray", "damage", "hostile", "fuzz"]
 BEGIN, END = "<!-- counts -->\n", "<!-- end of counts -->\n"
 
 
@@ -24,7 +25,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=2, help="rounds of kills, one kill in every stage each")
     parser.add_argument("--continued", type=int, default=30, help="damaged runs to continue")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=["kills", "damage", "hostile", "continued", "disk", "ray"], action="append")
+    parser.add_argument("--only", choices=PARTS, action="append")
     parser.add_argument("--write", action="store_true", help="write the counts into docs/resilience.md")
     options = parser.parse_args()
     chance, begin = random.Random(options.seed), time.monotonic()
@@ -43,6 +44,7 @@ def main() -> int:
         "ray": lambda: kills.ray_driver(project, reference),
         "damage": lambda: damage.finished(reference, damage.DAMAGE, "a file damaged") + damage.swapped(reference),
         "hostile": lambda: damage.finished(reference, damage.HOSTILE, "a file replaced by something hostile"),
+        "fuzz": lambda: fuzz.grown_stores() + fuzz.optimisers(),
     }
     counts: list[Count] = []
     for name, part in parts.items():
