@@ -57,6 +57,10 @@ class Experiment:
             mapping of all of them, some as arrays of one shape, and returns an array of that shape; a map of the
             output then shows theory's line beside the measured boundary.
         suites: exact suites by name, each a function that makes a `jaxml.Suite`; it runs in float64.
+        numbers: worked figures by name, each a function of nothing that returns a number, or numbers by name; they run
+            in float64.
+        programs: programs by name, each a function of nothing that returns a function of arrays and its arguments, the
+            parameters first: ``lambda: (f, parameters, x)``. Shapes (`jax.ShapeDtypeStruct`) will do for arguments.
         labels: names of coded values, ``parameter -> {value: name}``, for tables, charts and pages; configs and
             results keep the values.
     """
@@ -67,6 +71,8 @@ class Experiment:
     figures: tuple[Figure, ...] = ()
     theory: Mapping[str, Callable[[Mapping[str, Any]], Any]] = field(default_factory=dict)
     suites: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
+    numbers: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
+    programs: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
     labels: Mapping[str, Mapping[Any, str]] = field(default_factory=dict)
 
 

@@ -27,11 +27,13 @@ class Measured:
     arms: Mapping[str, Any]
     margin: float
     margin_reason: str = ""
+    equals: float | None = None
 
     @property
     def unit(self) -> Unit:
         """How its effects are told."""
-        return Unit(self.scale, self.direction, bool(self.arms.get("against")))
+        compared = self.equals is not None or bool(self.arms.get("against"))
+        return Unit(self.scale, self.direction, compared)
 
 
 def measured(finding: Finding) -> Measured:

@@ -1,15 +1,13 @@
 """From what a run holds to its findings: every kind's hypotheses go up to the one rule, its decisions come back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from jaxml.claims.finding import Finding
 from jaxml.claims.kind import Given, Grid
 from jaxml.claims.kinds import KINDS
-from jaxml.claims.measure import Asked, Quantities
-from jaxml.claims.rule.decide import decide_cells
+from jaxml.claims.measure import Quantities
+from jaxml.claims.rule.hypothesis import decide
 from jaxml.claims.spec import Claim
 
 if TYPE_CHECKING:
@@ -39,24 +37,10 @@ def judge(
     """
     given = Given(grid, None if results is None else Quantities(results), evidence or {})
     asked = {id: KINDS[claim.kind].measure(id, claim, given) for id, claim in claims.items()}
-    primary = [each for several in asked.values() for each in several if each.role is None]
-    decided = dict(zip(map(id, primary), _decide(primary, grid), strict=True))
+    everything = [each for several in asked.values() for each in several]
+    decisions = decide([each.hypothesis for each in everything], looks=grid.looks, alpha=grid.alpha)
+    decided = iter(zip(everything, decisions, strict=True))
     findings = []
     for name, claim in claims.items():
-        # Controls are decided one by one: each stands on its own level.
-        pairs = [(each, decided.get(id(each)) or _decide([each], grid)[0]) for each in asked[name]]
-        findings.append(KINDS[claim.kind].conclude(name, claim, given, pairs))
+        findings.append(KINDS[claim.kind].conclude(name, claim, given, [next(decided) for _ in asked[name]]))
     return findings
-
-
-def _decide(asked: Sequence[Asked], grid: Grid) -> list[Any]:
-    if not asked:
-        return []
-    return decide_cells(
-        np.stack([each.effects.theta for each in asked]),
-        margin=np.asarray([each.margin for each in asked]),
-        looks=tuple(grid.looks),
-        alpha=grid.alpha,
-        correction=np.asarray([each.ratio or 0.0 for each in asked]),
-        nonfinite=np.stack([each.effects.failed for each in asked]),
-    )

@@ -1,6 +1,6 @@
 """What the trials say of a seeded claim: the effect of its arms in every cell, on the run's grid or off it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from jaxml.claims.effect import oriented, scored
 from jaxml.claims.finding import CellResult, Role
 from jaxml.claims.kind import Given, Grid
 from jaxml.claims.posing import ARM, Posed
+from jaxml.claims.rule.hypothesis import Hypothesis, Region, at_least
 from jaxml.claims.spec import Seeded, Tuning
 from jaxml.errors import ConfigError, nearest
 from jaxml.sweep.grid import Axis
@@ -27,7 +28,7 @@ class Effects:
     """Oriented, paired effects.
 
     Attributes:
-        theta: one number for each reported seed; shape (seeds,), or (points, seeds).
+        theta: one number for each reported seed, a failed trial as the worst; shape (seeds,), or (points, seeds).
         failed: which trials failed, shape (arms, seeds), or (points, arms, seeds).
         tuned: what each arm was tuned to, on the grid.
     """
@@ -39,13 +40,12 @@ class Effects:
 
 @dataclass(frozen=True)
 class Asked:
-    """One hypothesis: the claim, or one of its controls, in one cell.
+    """The claim, or one of its controls, in one cell.
 
     Attributes:
         at: the cell.
         effects: what was measured in it.
-        margin: the smallest effect of interest.
-        ratio: test to training size where the seeds are splits of one data set, else None.
+        hypothesis: what goes up to the rule.
         role: of a control; None for the claim itself.
         name: of a control.
         detail: what a control measures otherwise than its claim.
@@ -53,8 +53,7 @@ class Asked:
 
     at: dict[str, Any]
     effects: Effects
-    margin: float
-    ratio: float | None
+    hypothesis: Hypothesis
     role: Role | None = None
     name: str = ""
     detail: dict[str, Any] = field(default_factory=dict)
@@ -93,32 +92,61 @@ class Quantities:
         return left, values[tuple(indices.get(dim, slice(None)) for dim in dims)]
 
 
-def hypotheses(claim: Seeded, given: Given, where: str) -> Iterator[Asked]:
+def hypotheses(
+    claim: Seeded, given: Given, where: str, region: Callable[[float], Region] = at_least
+) -> Iterator[Asked]:
     """A claim in each of its cells, then each of its controls.
+
+    Args:
+        claim: the claim.
+        given: what the run holds.
+        where: the place named in errors.
+        region: where the mean effect is said to lie, by the margin.
 
     Raises:
         ConfigError: when the results do not hold what is asked for.
     """
     for cell in cells_of(given.grid.axes, claim, where):
-        yield _asked(claim, given, cell, where)
+        yield _asked(claim, given, cell, where, region)
     sides: tuple[tuple[str, Role], ...] = (("negative", "negative control"), ("positive", "positive control"))
     for side, role in sides:
         for control in getattr(claim.controls, side):
             place = f"{where}.controls.{side}.{control.name}"
             posed = control_claim(claim, control, given.grid.axes, place)
             (cell,) = cells_of(given.grid.axes, posed, place)
-            yield _asked(posed, given, cell, place, role=role, name=control.name)
+            yield _asked(posed, given, cell, place, region, role=role, name=control.name)
 
 
-def _asked(claim: Seeded, given: Given, cell: Indices, where: str, role: Role | None = None, name: str = "") -> Asked:
+def _asked(
+    claim: Seeded,
+    given: Given,
+    cell: Indices,
+    where: str,
+    region: Callable[[float], Region],
+    role: Role | None = None,
+    name: str = "",
+) -> Asked:
     grid, held = given.grid, given.held
     if held is None:
         raise ConfigError(f"{where}: this claim needs a trial, and the experiment has none.")
+    at = {n: v for axis in grid.axes if axis.name in cell for n, v in axis.points[cell[axis.name]].items()}
+    effects, lies = effect_in(held, claim, grid, cell, where), region(claim.margin.value)
+    failed = effects.failed.any(0)
+    hypothesis = Hypothesis(
+        claim=where,
+        at=at,
+        # The worst on one side is the best on the other: where the claim is of both, the rule scores what failed.
+        rows=np.where(failed & (lies.kind == "within"), np.nan, effects.theta)[None],
+        region=lies,
+        failed=effects.failed,
+        ratio=_ratio(claim, grid, cell) or 0.0,
+        difference=True,
+        control=None if role is None else "negative" if role == "negative control" else "positive",
+    )
     return Asked(
-        at={n: v for axis in grid.axes if axis.name in cell for n, v in axis.points[cell[axis.name]].items()},
-        effects=effect_in(held, claim, grid, cell, where),
-        margin=claim.margin.value,
-        ratio=_ratio(claim, grid, cell),
+        at=at,
+        effects=effects,
+        hypothesis=hypothesis,
         role=role,
         name=name,
         detail=described(claim, held.telling(claim, grid.axes)) if role else {},
@@ -134,7 +162,7 @@ def described(claim: Seeded, arms: Mapping[str, Any]) -> dict[str, Any]:
         "arms": dict(arms),
         "margin": claim.margin.value,
         "margin_reason": claim.margin.reason,
-    }
+    } | ({} if (number := _number(claim)) is None else {"equals": number})
 
 
 def effect_in(held: Quantities, claim: Seeded, grid: Grid, cell: Indices, where: str) -> Effects:
@@ -157,7 +185,14 @@ def effect_in(held: Quantities, claim: Seeded, grid: Grid, cell: Indices, where:
         if left != ("seed",):
             raise ConfigError(f"{where}.estimand: '{claim.estimand}' still has the axes {left} in one cell.")
         values[arm] = column[held.seeds >= 0]
+    if (number := _number(claim)) is not None:
+        values["against"] = np.full_like(values["claimed"], number)
     return _effects(list(values.values()), claim, grid.looks[0], tuned)
+
+
+def _number(claim: Seeded) -> float | None:
+    """What an equality holds its one arm against."""
+    return None if claim.arms.against is not None else getattr(claim, "equals", None)
 
 
 def effects_at(results: "xarray.Dataset", posed: Posed, first_look: int, where: str) -> Effects:

@@ -5,10 +5,15 @@ from typing import Any
 from jaxml.claims.finding import Verdicts
 from jaxml.claims.kind import Kind
 from jaxml.claims.kinds.contrast import ContrastKind
+from jaxml.claims.kinds.equality import EqualityKind
+from jaxml.claims.kinds.number import NumberKind
+from jaxml.claims.kinds.program import ProgramKind
 from jaxml.claims.kinds.suite import SuiteKind
 from jaxml.claims.told import Told
 
-KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (ContrastKind(), SuiteKind())}
+KINDS: dict[str, Kind[Any]] = {
+    kind.name: kind for kind in (ContrastKind(), EqualityKind(), SuiteKind(), NumberKind(), ProgramKind())
+}
 
 
 def tell(verdicts: Verdicts) -> list[Told]:

@@ -1,0 +1,113 @@
+"""`equality`: two arms, or an arm and a number, are the same within a margin, decided by two one-sided tests."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import model_validator
+
+from jaxml.claims.answers import contrast, measured, not_borne_out, phrase, place, sentence
+from jaxml.claims.finding import Finding
+from jaxml.claims.kind import Given
+from jaxml.claims.kinds.contrast import ContrastKind
+from jaxml.claims.spec import Finite, Seeded
+from jaxml.claims.telling import QUANTIFIERS, seeded_checks, seeded_rows, summary
+from jaxml.claims.told import Facts, Told
+from jaxml.claims.words import Unit, number, varying
+
+if TYPE_CHECKING:
+    from jaxml.claims.measure import Asked
+
+
+class Equality(Seeded):
+    """What a config says of an equality: `against` or `equals` names the other side."""
+
+    kind: Literal["equality"]
+    equals: Finite | None = None
+
+    @model_validator(mode="after")
+    def _other_side(self) -> "Equality":
+        if (self.arms.against is None) == (self.equals is None):
+            raise ValueError("an equality needs either arms.against or a number under 'equals'")
+        if self.direction != "larger":
+            raise ValueError("an equality has no direction; leave it out")
+        return self
+
+
+class EqualityKind(ContrastKind):
+    """The difference lies within the margin on both sides."""
+
+    name: ClassVar[str] = "equality"
+    Claim = Equality
+
+    def planned(self, plan: Mapping[str, Any]) -> str:
+        """In one line."""
+        shown = Unit(plan["scale"], "larger", True).shown(plan["margin"])
+        cells = f"{plan['cells']} cell{'s' if plan['cells'] > 1 else ''}"
+        return f"{plan['quantifier']}, {cells}, the same within {shown} ({plan['scale']}), {plan['controls']} controls"
+
+    def measure(self, id: str, claim: Any, given: Given) -> "list[Asked]":
+        """The difference in every cell, and in every control's."""
+        from jaxml.claims.measure import hypotheses
+        from jaxml.claims.rule.hypothesis import within
+
+        return list(hypotheses(claim, given, f"claims.{id}", within))
+
+    def tell(self, finding: Finding, decided: bool) -> Told:
+        """Differences inside or outside of the margin, cell by cell."""
+        about = measured(finding)
+        return Told(
+            finding=finding,
+            word=finding.verdict.verdict if decided else "exploratory",
+            answer=_answer(finding, decided),
+            facts=_facts(finding),
+            head="cell",
+            rows=seeded_rows(finding, decided),
+            checks=seeded_checks(finding, decided),
+            warnings=not_borne_out(finding) if decided else [],
+            margin=f"±{number(about.margin)}",
+            levels=(-about.margin, about.margin),
+            unit=about.unit,
+            summary=summary(finding),
+        ).framed(decided)
+
+
+def _sides(finding: Finding) -> tuple[str, str]:
+    about = measured(finding)
+    if about.equals is not None:
+        return place(about.arms["claimed"]), number(about.equals)
+    return contrast(about.arms)
+
+
+def _facts(finding: Finding) -> Facts:
+    about, (first, second) = measured(finding), _sides(finding)
+    return [
+        ("Claimed", f"{phrase(about.estimand)} is the same, {QUANTIFIERS[finding.verdict.quantifier]}"),
+        ("Compared", f"{first} with {second}" + (", paired by seed" if about.equals is None else "")),
+        ("Margin", f"{about.unit.amount(about.margin)} either way. {about.margin_reason}"),
+    ]
+
+
+def _answer(finding: Finding, decided: bool) -> str:
+    about, (first, second) = measured(finding), _sides(finding)
+    found = sorted(
+        (c for c in finding.cells if c.decision.estimate is not None), key=lambda c: abs(c.decision.estimate or 0)
+    )
+    if finding.verdict.verdict == "invalid" and decided:
+        return f"No answer: {finding.verdict.reason}."
+    if not found:
+        return "No finite difference was measured."
+    cell, names = found[-1], varying(finding.cells)
+    where = place({name: cell.at[name] for name in names})
+    decision = cell.decision
+    largest = f"{about.unit.shown(decision.estimate)} (interval {about.unit.interval(decision.low, decision.high)})"
+    words = f"{phrase(about.estimand)} with {first} differs from {second} by "
+    words += f"{largest}{f' at most, at {where}' if where else ''}"
+    words += f"; {about.unit.amount(about.margin)} or more matters."
+    if not decided:
+        return f"Nothing is decided. {sentence(words)}"
+    counts = finding.verdict.cells
+    head = {"supported": "Yes, the same", "refuted": "No, not the same", "inconclusive": "Undecided"}
+    some = (
+        f" in {counts['refuted']} of {len(finding.cells)} cells" if 0 < counts["refuted"] < len(finding.cells) else ""
+    )
+    return f"{head[finding.verdict.verdict]}{some}: {words}"

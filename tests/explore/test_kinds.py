@@ -1,0 +1,197 @@
+"""Every kind of claim on every surface: nothing that shows, plans or exports claims may forget one."""
+
+import json
+
+import numpy as np
+import pytest
+
+import jaxml
+from jaxml.claims.finding import Verdicts
+from jaxml.claims.kinds import KINDS, tell
+from jaxml.claims.kinds.number import rounds_to
+from jaxml.config import json_schema
+from jaxml.report import write_report
+from jaxml.runner import judge_again
+from tests.explore.planted import EXPERIMENT, project
+
+MORE = """
+import dataclasses
+
+tall, wide = jax.ShapeDtypeStruct((8, 4), "float32"), jax.ShapeDtypeStruct((8, 64), "float32")
+experiment = dataclasses.replace(
+    experiment,
+    numbers={"seventh": lambda: {"share": 20 / 7, "rest": 1 / 7}, "rounded": lambda: {"share": 3.0, "rest": 0.0}},
+    programs={
+        "tall": lambda: (lambda w: jax.lax.scan(lambda c, r: (c + r, r), jnp.zeros(4), w), tall),
+        "wide": lambda: (lambda w: w.sum(), wide),
+    },
+)
+"""
+CLAIMS = {
+    "contrast": "",
+    "equality": """  level:
+    kind: equality
+    statement: Arm b lies at 0, as far as it matters.
+    quantifier: at_reference
+    reference: {x: 0.0}
+    estimand: value
+    arms: {claimed: {arm: b}}
+    equals: 0.0
+    margin: {value: 0.5, reason: Half of the height at the origin.}
+    controls:
+      negative: [{name: the other arm, arms: {claimed: {arm: a}}}]
+      positive: [{name: far out, where: {x: 2.0}}]
+""",
+    "suite": """  rounding:
+    kind: suite
+    statement: Rounding takes halves to the even neighbour.
+    suite: whole
+""",
+    "number": """  seventh:
+    kind: number
+    statement: Twenty sevenths are 2.86, and 14.3 % are left.
+    number: seventh
+    told: {share: "2.86", rest: "14.3 %"}
+    unlike: [rounded]
+""",
+    "program": """  small:
+    kind: program
+    statement: The tall one holds a sixteenth of the parameters of the wide one.
+    program: tall
+    count: parameters
+    against: wide
+    exactly: 0.0625
+    unlike: [wide]
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run with a claim of every kind."""
+    root = tmp_path_factory.mktemp("kinds")
+    path = project(root, "".join(CLAIMS.values()))
+    (root / "experiments/planted.py").write_text(EXPERIMENT + MORE)
+    return jaxml.run(path, runs=root / "runs"), path
+
+
+def test_a_run_holds_every_kind(finished):
+    assert set(CLAIMS) == set(KINDS)
+    run, _ = finished
+    assert [finding.kind for finding in run.verdicts.findings] == list(CLAIMS)
+    assert run.verdicts.words == dict.fromkeys(["high", "level", "rounding", "seventh", "small"], "supported")
+    assert all(finding.checks and all(check.passed for check in finding.checks) for finding in run.verdicts.findings)
+
+
+def test_findings_survive_json_and_judging_again(finished):
+    run, _ = finished
+    assert Verdicts.from_json(json.loads((run.path / "verdicts.json").read_text())) == run.verdicts
+    assert judge_again(run.directory) == run.verdicts
+
+
+def test_every_kind_is_planned_and_validated(finished, capsys):
+    from jaxml.cli.tables import print_plan
+    from jaxml.runner.planning import describe
+
+    plan = describe(finished[1])
+    assert [claim["kind"] for claim in plan["claims"]] == list(CLAIMS)
+    json.dumps(plan["claims"])
+    print_plan(plan)
+    text = " ".join(capsys.readouterr().out.split())
+    for words in ("parameters of tall over those of wide: exactly 0.0625", "seventh, told as 2.86, 14.3 %", "±" * 0):
+        assert words in text
+
+
+@pytest.mark.parametrize("decided", [True, False])
+def test_every_kind_is_told_in_full(finished, decided):
+    status = "confirmatory" if decided else "exploratory"
+    verdicts = Verdicts(status=status, why="", spec_sha256="", findings=finished[0].verdicts.findings)
+    for told in tell(verdicts):
+        assert told.answer.endswith(".")
+        assert told.rows
+        assert told.summary
+        assert ("Yes" in told.answer) == decided
+        assert {len(row.shown) for row in told.rows} == {len(told.columns)}
+        assert told.word == ("supported" if decided else "exploratory")
+
+
+def test_page_and_terminal_show_every_claim(finished, capsys):
+    from jaxml.cli.tables import print_verdicts
+
+    run, _ = finished
+    print_verdicts(run.verdicts)
+    shown = " ".join(capsys.readouterr().out.split()), write_report(run.path).read_text()
+    for text in shown:
+        for words in ("2.8571", "14.286 %", "halves go to the even side", "32"):
+            assert words in text
+    for finding in run.verdicts.findings:
+        assert finding.statement in shown[1]
+
+
+def test_a_smoke_run_has_every_kind_and_decides_none(finished, tmp_path):
+    smoke = jaxml.run(finished[1], smoke=True, runs=tmp_path)
+    assert set(smoke.verdicts.words.values()) == {"exploratory"}
+    assert len(smoke.verdicts.findings) == len(KINDS)
+
+
+def test_the_schema_knows_every_kind():
+    options = json_schema()["properties"]["claims"]["additionalProperties"]["oneOf"]
+    assert {option["$ref"].rpartition("/")[2] for option in options} == {k.Claim.__name__ for k in KINDS.values()}
+
+
+@pytest.mark.parametrize(
+    ("claim", "old", "new", "message"),
+    [
+        ("equality", "    equals: 0.0\n", "", "needs either arms.against or a number under 'equals'"),
+        ("equality", "equals: 0.0", "equals: 0.0\n    direction: smaller", "has no direction"),
+        ("number", "number: seventh", "number: sevent", "the experiment computes no 'sevent'. Did you mean 'seventh'"),
+        ("number", '"2.86"', '"about 3"', "a figure is written as text"),
+        ("number", 'share: "2.86"', 'part: "2.86"', "'seventh': it is told 'part', and computes 'share', 'rest'"),
+        ("program", "program: tall", "program: tal", "has no program 'tal'. Did you mean 'tall'"),
+        ("program", "exactly: 0.0625", "exactly: 1.0\n    at_most: 2.0", "give one of"),
+        ("program", "count: parameters", "count: parameter", "input should be 'parameters'"),
+    ],
+)
+def test_what_does_not_fit_is_named(tmp_path, claim, old, new, message):
+    from jaxml.errors import JaxmlError
+
+    path = project(tmp_path, CLAIMS[claim].replace(old, new))
+    (tmp_path / "experiments/planted.py").write_text(EXPERIMENT + MORE)
+    with pytest.raises(JaxmlError, match=message):
+        jaxml.run(path, runs=tmp_path / "runs")
+
+
+@pytest.mark.parametrize(
+    ("claim", "old", "new", "verdict"),
+    [
+        ("number", '"14.3 %"', '"14.2 %"', "refuted"),
+        ("number", 'told: {share: "2.86", rest: "14.3 %"}', 'told: {share: "3"}', "invalid"),
+        ("program", "exactly: 0.0625", "at_most: 0.05", "refuted"),
+        ("program", "exactly: 0.0625", "at_most: 1.0", "invalid"),
+        ("equality", "margin: {value: 0.5", "margin: {value: 1.5", "invalid"),
+    ],
+)
+def test_what_is_wrong_is_refuted_and_what_cannot_fail_is_invalid(tmp_path, claim, old, new, verdict):
+    path = project(tmp_path, CLAIMS[claim].replace(old, new))
+    (tmp_path / "experiments/planted.py").write_text(EXPERIMENT + MORE)
+    found = jaxml.run(path, runs=tmp_path / "runs").verdicts.findings[1]
+    assert found.verdict.verdict == verdict, found.verdict.reason
+
+
+def test_an_equality_with_a_number_far_away_is_refuted(tmp_path):
+    path = project(
+        tmp_path,
+        CLAIMS["equality"].replace("equals: 0.0", "equals: 3.0").replace("arm: b}}\n    eq", "arm: b}}\n    eq"),
+    )
+    found = jaxml.run(path, runs=tmp_path / "runs").verdicts.findings[1]
+    assert found.verdict.verdict == "invalid"  # its positive control is the same quantity, which is as far away
+    assert found.cells[0].decision.verdict == "refuted"
+    assert found.cells[0].decision.estimate == pytest.approx(-3.0, abs=0.2)
+
+
+def test_figures_round_as_people_write_them():
+    for value in np.random.default_rng(0).uniform(0.001, 1000, 200):
+        for digits in (0, 1, 3):
+            figure = f"{value:.{digits}f}"
+            assert rounds_to(float(value), figure)
+            assert not rounds_to(float(value) + 1.01 * 10.0**-digits, figure)
