@@ -1,5 +1,6 @@
 """The laws that every op obeys, each as one function that raises when the law is broken."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,12 @@ def assert_close(actual: Any, expected: Any, *, rtol: float = 1e-5, atol: float 
         np.testing.assert_allclose(np.asarray(a, np.float64), np.asarray(e, np.float64), rtol=rtol, atol=atol)
 
 
+def compiled(fn: Callable) -> Callable:
+    """`fn` under `jax.jit`, and itself if it was, so that laws and tests share traces and programs."""
+    whole = fn.func if isinstance(fn, functools.partial) else fn
+    return fn if hasattr(whole, "lower") else jax.jit(fn)
+
+
 def jit_equals_eager(fn: Callable, *args: Any, rtol: float = 1e-5, atol: float = 1e-6) -> None:
     """Compiling changes nothing but rounding; call it on one small shape, since eager operations compile one by one."""
     assert_close(jax.jit(fn)(*args), fn(*args), rtol=rtol, atol=atol)
@@ -27,8 +34,8 @@ def jit_equals_eager(fn: Callable, *args: Any, rtol: float = 1e-5, atol: float =
 
 def vmap_equals_loop(fn: Callable, *batched: Any, rtol: float = 1e-5, atol: float = 1e-6) -> None:
     """Each lane of a vmap equals the call on that lane alone."""
+    alone = compiled(fn)
     together = jax.jit(jax.vmap(fn))(*batched)
-    alone = jax.jit(fn)
     together, batched = jax.tree.map(_host, (together, batched))
     for lane in range(jax.tree.leaves(batched)[0].shape[0]):
         pick = lambda leaf, lane=lane: leaf[lane]  # noqa: E731
@@ -43,23 +50,28 @@ def _host(leaf: jax.Array) -> Any:
 def derivatives_match(fn: Callable, *args: Any, order: int = 2, rtol: float = 1e-4, atol: float = 1e-4) -> None:
     """Forward and reverse derivatives up to `order` equal central differences; call it in float64.
 
-    The first derivatives are compared entry by entry. Those of higher order are the first derivatives of the forward
-    derivative along a random direction and of the reverse derivative under random weights.
+    Those of higher order are the first derivatives of the forward derivative along a random direction and of the
+    reverse derivative under random weights, which join the values of `fn`: one program tests all.
     """
-    direction, weights = _random_like(0, args), _random_like(1, jax.eval_shape(fn, *args))
-    forward = lambda *x: jax.jvp(fn, x, direction)[1]  # noqa: E731
-    reverse = lambda *x: jax.vjp(fn, *x)[1](weights)  # noqa: E731
-    _first_derivatives_match(fn, args, forward, reverse, direction, weights, rtol=rtol, atol=atol)
-    if order > 1:
-        derivatives_match(forward, *args, order=order - 1, rtol=rtol, atol=atol)
-        derivatives_match(reverse, *args, order=order - 1, rtol=rtol, atol=atol)
+    for level in range(order - 1):
+        fn = _with_derivatives(fn, args, 2 * level)
+    _first_derivatives_match(fn, args, rtol=rtol, atol=atol)
 
 
 def gradients_match(fn: Callable, *args: Any, rtol: float = 1e-4, atol: float = 1e-4) -> None:
-    """As `derivatives_match` for `fn` and then for its gradient: two orders with two thirds of the programs."""
-    derivatives_match(fn, *args, order=1, rtol=rtol, atol=atol)
+    """As `derivatives_match` for `fn` and its gradient: two orders in a third of the program."""
     weights = _random_like(2, jax.eval_shape(fn, *args))
-    derivatives_match(lambda *x: jax.vjp(fn, *x)[1](weights), *args, order=1, rtol=rtol, atol=atol)
+
+    def with_gradient(*x):
+        value, pull = jax.vjp(fn, *x)
+        return value, pull(weights)
+
+    _first_derivatives_match(with_gradient, args, rtol=rtol, atol=atol)
+
+
+def _with_derivatives(fn: Callable, args: tuple, seed: int) -> Callable:
+    direction, weights = _random_like(seed, args), _random_like(seed + 1, jax.eval_shape(fn, *args))
+    return lambda *x: (*jax.jvp(fn, x, direction), jax.vjp(fn, *x)[1](weights))
 
 
 def _random_like(seed: int, tree: Any) -> Any:
@@ -67,40 +79,59 @@ def _random_like(seed: int, tree: Any) -> Any:
     return jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape), leaf.dtype), tree)
 
 
-def _first_derivatives_match(fn, args, forward, reverse, direction, weights, *, rtol, atol, step=1e-5) -> None:
-    """Two matrix-vector products with the Jacobian against the Jacobian by central differences, in one program."""
+def _first_derivatives_match(fn, args, *, rtol, atol, step=1e-5) -> None:
+    """Two matrix-vector products with the Jacobian against the Jacobian by central differences, in one program.
+
+    Both modes must besides agree with each other as closely as rounding allows.
+    """
+    direction, weights = _random_like(10, args), _random_like(11, jax.eval_shape(fn, *args))
     start, unravel = ravel_pytree(args)
 
     @jax.jit
-    def compare(start, direction_, weights_):
+    def compare(start, direction, weights):
         moves = step * jnp.eye(start.size, dtype=start.dtype)
         points = jnp.concatenate([start[None] + moves, start[None] - moves])
         values = jax.lax.map(lambda point: ravel_pytree(fn(*unravel(point)))[0], points)
         transposed = (values[: start.size] - values[start.size :]) / (2 * step)  # one row per input
         x = unravel(start)
-        pushed, pulled = (ravel_pytree(tree)[0] for tree in (forward(*x), reverse(*x)))
-        return (pushed, pulled), (direction_ @ transposed, transposed @ weights_)
+        pushed, pulled = jax.jvp(fn, x, direction)[1], jax.vjp(fn, *x)[1](weights)
+        pushed, pulled, direction, weights = (ravel_pytree(tree)[0] for tree in (pushed, pulled, direction, weights))
+        modes = weights @ pushed, pulled @ direction, jnp.abs(weights) @ jnp.abs(pushed)
+        return (pushed, pulled), (direction @ transposed, transposed @ weights), modes
 
-    derived, differences = compare(start, ravel_pytree(direction)[0], ravel_pytree(weights)[0])
+    derived, differences, (forward, reverse, size) = compare(start, direction, weights)
     assert_close(derived, differences, rtol=rtol, atol=atol)
+    assert_close(forward, reverse, rtol=0, atol=1e-10 * (1 + float(size)))
 
 
 def finite_everywhere(fn: Callable, *args: Any, argnums: int | tuple[int, ...] = 0) -> None:
-    """Values, gradients and second derivatives are finite; `fn` may return any pytree of floats."""
+    """Values, gradients and second derivatives are finite; `fn` may return any pytree of floats.
 
-    def sum_of_leaves(tree: Any) -> jax.Array:
-        return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(tree))
-
-    gradient = jax.grad(lambda *x: sum_of_leaves(fn(*x)), argnums)
-    second = jax.grad(lambda *x: sum_of_leaves(gradient(*x)), argnums)
-
-    @jax.jit
-    def everything(*x):
-        return {"value": fn(*x), "gradient": gradient(*x), "second derivative": second(*x)}
-
-    for name, value in everything(*args).items():
+    Calls with the same `fn` share one program.
+    """
+    for name, value in _everything(fn, argnums)(*args).items():
         for leaf in jax.tree.leaves(value):
             assert np.isfinite(np.asarray(leaf, np.float64)).all(), f"{name} is not finite"
+
+
+@functools.lru_cache(maxsize=8)
+def _everything(fn: Callable, argnums: int | tuple[int, ...]) -> Callable:
+    def total(tree: Any) -> jax.Array:
+        return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(tree))
+
+    def with_total(*x):
+        value = fn(*x)
+        return total(value), value
+
+    def with_gradient(*x):
+        gradient, value = jax.grad(with_total, argnums, has_aux=True)(*x)
+        return total(gradient), {"value": value, "gradient": gradient}
+
+    def with_second(*x):
+        second, rest = jax.grad(with_gradient, argnums, has_aux=True)(*x)
+        return {**rest, "second derivative": second}
+
+    return jax.jit(with_second)
 
 
 def rows_stand_alone(fn: Callable, rows: jax.Array) -> None:
