@@ -15,7 +15,8 @@ from jaxml.claims.told import Told
 from jaxml.sweep.grid import Axis
 
 if TYPE_CHECKING:
-    from jaxml.claims.measure import Asked, Quantities
+    from jaxml.claims.asking import Asked
+    from jaxml.claims.measure import Quantities
     from jaxml.claims.verdict import Decision
 
 C = TypeVar("C", bound=Claim)

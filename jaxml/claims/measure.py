@@ -1,17 +1,15 @@
 """What the trials say of a seeded claim: the effect of its arms in every cell, on the run's grid or off it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxml.claims.cells import Indices, cells_of, control_claim, locate, matches
+from jaxml.claims.cells import Indices, locate
 from jaxml.claims.effect import oriented, scored
-from jaxml.claims.finding import CellResult, Role
-from jaxml.claims.kind import Given, Grid
+from jaxml.claims.kind import Grid
 from jaxml.claims.posing import ARM, Posed
-from jaxml.claims.rule.hypothesis import Hypothesis, Region, at_least
 from jaxml.claims.spec import Seeded, Tuning
 from jaxml.errors import ConfigError, nearest
 from jaxml.sweep.grid import Axis
@@ -20,7 +18,6 @@ from jaxml.sweep.points import POINT
 if TYPE_CHECKING:
     import xarray
 
-    from jaxml.claims.verdict import Decision
 
 
 @dataclass(frozen=True)
@@ -36,31 +33,6 @@ class Effects:
     theta: np.ndarray
     failed: np.ndarray
     tuned: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """The claim, or one of its controls, in one cell.
-
-    Attributes:
-        at: the cell.
-        effects: what was measured in it.
-        hypothesis: what goes up to the rule.
-        role: of a control; None for the claim itself.
-        name: of a control.
-        detail: what a control measures otherwise than its claim.
-    """
-
-    at: dict[str, Any]
-    effects: Effects
-    hypothesis: Hypothesis
-    role: Role | None = None
-    name: str = ""
-    detail: dict[str, Any] = field(default_factory=dict)
-
-    def result(self, decision: "Decision") -> CellResult:
-        """The cell as it is kept."""
-        return CellResult(at=self.at, tuned=self.effects.tuned, theta=self.effects.theta.tolist(), decision=decision)
 
 
 class Quantities:
@@ -92,79 +64,6 @@ class Quantities:
         return left, values[tuple(indices.get(dim, slice(None)) for dim in dims)]
 
 
-def hypotheses(
-    claim: Seeded, given: Given, where: str, region: Callable[[float], Region] = at_least
-) -> Iterator[Asked]:
-    """A claim in each of its cells, then each of its controls.
-
-    Args:
-        claim: the claim.
-        given: what the run holds.
-        where: the place named in errors.
-        region: where the mean effect is said to lie, by the margin.
-
-    Raises:
-        ConfigError: when the results do not hold what is asked for.
-    """
-    for cell in cells_of(given.grid.axes, claim, where):
-        yield _asked(claim, given, cell, where, region)
-    sides: tuple[tuple[str, Role], ...] = (("negative", "negative control"), ("positive", "positive control"))
-    for side, role in sides:
-        for control in getattr(claim.controls, side):
-            place = f"{where}.controls.{side}.{control.name}"
-            posed = control_claim(claim, control, given.grid.axes, place)
-            (cell,) = cells_of(given.grid.axes, posed, place)
-            yield _asked(posed, given, cell, place, region, role=role, name=control.name)
-
-
-def _asked(
-    claim: Seeded,
-    given: Given,
-    cell: Indices,
-    where: str,
-    region: Callable[[float], Region],
-    role: Role | None = None,
-    name: str = "",
-) -> Asked:
-    grid, held = given.grid, given.held
-    if held is None:
-        raise ConfigError(f"{where}: this claim needs a trial, and the experiment has none.")
-    at = {n: v for axis in grid.axes if axis.name in cell for n, v in axis.points[cell[axis.name]].items()}
-    effects, lies = effect_in(held, claim, grid, cell, where), region(claim.margin.value)
-    failed = effects.failed.any(0)
-    hypothesis = Hypothesis(
-        claim=where,
-        at=at,
-        # The worst on one side is the best on the other: where the claim is of both, the rule scores what failed.
-        rows=np.where(failed & (lies.kind == "within"), np.nan, effects.theta)[None],
-        region=lies,
-        failed=effects.failed,
-        ratio=_ratio(claim, grid, cell) or 0.0,
-        difference=True,
-        control=None if role is None else "negative" if role == "negative control" else "positive",
-    )
-    return Asked(
-        at=at,
-        effects=effects,
-        hypothesis=hypothesis,
-        role=role,
-        name=name,
-        detail=described(claim, held.telling(claim, grid.axes)) if role else {},
-    )
-
-
-def described(claim: Seeded, arms: Mapping[str, Any]) -> dict[str, Any]:
-    """What a seeded claim or a control of one measures, as plain values."""
-    return {
-        "estimand": claim.estimand,
-        "direction": claim.direction,
-        "scale": claim.scale,
-        "arms": dict(arms),
-        "margin": claim.margin.value,
-        "margin_reason": claim.margin.reason,
-    } | ({} if (number := _number(claim)) is None else {"equals": number})
-
-
 def effect_in(held: Quantities, claim: Seeded, grid: Grid, cell: Indices, where: str) -> Effects:
     """The effect in one cell of the grid: both arms tuned, on the claim's scale, subtracted seed by seed, oriented.
 
@@ -185,12 +84,12 @@ def effect_in(held: Quantities, claim: Seeded, grid: Grid, cell: Indices, where:
         if left != ("seed",):
             raise ConfigError(f"{where}.estimand: '{claim.estimand}' still has the axes {left} in one cell.")
         values[arm] = column[held.seeds >= 0]
-    if (number := _number(claim)) is not None:
+    if (number := number_of(claim)) is not None:
         values["against"] = np.full_like(values["claimed"], number)
     return _effects(list(values.values()), claim, grid.looks[0], tuned)
 
 
-def _number(claim: Seeded) -> float | None:
+def number_of(claim: Seeded) -> float | None:
     """What an equality holds its one arm against."""
     return None if claim.arms.against is not None else getattr(claim, "equals", None)
 
@@ -256,13 +155,3 @@ def _score(values: np.ndarray, tune: Tuning) -> np.ndarray:
     """What tuning minimises, over the tuning seeds; infinite where any trial failed."""
     score = values.mean(-1) * (1 if tune.minimise else -1)
     return np.where(np.isfinite(score), score, np.inf)
-
-
-def _ratio(claim: Seeded, grid: Grid, cell: Indices) -> float | None:
-    """The ratio of test to training size where both arms' seeds are splits of one data set."""
-    here = {**locate(grid.axes, claim.arms.claimed, "arms"), **cell}
-    for split in grid.splits:
-        meant = matches(grid.axes, split.where, "dependent_splits")
-        if all(here.get(axis) in positions for axis, positions in meant.items()):
-            return split.test_to_train
-    return None

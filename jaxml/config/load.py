@@ -329,7 +329,9 @@ def _explain(item: Any, document: Document) -> str:
     if kind == "too_short":
         expected = f"at least {item['ctx']['min_length']} value{'s' if item['ctx']['min_length'] > 1 else ''}"
     if expected:
-        return f"{where}: expected {expected}, got {_shown(item['input'])}."
+        fractional = "range" in item["loc"] and isinstance(item["input"], float)
+        advice = " For steps that are no whole numbers, use linspace: [first, last, count]." if fractional else ""
+        return f"{where}: expected {expected}, got {_shown(item['input'])}.{advice}"
     message = item["msg"].removeprefix("Value error, ")
     got = "" if "got" in message else f"; got {_shown(item['input'])}."
     return f"{where}: {message[0].lower()}{message[1:]}{got}"

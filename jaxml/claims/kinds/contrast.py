@@ -13,7 +13,7 @@ from jaxml.claims.told import Told
 from jaxml.claims.words import Unit
 
 if TYPE_CHECKING:
-    from jaxml.claims.measure import Asked
+    from jaxml.claims.asking import Asked
     from jaxml.claims.verdict import Decision
 
 
@@ -65,13 +65,13 @@ class ContrastKind(Kind[Contrast]):
 
     def measure(self, id: str, claim: Contrast, given: Given) -> "list[Asked]":
         """The effect in every cell, and in every control's."""
-        from jaxml.claims.measure import hypotheses
+        from jaxml.claims.asking import hypotheses
 
         return list(hypotheses(claim, given, f"claims.{id}"))
 
     def conclude(self, id: str, claim: Contrast, given: Given, decided: "Sequence[tuple[Asked, Decision]]") -> Finding:
         """The quantifier over the cells, and then the controls."""
-        from jaxml.claims.measure import described
+        from jaxml.claims.asking import described
         from jaxml.claims.rule.quantifier import decide_claim, with_controls
 
         cells = [asked.result(decision) for asked, decision in decided if asked.role is None]

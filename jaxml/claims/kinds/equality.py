@@ -15,7 +15,7 @@ from jaxml.claims.told import Facts, Told
 from jaxml.claims.words import Unit, number, varying
 
 if TYPE_CHECKING:
-    from jaxml.claims.measure import Asked
+    from jaxml.claims.asking import Asked
 
 
 class Equality(Seeded):
@@ -47,10 +47,9 @@ class EqualityKind(ContrastKind):
 
     def measure(self, id: str, claim: Any, given: Given) -> "list[Asked]":
         """The difference in every cell, and in every control's."""
-        from jaxml.claims.measure import hypotheses
-        from jaxml.claims.rule.hypothesis import within
+        from jaxml.claims.asking import hypotheses, read_within
 
-        return list(hypotheses(claim, given, f"claims.{id}", within))
+        return list(hypotheses(claim, given, f"claims.{id}", read_within))
 
     def tell(self, finding: Finding, decided: bool) -> Told:
         """Differences inside or outside of the margin, cell by cell."""

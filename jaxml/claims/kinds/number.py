@@ -16,7 +16,7 @@ from jaxml.claims.words import sentence
 from jaxml.errors import ConfigError, TrialError, nearest
 
 if TYPE_CHECKING:
-    from jaxml.claims.measure import Asked
+    from jaxml.claims.asking import Asked
 
 
 def _figure(text: str) -> str:

@@ -14,7 +14,7 @@ from jaxml.claims.words import number, phrase, sentence
 from jaxml.errors import ConfigError, TrialError, nearest
 
 if TYPE_CHECKING:
-    from jaxml.claims.measure import Asked
+    from jaxml.claims.asking import Asked
 
 Count = Literal["parameters", "outputs", "equations", "loops", "operations", "bytes", "fusions"]
 

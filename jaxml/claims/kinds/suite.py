@@ -16,7 +16,7 @@ from jaxml.claims.words import number
 from jaxml.errors import ConfigError, TrialError, nearest
 
 if TYPE_CHECKING:
-    from jaxml.claims.measure import Asked
+    from jaxml.claims.asking import Asked
     from jaxml.claims.verdict import Decision
 
 LEAST_CASES, SMOKE_CASES = 1_000, 100

@@ -1,0 +1,164 @@
+"""What a seeded claim asks of the rule: one hypothesis for each of its cells, one for each of its controls."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxml.claims.cells import Indices, cells_of, control_claim, locate, matches
+from jaxml.claims.finding import CellResult, Role
+from jaxml.claims.kind import Given, Grid
+from jaxml.claims.measure import Effects, Quantities, effect_in, number_of
+from jaxml.claims.rule.hypothesis import Hypothesis, Region, at_least, within
+from jaxml.claims.spec import Control, Seeded
+from jaxml.errors import ConfigError
+
+if TYPE_CHECKING:
+    from jaxml.claims.verdict import Decision
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The claim, or one of its controls, in one cell.
+
+    Attributes:
+        at: the cell.
+        effects: what was measured in it.
+        hypothesis: what goes up to the rule.
+        role: of a control; None for the claim itself.
+        name: of a control.
+        detail: what a control measures otherwise than its claim.
+    """
+
+    at: dict[str, Any]
+    effects: Effects
+    hypothesis: Hypothesis
+    role: Role | None = None
+    name: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    def result(self, decision: "Decision") -> CellResult:
+        """The cell as it is kept."""
+        return CellResult(at=self.at, tuned=self.effects.tuned, theta=self.effects.theta.tolist(), decision=decision)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a claim says in one cell.
+
+    Attributes:
+        effects: what is kept and shown of it.
+        rows: the thetas that the rule decides, shape (rows, seeds).
+        region: where their means are said to lie.
+        names: of the rows.
+    """
+
+    effects: Effects
+    rows: np.ndarray
+    region: Region
+    names: tuple[str, ...] = ()
+
+
+Read = Callable[[Quantities, Seeded, Grid, Indices, str], Reading]
+
+
+def read_larger(held: Quantities, claim: Seeded, grid: Grid, cell: Indices, where: str) -> Reading:
+    """The effect is at least the margin."""
+    effects = effect_in(held, claim, grid, cell, where)
+    return Reading(effects, effects.theta[None], at_least(claim.margin.value))
+
+
+def read_within(held: Quantities, claim: Seeded, grid: Grid, cell: Indices, where: str) -> Reading:
+    """The effect lies within the margin; what failed is on the bad side of both ends, so the rule scores it."""
+    effects = effect_in(held, claim, grid, cell, where)
+    return Reading(effects, np.where(effects.failed.any(0), np.nan, effects.theta)[None], within(claim.margin.value))
+
+
+def hypotheses(
+    claim: Seeded,
+    given: Given,
+    where: str,
+    read: Read = read_larger,
+    posed: Callable[[Seeded], Seeded] = lambda claim: claim,
+) -> Iterator[Asked]:
+    """A claim in each of its cells, then each of its controls.
+
+    Args:
+        claim: the claim.
+        given: what the run holds.
+        where: the place named in errors.
+        read: what it says in one cell.
+        posed: the claim, or a control of it, as `cells_of` and `read` take it.
+
+    Raises:
+        ConfigError: when the results do not hold what is asked for.
+    """
+    axes = given.grid.axes
+    for cell in cells_of(axes, posed(claim), where):
+        yield _asked(posed(claim), given, cell, where, read)
+    sides: tuple[tuple[str, Role], ...] = (("negative", "negative control"), ("positive", "positive control"))
+    for side, role in sides:
+        for control in getattr(claim.controls, side):
+            place = f"{where}.controls.{side}.{control.name}"
+            asked = control_claim(posed(claim), posed_control(control, posed, claim), axes, place)
+            (cell,) = cells_of(axes, asked, place)
+            yield _asked(asked, given, cell, place, read, role, control.name)
+
+
+def posed_control(control: Control, posed: Callable[[Seeded], Seeded], claim: Seeded) -> Control:
+    """A control whose arms, where it has its own, are posed as its claim's are."""
+    if control.arms is None:
+        return control
+    return control.model_copy(update={"arms": posed(claim.model_copy(update={"arms": control.arms})).arms})
+
+
+def _asked(
+    claim: Seeded, given: Given, cell: Indices, where: str, read: Read, role: Role | None = None, name: str = ""
+) -> Asked:
+    grid, held = given.grid, given.held
+    if held is None:
+        raise ConfigError(f"{where}: this claim needs a trial, and the experiment has none.")
+    at = {n: v for axis in grid.axes if axis.name in cell for n, v in axis.points[cell[axis.name]].items()}
+    found = read(held, claim, grid, cell, where)
+    hypothesis = Hypothesis(
+        claim=where,
+        at=at,
+        rows=found.rows,
+        region=found.region,
+        names=found.names,
+        failed=found.effects.failed,
+        ratio=_ratio(claim, grid, cell) or 0.0,
+        difference=True,
+        control=None if role is None else "negative" if role == "negative control" else "positive",
+    )
+    return Asked(
+        at=at,
+        effects=found.effects,
+        hypothesis=hypothesis,
+        role=role,
+        name=name,
+        detail=described(claim, held.telling(claim, grid.axes)) if role else {},
+    )
+
+
+def described(claim: Seeded, arms: Mapping[str, Any]) -> dict[str, Any]:
+    """What a seeded claim or a control of one measures, as plain values."""
+    return {
+        "estimand": claim.estimand,
+        "direction": claim.direction,
+        "scale": claim.scale,
+        "arms": dict(arms),
+        "margin": claim.margin.value,
+        "margin_reason": claim.margin.reason,
+    } | ({} if (number := number_of(claim)) is None else {"equals": number})
+
+
+def _ratio(claim: Seeded, grid: Grid, cell: Indices) -> float | None:
+    """The ratio of test to training size where both arms' seeds are splits of one data set."""
+    here = {**locate(grid.axes, claim.arms.claimed, "arms"), **cell}
+    for split in grid.splits:
+        meant = matches(grid.axes, split.where, "dependent_splits")
+        if all(here.get(axis) in positions for axis, positions in meant.items()):
+            return split.test_to_train
+    return None
