@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import xarray
 
 
-
 @dataclass(frozen=True)
 class Effects:
     """Oriented, paired effects.

@@ -1,5 +1,7 @@
 """The rows of a seeded claim: facts, cells, controls and the scoreboard's columns, as any surface shows them."""
 
+from collections.abc import Sequence
+
 from jaxml.claims.answers import Measured, later_words, measured
 from jaxml.claims.finding import CellResult, Finding
 from jaxml.claims.told import CheckRow, Facts, Row, domain_of, strip
@@ -51,26 +53,34 @@ def decided_words(finding: Finding) -> str:
     return f"Interval {unit.interval(low, high)} {how} the margin {unit.shown(about.margin)}{meaning}"
 
 
-def seeded_rows(finding: Finding, decided: bool) -> list[Row]:
+def seeded_rows(finding: Finding, decided: bool, mirrored: bool = False) -> list[Row]:
     """One row for each cell, their strips drawn to one measure."""
     about, names = measured(finding), varying(finding.cells)
-    domain = domain_of(finding.cells, [about.margin])
     return [
         _told_cell(
             cell,
             place({n: cell.at[n] for n in names} if names else cell.at) or "the whole grid",
             about,
-            domain,
+            finding.cells,
             decided,
+            mirrored,
         )
         for cell in finding.cells
     ]
 
 
 def _told_cell(
-    cell: CellResult, where: str, about: Measured, domain: tuple[float, float], decided: bool, effect: str = "effect"
+    cell: CellResult,
+    where: str,
+    about: Measured,
+    cells: Sequence[CellResult],
+    decided: bool,
+    mirrored: bool,
+    effect: str = "effect",
 ) -> Row:
+    """A cell, its strip drawn to one measure with those of `cells`."""
     decision, unit = cell.decision, about.unit
+    margins = [about.margin, -about.margin][: 2 if mirrored else 1]
     tuned = " against ".join(place(point) for point in cell.tuned.values())
     return Row(
         where=where,
@@ -84,11 +94,11 @@ def _told_cell(
         },
         notes=(f"tuned to {tuned}",) if tuned else (),
         warning=later_words(decision, about.margin, unit) if decided else "",
-        strip=strip(cell, about.margin, unit, domain),
+        strip=strip(cell, about.margin, unit, domain_of(cells, margins), mirrored),
     )
 
 
-def seeded_checks(finding: Finding, decided: bool) -> list[CheckRow]:
+def seeded_checks(finding: Finding, decided: bool, mirrored: bool = False) -> list[CheckRow]:
     """The controls, each on a measure of its own."""
     own, found = measured(finding), []
     for check in finding.checks:
@@ -107,7 +117,7 @@ def seeded_checks(finding: Finding, decided: bool) -> list[CheckRow]:
                 must=f"{must} come out supported",
                 passed=check.passed,
                 outcome=(decision.verdict + (f", {decision.label}" if decision.label else "")) if decided else "",
-                row=_told_cell(check.cell, where, about, domain_of([check.cell], [about.margin]), decided, effect),
+                row=_told_cell(check.cell, where, about, [check.cell], decided, mirrored, effect),
             )
         )
     return found

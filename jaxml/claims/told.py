@@ -14,7 +14,10 @@ Facts = list[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Strip:
-    """An interval against the margin, its ends and marks in percent of a column; None where nothing is finite."""
+    """An interval against the margin, its ends and marks in percent of a column; None where nothing is finite.
+
+    `mirror` is the margin on the other side, where there are two.
+    """
 
     zero: float
     margin: float
@@ -23,6 +26,7 @@ class Strip:
     point: float | None
     words: str
     zero_words: str
+    mirror: float | None = None
 
 
 @dataclass(frozen=True)
@@ -137,8 +141,8 @@ class Told:
         )
 
 
-def strip(cell: CellResult, margin: float, unit: Unit, domain: tuple[float, float]) -> Strip:
-    """The interval of a cell in a column that spans `domain`."""
+def strip(cell: CellResult, margin: float, unit: Unit, domain: tuple[float, float], mirrored: bool = False) -> Strip:
+    """The interval of a cell in a column that spans `domain`; `mirrored` where the margin holds on both sides."""
     first, last = domain
     decision = cell.decision
 
@@ -148,7 +152,7 @@ def strip(cell: CellResult, margin: float, unit: Unit, domain: tuple[float, floa
     low, high, point = (None if v is None else at(v) for v in (decision.low, decision.high, decision.estimate))
     ends = "" if low is None else f", interval {unit.interval(decision.low, decision.high)}"
     words = f"effect {unit.shown(decision.estimate)}{ends}, margin {unit.shown(margin)}"
-    return Strip(at(0.0), at(margin), low, high, point, words, unit.shown(0.0))
+    return Strip(at(0.0), at(margin), low, high, point, words, unit.shown(0.0), at(-margin) if mirrored else None)
 
 
 def domain_of(cells: Iterable[CellResult], margins: Sequence[float]) -> tuple[float, float]:
