@@ -9,6 +9,10 @@ with the derivative it would have had; so are first derivatives. An infinite inp
 that a diverged run stays visible. Numbers below the smallest normal one count as 0, as XLA computes on a CPU. This
 holds for hyperparameters, weights and statistics whose squares and inverse squares the dtype can hold, and not for
 second derivatives in float16, which overflow at 65504.
+
+For boxes: a side shorter than 1e-17 has no overlap and no derivatives, `nms` tells boxes apart that are up to 2^110
+times as small as the farthest corner, and pools and crops take corners farther than 2^50 pixels (2^29 in pools of whole
+pixels) for that far. Images that are sampled, and kernels, are such that their sums and differences fit.
 """
 
 from jaxml.ops.boxes import (

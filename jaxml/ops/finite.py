@@ -10,9 +10,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import ShapedArray
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array
 
 __all__ = [
+    "bounded",
     "divided",
     "euclidean_norm",
     "hypotenuse",
@@ -23,6 +27,7 @@ __all__ = [
     "squared",
     "total",
     "unit_of",
+    "widened",
 ]
 
 
@@ -35,32 +40,53 @@ def saturated(y: Array, *given: Array) -> Array:
     >>> saturated(2 * x, x)
     Array([3.4028235e+38,           inf], dtype=float32)
     """
-    return _cut(y, functools.reduce(operator.and_, map(jnp.isfinite, given)), y.dtype)
+    return bounded(y, float(jnp.finfo(y.dtype).max), *given)
 
 
-def narrowed(y: Array, like: Array) -> Array:
+def bounded(y: Array, most: float, *given: Array) -> Array:
+    """As `saturated`, with another largest number than that of the dtype."""
+    return _cut(y, functools.reduce(operator.and_, map(jnp.isfinite, given)), most)
+
+
+def narrowed(y: Array, like: Any) -> Array:
     """`y` in the dtype of `like`, saturated where that holds less than the dtype of `y`."""
     if y.dtype == like.dtype:
         return y
-    return _cut(y, jnp.isfinite(y), like.dtype).astype(like.dtype)
+    return _cut(y, jnp.isfinite(y), min(float(jnp.finfo(d).max) for d in (like.dtype, y.dtype))).astype(like.dtype)
+
+
+def widened(x: Array, dtype: Any) -> Array:
+    """`x` in a dtype that holds more; on the way back a derivative is saturated where its own dtype holds less."""
+    return x if x.dtype == dtype else _widen.bind(x, dtype=jnp.dtype(dtype))
+
+
+def _astype(x: Array, dtype: Any) -> Array:
+    return x.astype(dtype)
+
+
+_widen = Primitive("widened")
+_widen.def_impl(jax.jit(_astype, static_argnames="dtype"))
+_widen.def_abstract_eval(lambda x, dtype: ShapedArray(x.shape, dtype))
+mlir.register_lowering(_widen, mlir.lower_fun(_astype, multiple_results=False))
+ad.deflinear2(_widen, lambda cotangent, x, dtype: [narrowed(cotangent, x.aval)])
+batching.defvectorized(_widen)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
-def _cut(y: Array, finite: Array, dtype: Any) -> Array:
-    largest = jnp.asarray(min(float(jnp.finfo(d).max) for d in (dtype, y.dtype)), y.dtype)
+def _cut(y: Array, finite: Array, most: float) -> Array:
+    largest = jnp.asarray(most, y.dtype)
     return jnp.where(finite, jnp.clip(y, -largest, largest), y)
 
 
 @_cut.defjvp
-def _cut_jvp(dtype: Any, primals: tuple[Array, Array], tangents: tuple[Array, Any]) -> tuple[Array, Array]:
-    return _cut(*primals, dtype), tangents[0]
+def _cut_jvp(most: float, primals: tuple[Array, Array], tangents: tuple[Array, Any]) -> tuple[Array, Array]:
+    return _cut(*primals, most), tangents[0]
 
 
 def total(x: Array, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Array:
     """The sum of `x` over `axis`, saturated."""
-    return _cut(
-        jnp.sum(x, axis=axis, keepdims=keepdims), jnp.all(jnp.isfinite(x), axis=axis, keepdims=keepdims), x.dtype
-    )
+    finite = jnp.all(jnp.isfinite(x), axis=axis, keepdims=keepdims)
+    return _cut(jnp.sum(x, axis=axis, keepdims=keepdims), finite, float(jnp.finfo(x.dtype).max))
 
 
 def unit_of(size: Array) -> Array:
@@ -116,20 +142,29 @@ def _squared_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, 
     return squared(x), saturated(2 * x, x) * x_dot
 
 
-@jax.custom_jvp
 def divided(x: Array, y: Array) -> Array:
-    """``x / y``, saturated; 0 without derivatives where `y` is 0. No square of `y` is formed, which would vanish."""
+    """``x / y``, saturated; 0 without derivatives where `y` is 0."""
+    return _over_power(x, y, 1)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _over_power(x: Array, y: Array, power: int) -> Array:
+    """``x / y**power``. No power of `y` is formed, which would vanish, nor a product of derivatives."""
     here = y != 0
     # XLA may multiply by 1 / y instead, which is 0 for the largest numbers.
     unit = jnp.where(jnp.abs(y) > 2.0 ** (jnp.finfo(y.dtype).maxexp - 8), 2.0**-8, 1).astype(y.dtype)
-    return saturated(jnp.where(here, x * unit / jnp.where(here, y * unit, 1), 0), x, y)
+    divisor, ratio = jnp.where(here, y * unit, 1), jnp.where(here, x, 0)
+    for _ in range(power):
+        ratio = saturated(ratio * unit / divisor, x, y)
+    return ratio
 
 
-@divided.defjvp
-def _divided_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+@_over_power.defjvp
+def _over_power_jvp(power: int, primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
     (x, y), (x_dot, y_dot) = primals, tangents
-    ratio, share = divided(x, y), divided(jnp.ones_like(y), y)
-    return ratio, share * (x_dot - ratio * y_dot)
+    slope = _over_power(x, y, power + 1)
+    by_x = _over_power(jnp.ones_like(y), y, power) * x_dot
+    return _over_power(x, y, power), by_x - saturated(power * slope, slope) * y_dot
 
 
 @jax.custom_jvp

@@ -73,14 +73,14 @@ FAULTS = (
     (PRECISE, "(1 + slope * (a + b) / 2)", "(1 + slope * a)"),
     (LEVELS, "2.0 ** -(min_level + i)", "2.0 ** -(min_level + i + 1)"),
     (LEVELS, "index = level - min_level", "index = jnp.maximum(level - min_level - 1, 0)"),
-    (CODING, "jnp.log(h / h_a)]", "jnp.log(h / h_a) + 0 * (h / 0)]"),
-    (CODING, "(x - x_a) / w_a, (y - y_a) / h_a", "(x - x_a) / h_a, (y - y_a) / w_a"),
+    (CODING, "s_h * _log_ratio(h, h_a)", "s_h * _log_ratio(h, h_a) + 0 * (h / 0)"),
+    (CODING, "divided(_product(s_x, x - x_a), w_a)", "divided(_product(s_x, x - x_a), h_a)"),
     (CONVERT, "x, y = x - w / 2, y - h / 2", "x, y = x - w / 2, y - w / 2"),
     (ALIGN, "jnp.max(jnp.where(taken, values, -jnp.inf), axis=3)", "jnp.max(values, axis=3)"),
     (BLOCKS, "(a[4] + b[4] - inner)", "(a[4] + b[4])"),
     (BLOCKS, "inner) > threshold", "inner) >= threshold"),
     (BLOCKS, "overlap &= better.classes", "overlap |= better.classes"),
-    (BLOCKS, "jnp.where(a[0] > b[0], a[0], b[0]) + pixel_offset", "jnp.where(a[0] > b[0], a[0], b[0])"),
+    (BLOCKS, "jnp.where(a[0] > b[0], a[0], b[0]) + offset", "jnp.where(a[0] > b[0], a[0], b[0])"),
     (HARD, "candidate &= scores > ", "candidate &= scores >= "),
     (SOFT, "jnp.exp(-iou * iou / width)", "jnp.exp(-iou / width)"),
     (SOFT, "current >= least", "current > least"),
@@ -95,7 +95,18 @@ FAULTS = (
     (MOMENTS, "2 * (first / 2 + jnp.sum((part / 2 - first / 2) / size", "(jnp.sum(part / size"),
     (FINITE, "jnp.where(finite, jnp.clip(y, -largest, largest), y)", "jnp.clip(y, -largest, largest)"),
     (FINITE, "saturated(2 * x, x) * x_dot", "2 * x * x_dot"),
-    (FINITE, "share * (x_dot - ratio * y_dot)", "share * x_dot - x * share * share * y_dot"),
+    (FINITE, "by_x - saturated(power * slope, slope) * y_dot", "by_x - x * by_x * y_dot"),
+    (FINITE, "[narrowed(cotangent, x.aval)]", "[cotangent.astype(x.aval.dtype)]"),
+    (FINITE, "ratio = saturated(ratio * unit / divisor, x, y)", "ratio = ratio / y"),
+    (BLOCKS, "boxes * unit * 2.0**56, pixel_offset * unit * 2.0**56", "boxes, pixel_offset"),
+    (OVERLAP, "jnp.unstack(working(boxes) / 4", "jnp.unstack(working(boxes) / 1"),
+    (CODING, "grown * tangents[1]", "primals[0] * jnp.exp(primals[1]) * tangents[1]"),
+    (CODING, "jnp.log(w) - jnp.log(v)", "jnp.log(ratio)"),
+    (CONVERT, "number / 8 for i", "number / 1 for i"),
+    (AXIS, "* scale, _FARTHEST, boxes)", "* scale, 1e38, boxes)"),
+    (LEVELS, "area = width * unit * height * unit", "area = width * height * unit * unit"),
+    (PRECISE, "wide &= end != start", "wide &= True"),
+    (POINTS, "saturated(points, grid)", "points"),
     (FINITE, "jnp.sqrt((x * unit) ** 2 + (y * unit) ** 2) / unit", "jnp.sqrt(x**2 + y**2)"),
     (FINITE, "norm = jnp.sqrt(jnp.sum(jnp.square(x * unit)", "unit, norm = 1, jnp.sqrt(jnp.sum(jnp.square(x)"),
     (ROBUST, "ratio * weight * weight * share", "ratio * (weight * weight) * share"),
@@ -185,6 +196,7 @@ def tests_of(file: str) -> list[str]:
         own = {ALIGN: "roi_align", WINDOWS: "empty", OVERLAP: "exact", EXACT: "exact", FINITE: "range"}
         also = {AXIS: ["exact", "as_users_run"], ONCE: ["as_users_run"], REGIONS: ["exact"]}.get(file, [])
         also = ["range"] if file in (MOMENTS, ROBUST, FOCAL) else also
+        also = [*also, *(["range_boxes"] if folder in ("boxes", "nms", "roi") or file in (POINTS, FINITE) else [])]
         names = [own.get(file) or {"roi": "roi_pools"}.get(folder, folder), *also]
         return [f"tests/ops/test_{name}.py" for name in names if name != "once"]
     if folder in WHOSE:

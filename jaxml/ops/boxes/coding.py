@@ -2,11 +2,13 @@
 
 import math
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
 from jaxml.ops.boxes.convert import PixelOffset, restored, working
 from jaxml.ops.checks import Scalar, check_choice, check_shapes
+from jaxml.ops.finite import divided, saturated
 
 MAX_LOG_SCALE = math.log(1000 / 16)
 """The usual bound: a box may grow from the 16 pixels of the finest stride to a side of 1000."""
@@ -48,13 +50,19 @@ def encode_boxes(
     Array([0.5      , 0.5      , 0.       , 0.6931472], dtype=float32)
     """
     _check("encode_boxes", boxes, anchors, pixel_offset, "boxes")
-    x, y, w, h = _centres(working(boxes), pixel_offset)
-    x_a, y_a, w_a, h_a = _centres(working(anchors), pixel_offset)
-    least = jnp.asarray(min_side).astype(w.dtype)
+    # Deltas are ratios: in quarters no difference overflows.
+    x, y, w, h = _centres(working(boxes) / 4, pixel_offset / 4)
+    x_a, y_a, w_a, h_a = _centres(working(anchors) / 4, pixel_offset / 4)
+    least = jnp.asarray(min_side).astype(w.dtype) / 4
     w, h, w_a, h_a = (jnp.maximum(side, least) for side in (w, h, w_a, h_a))
-    deltas = [(x - x_a) / w_a, (y - y_a) / h_a, jnp.log(w / w_a), jnp.log(h / h_a)]
-    scaled = [_cast(s, d) * d for s, d in zip(weights, deltas, strict=True)]
-    return restored(jnp.stack(scaled, axis=-1), boxes, anchors)
+    s_x, s_y, s_w, s_h = (_cast(s, w) for s in weights)
+    deltas = [
+        divided(_product(s_x, x - x_a), w_a),
+        divided(_product(s_y, y - y_a), h_a),
+        s_w * _log_ratio(w, w_a),
+        s_h * _log_ratio(h, h_a),
+    ]
+    return restored(jnp.stack(deltas, axis=-1), boxes, anchors)
 
 
 def decode_boxes(
@@ -90,13 +98,17 @@ def decode_boxes(
     Array([2., 0., 6., 8.], dtype=float32)
     """
     _check("decode_boxes", deltas, anchors, pixel_offset, "deltas")
-    x_a, y_a, w_a, h_a = _centres(working(anchors), pixel_offset)
-    dx, dy, dw, dh = (d / _cast(s, d) for d, s in zip(jnp.unstack(working(deltas), axis=-1), weights, strict=True))
+    x_a, y_a, w_a, h_a = _centres(working(anchors) / 4, pixel_offset / 4)
+    dx, dy, dw, dh = (
+        saturated(d / _cast(s, d), d) for d, s in zip(jnp.unstack(working(deltas), axis=-1), weights, strict=True)
+    )
     most = _cast(max_log_scale, dw)
-    x, y = x_a + w_a * dx, y_a + h_a * dy
-    w, h = w_a * jnp.exp(jnp.minimum(dw, most)), h_a * jnp.exp(jnp.minimum(dh, most))
+    x, y = _sum(x_a, _product(w_a, dx)), _sum(y_a, _product(h_a, dy))
+    w, h = _grown(w_a, jnp.minimum(dw, most)), _grown(h_a, jnp.minimum(dh, most))
     # An inclusive box of w pixels ends at x1 + w - 1.
-    decoded = [x - w / 2, y - h / 2, x + w / 2 - pixel_offset, y + h / 2 - pixel_offset]
+    ends = [_sum(x, -w / 2), _sum(y, -h / 2), _sum(x, w / 2), _sum(y, h / 2)]
+    decoded = [saturated(4 * end, end) for end in ends]
+    decoded = [*decoded[:2], *(end - pixel_offset for end in decoded[2:])]
     return restored(jnp.stack(decoded, axis=-1), deltas, anchors)
 
 
@@ -107,7 +119,42 @@ def _check(where: str, first: Array, anchors: Array, pixel_offset: int, name: st
     check_choice(where, "pixel_offset", pixel_offset, (0, 1))
 
 
-def _centres(boxes: Float[Array, "... 4"], pixel_offset: int) -> tuple[Array, Array, Array, Array]:
+def _sum(a: Array, b: Array) -> Array:
+    return saturated(a + b, a, b)
+
+
+def _product(a: Array, b: Array) -> Array:
+    return saturated(a * b, a, b)
+
+
+@jax.custom_jvp
+def _grown(side: Array, log_scale: Array) -> Array:
+    """``side exp(log_scale)`` and its derivatives, saturated."""
+    return _product(side, jnp.exp(log_scale))
+
+
+@_grown.defjvp
+def _grown_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    grown = _grown(*primals)
+    return grown, jnp.exp(primals[1]) * tangents[0] + grown * tangents[1]
+
+
+@jax.custom_jvp
+def _log_ratio(w: Array, v: Array) -> Array:
+    """``log(w / v)`` of positive numbers, also where their ratio is too large or too small to hold."""
+    ratio, limits = divided(w, v), jnp.finfo(w.dtype)
+    held = (ratio > float(limits.tiny)) & (ratio < float(limits.max))
+    return jnp.where(held, jnp.log(jnp.where(held, ratio, 1)), jnp.log(w) - jnp.log(v))
+
+
+@_log_ratio.defjvp
+def _log_ratio_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    (w, v), (w_dot, v_dot) = primals, tangents
+    one = jnp.ones_like(w)
+    return _log_ratio(w, v), divided(one, w) * w_dot - divided(one, v) * v_dot
+
+
+def _centres(boxes: Float[Array, "... 4"], pixel_offset: float) -> tuple[Array, Array, Array, Array]:
     x1, y1, x2, y2 = jnp.unstack(boxes, axis=-1)
     w, h = x2 - x1 + pixel_offset, y2 - y1 + pixel_offset
     return x1 + w / 2, y1 + h / 2, w, h

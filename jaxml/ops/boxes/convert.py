@@ -6,11 +6,13 @@ inclusive pixel indices, where a box covers `x2 - x1 + 1`.
 
 from typing import Literal
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Num, Shaped
 
 from jaxml.ops.checks import Scalar, check_choice, check_shapes
 from jaxml.ops.exact import midpoint
+from jaxml.ops.finite import hypotenuse, narrowed, saturated, unit_of, widened
 
 BoxFormat = Literal["xyxy", "xywh", "cxcywh", "xywhr", "cxcywhr", "xyxyxyxy"]
 PixelOffset = Literal[0, 1]
@@ -24,13 +26,13 @@ def working(array: Num[Array, "*shape"]) -> Float[Array, "*shape"]:
     dtype = jnp.result_type(array)
     if not jnp.issubdtype(dtype, jnp.floating):
         return array.astype(jnp.result_type(float))
-    return array.astype(jnp.float32) if jnp.finfo(dtype).bits < 32 else array
+    return widened(array, jnp.float32) if jnp.finfo(dtype).bits < 32 else array
 
 
 def restored(result: Float[Array, "*shape"], *inputs: Num[Array, "..."]) -> Float[Array, "*shape"]:
     """Cast a result back to the inputs' dtype where that one is floating."""
     dtype = jnp.result_type(*inputs)
-    return result.astype(dtype) if jnp.issubdtype(dtype, jnp.floating) else result
+    return narrowed(result, jax.ShapeDtypeStruct((), dtype)) if jnp.issubdtype(dtype, jnp.floating) else result
 
 
 def box_convert(boxes: Num[Array, "... k"], *, from_format: BoxFormat, to_format: BoxFormat) -> Float[Array, "... m"]:
@@ -78,7 +80,9 @@ def box_convert(boxes: Num[Array, "... k"], *, from_format: BoxFormat, to_format
     )
     if from_format == to_format:
         return restored(working(boxes), boxes)
-    numbers = list(jnp.unstack(working(boxes), axis=-1))
+    given = list(jnp.unstack(working(boxes), axis=-1))
+    # In eighths, of which no sum overflows; the fifth number is an angle.
+    numbers = [number if i == 4 and len(given) == 5 else number / 8 for i, number in enumerate(given)]
     if SIZES[from_format] == 4 and SIZES[to_format] == 4:
         result = _from_corners(_to_corners(numbers, from_format), to_format)
     elif SIZES[to_format] == 4:
@@ -91,6 +95,7 @@ def box_convert(boxes: Num[Array, "... k"], *, from_format: BoxFormat, to_format
             numbers = [x1, y1, x2 - x1, y2 - y1, jnp.zeros_like(x1)]
             from_format = "xywhr"
         result = _from_points(_to_points(numbers, from_format), numbers, from_format, to_format)
+    result = [r if i == 4 and len(result) == 5 else saturated(8 * r, *given) for i, r in enumerate(result)]
     return restored(jnp.stack(result, axis=-1), boxes)
 
 
@@ -135,7 +140,7 @@ def _from_points(
         return [coordinate for point in zip(xs, ys, strict=True) for coordinate in point]
     if from_format == "xyxyxyxy":
         along, down = (xs[1] - xs[0], ys[1] - ys[0]), (xs[2] - xs[1], ys[2] - ys[1])
-        size = [_length(*along), _length(*down), jnp.rad2deg(_angle(along, down))]
+        size = [hypotenuse(*along), hypotenuse(*down), jnp.rad2deg(_angle(along, down))]
     else:
         size = numbers[2:]
     if to_format == "xywhr":
@@ -143,17 +148,14 @@ def _from_points(
     return [midpoint(xs[0], xs[2]), midpoint(ys[0], ys[2]), *size]
 
 
-def _length(x: Array, y: Array) -> Array:
-    """Hypotenuse whose derivatives at the origin are 0, not NaN."""
-    zero = (x == 0) & (y == 0)
-    return jnp.where(zero, 0, jnp.hypot(jnp.where(zero, 1, x), y))
-
-
 def _angle(along: tuple[Array, Array], down: tuple[Array, Array]) -> Array:
     """The rotation, from the top side, or from the right side where the top one has no length."""
     no_width = (along[0] == 0) & (along[1] == 0)
     x = jnp.where(no_width, down[1], along[0])
     y = jnp.where(no_width, down[0], -along[1])
+    unit = unit_of(jnp.maximum(jnp.abs(x), jnp.abs(y)))
+    # The angle of a side whose square would vanish has no derivatives, which would be that large.
+    x, y = (jnp.where(unit < 2.0**60, v, jax.lax.stop_gradient(v)) * unit for v in (x, y))
     point = (x == 0) & (y == 0)
     return jnp.arctan2(y, jnp.where(point, 1, x))
 
@@ -193,7 +195,8 @@ def box_area(boxes: Num[Array, "... 4"], *, pixel_offset: PixelOffset = 0) -> Fl
     check_shapes("box_area", boxes=(boxes, "... 4"), hint=BOX_HINT)
     check_choice("box_area", "pixel_offset", pixel_offset, (0, 1))
     x1, y1, x2, y2 = jnp.unstack(working(boxes), axis=-1)
-    return restored((x2 - x1 + pixel_offset) * (y2 - y1 + pixel_offset), boxes)
+    width, height = (saturated(b - a + pixel_offset, a, b) for a, b in ((x1, x2), (y1, y2)))
+    return restored(saturated(width * height, width, height), boxes)
 
 
 def clip_boxes(

@@ -2,7 +2,7 @@
 
 The same arithmetic serves the element-wise losses. Every ratio is taken in units of the smallest box that encloses
 the pair, so that values and derivatives neither overflow nor turn into 0 / 0, however large, small or flat the boxes;
-no epsilon is added, so the IoU of a box with itself is exactly 1.
+no epsilon is added, so the IoU of a box with itself is exactly 1. Where x2 < x1 the box ends at x1, and alike for y.
 """
 
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Num
 from jaxml.ops.boxes.convert import BOX_HINT, PixelOffset, restored, working
 from jaxml.ops.checks import check_choice, check_shapes
 from jaxml.ops.exact import power_of_two
+from jaxml.ops.once import apart
 
 
 class Corners(NamedTuple):
@@ -58,7 +59,7 @@ def box_iou(a: Num[Array, "n 4"], b: Num[Array, "m 4"], *, pixel_offset: PixelOf
     Array([[0.25      , 0.33333334, 0.        ]], dtype=float32)
     """
     check_choice("box_iou", "pixel_offset", pixel_offset, (0, 1))
-    return restored(overlap(*_pairs("box_iou", a, b), pixel_offset).iou, a, b)
+    return restored(overlap(*_pairs("box_iou", a, b, pixel_offset), pixel_offset / 4).iou, a, b)
 
 
 def generalized_box_iou(a: Num[Array, "n 4"], b: Num[Array, "m 4"]) -> Float[Array, "n m"]:
@@ -143,20 +144,24 @@ def complete_box_iou(a: Num[Array, "n 4"], b: Num[Array, "m 4"]) -> Float[Array,
     return restored(iou - distance - aspect_penalty(a_corners, b_corners, iou), a, b)
 
 
-def corners(boxes: Num[Array, "... 4"]) -> Corners:
-    """Split boxes into their coordinates, in the working dtype."""
-    return Corners(*jnp.unstack(working(boxes), axis=-1))
+def corners(boxes: Num[Array, "... 4"], pixel_offset: PixelOffset = 0) -> Corners:
+    """Split boxes into a quarter of their coordinates, whose differences do not overflow; no side is below 0."""
+    x1, y1, x2, y2 = jnp.unstack(working(boxes) / 4, axis=-1)
+    x2, y2 = (jnp.where(a - b > pixel_offset / 4, a - pixel_offset / 4, b) for a, b in ((x1, x2), (y1, y2)))
+    return Corners(x1, y1, x2, y2)
 
 
-def _pairs(where: str, a: Num[Array, "n 4"], b: Num[Array, "m 4"]) -> tuple[Corners, Corners]:
+def _pairs(
+    where: str, a: Num[Array, "n 4"], b: Num[Array, "m 4"], pixel_offset: PixelOffset = 0
+) -> tuple[Corners, Corners]:
     check_shapes(where, a=(a, "n 4"), b=(b, "m 4"), hint=BOX_HINT)
     return (
-        Corners(*(side[:, None] for side in corners(a))),
-        Corners(*(side[None, :] for side in corners(b))),
+        Corners(*(apart(side)[:, None] for side in corners(a, pixel_offset))),
+        Corners(*(apart(side)[None, :] for side in corners(b, pixel_offset))),
     )
 
 
-def overlap(a: Corners, b: Corners, pixel_offset: int = 0) -> Overlap:
+def overlap(a: Corners, b: Corners, pixel_offset: float = 0.0) -> Overlap:
     """IoU and uncovered share of the enclosing box, in units of the enclosing box."""
     width, height = hull(a, b, pixel_offset)
     x_unit, y_unit = reciprocal(width), reciprocal(height)
@@ -174,7 +179,7 @@ def overlap(a: Corners, b: Corners, pixel_offset: int = 0) -> Overlap:
     return Overlap(ratio(inner, union), ratio(enclosing - union, enclosing))
 
 
-def hull(a: Corners, b: Corners, pixel_offset: int = 0) -> tuple[Array, Array]:
+def hull(a: Corners, b: Corners, pixel_offset: float = 0.0) -> tuple[Array, Array]:
     """Width and height of the smallest box that encloses both."""
     width = jnp.maximum(a.x2, b.x2) - jnp.minimum(a.x1, b.x1)
     height = jnp.maximum(a.y2, b.y2) - jnp.minimum(a.y1, b.y1)

@@ -34,16 +34,18 @@ def rotated_box_iou(a: Num[Array, "n 5"], b: Num[Array, "m 5"]) -> Float[Array, 
     Array([[0.7071]], dtype=float32)
     """
     check_shapes("rotated_box_iou", a=(a, "n 5"), b=(b, "m 5"), hint="Rows are (cx, cy, w, h, degrees).")
-    a_x, a_y, a_w, a_h, a_angle = (number[:, None] for number in jnp.unstack(working(a), axis=-1))
-    b_x, b_y, b_w, b_h, b_angle = (number[None, :] for number in jnp.unstack(working(b), axis=-1))
+    # In quarters, of which no difference overflows; a side below 0 counts as 0.
+    a_x, a_y, a_w, a_h, a_angle = (number[:, None] / 4 for number in jnp.unstack(working(a), axis=-1))
+    b_x, b_y, b_w, b_h, b_angle = (number[None, :] / 4 for number in jnp.unstack(working(b), axis=-1))
+    a_w, a_h, b_w, b_h = (jnp.where(side > 0, side, 0) for side in (a_w, a_h, b_w, b_h))
     unit = reciprocal(jnp.maximum(jnp.maximum(a_w, a_h), jnp.maximum(b_w, b_h)))
 
     # The centre of a and its half sides, in b's frame and in units of the longest side.
-    cos, sin = jnp.cos(jnp.deg2rad(b_angle)), jnp.sin(jnp.deg2rad(b_angle))
+    cos, sin = jnp.cos(4 * jnp.deg2rad(b_angle)), jnp.sin(4 * jnp.deg2rad(b_angle))
     # Centres more than two of those apart do not meet, however far.
     x, y = jnp.clip((a_x - b_x) * unit, -4, 4), jnp.clip((a_y - b_y) * unit, -4, 4)
     x, y = x * cos - y * sin, x * sin + y * cos
-    turn = jnp.deg2rad(a_angle - b_angle)
+    turn = 4 * jnp.deg2rad(a_angle - b_angle)
     cos, sin = jnp.cos(turn), jnp.sin(turn)
     half_w, half_h = a_w * unit / 2, a_h * unit / 2
     along_x, along_y = half_w * cos, -half_w * sin

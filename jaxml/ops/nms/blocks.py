@@ -12,6 +12,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
+from jaxml.ops.finite import unit_of
+
 BLOCK = 128
 """Boxes decided at a time: their mutual overlaps fill 16 KiB, half of a core's first cache."""
 STRIP = 64
@@ -55,8 +57,11 @@ def greedy(
     block = min(BLOCK, -(-max(n, 1) // STRIP) * STRIP)
     padding = -(-max(n, 1) // block) * block - n
     order = descending(scores, candidate)
+    # In a unit in which no area overflows, and those of boxes 2^110 times as small as the farthest do not vanish.
+    unit = unit_of(jnp.max(jnp.where(jnp.isfinite(boxes), jnp.abs(boxes), 0), initial=pixel_offset))
+    boxes, offset = boxes * unit * 2.0**56, pixel_offset * unit * 2.0**56
     x1, y1, x2, y2 = boxes.at[order].get(mode="promise_in_bounds").T
-    sides = jnp.stack([x1, y1, x2, y2, (x2 - x1 + pixel_offset) * (y2 - y1 + pixel_offset)])
+    sides = jnp.stack([x1, y1, x2, y2, (x2 - x1 + offset) * (y2 - y1 + offset)])
     ids = None if classes is None else jnp.pad(classes.at[order].get(mode="promise_in_bounds"), (0, padding))
     boxes_in_order = SortedBoxes(jnp.pad(sides, ((0, 0), (0, padding))), ids)
     candidates = candidate.sum(dtype=jnp.int32)
@@ -69,7 +74,7 @@ def greedy(
         picked=jnp.zeros(n + padding + block, jnp.int32),
         found=jnp.int32(0),
     )
-    suppressed = functools.partial(_suppressed, threshold=threshold, pixel_offset=pixel_offset)
+    suppressed = functools.partial(_suppressed, threshold=threshold, offset=offset if pixel_offset else 0.0)
     state = lax.while_loop(
         lambda s: (s.start < s.end) & (s.found < limit),
         lambda s: _compact(_decide_block(s, block, suppressed), block),
@@ -101,13 +106,13 @@ def descending(scores: Float[Array, "n"], candidate: Bool[Array, "n"]) -> Int[Ar
 
 
 def _suppressed(
-    better: SortedBoxes, worse: SortedBoxes, *, threshold: Array, pixel_offset: int
+    better: SortedBoxes, worse: SortedBoxes, *, threshold: Array, offset: Array | float
 ) -> Bool[Array, "better worse"]:
     """Whether a box of `better` overlaps one of `worse` by more than the threshold; no NaN does."""
     a, b = better.sides[:, :, None], worse.sides[:, None, :]
     # Not jnp.minimum, which takes pains to hand NaN on: the area, being NaN, does that.
-    width = jnp.where(a[2] < b[2], a[2], b[2]) - jnp.where(a[0] > b[0], a[0], b[0]) + pixel_offset
-    height = jnp.where(a[3] < b[3], a[3], b[3]) - jnp.where(a[1] > b[1], a[1], b[1]) + pixel_offset
+    width = jnp.where(a[2] < b[2], a[2], b[2]) - jnp.where(a[0] > b[0], a[0], b[0]) + offset
+    height = jnp.where(a[3] < b[3], a[3], b[3]) - jnp.where(a[1] > b[1], a[1], b[1]) + offset
     inner = jnp.where(width > 0, width, 0) * jnp.where(height > 0, height, 0)
     # A quotient, not `inner > threshold * union`: its rounding leaves an IoU of exactly the threshold equal to it.
     overlap = inner / (a[4] + b[4] - inner) > threshold

@@ -51,6 +51,8 @@ def nms(
     Raises:
         ValueError: for other shapes, integer scores, a negative or traced `max_outputs`, or another pixel offset.
 
+    Boxes 2^110 times as small as the farthest corner are lost beside it, and meet no other.
+
     This is not differentiable, its results being indices: gather the boxes with them, or see `soft_nms`. It takes
     O(n) memory and at most n^2 / 2 comparisons; boxes already suppressed cost nothing. Under `vmap` every image goes
     on until the last is done.

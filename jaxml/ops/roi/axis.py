@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from jaxml.ops.checks import Scalar
 from jaxml.ops.exact import ceil_quotient, quotient
+from jaxml.ops.finite import bounded, widened
 from jaxml.ops.once import apart, once
 from jaxml.ops.sampling.product import Samples
 from jaxml.ops.sampling.windows import accumulator
@@ -24,6 +24,7 @@ _HALF_POOLED_FLOATS = 1 << 23
 # Adaptive samples lie more than half a pixel apart, so at most five touch a pixel or its border band; one to spare
 # for the rounding of the first.
 _SAMPLES_PER_PIXEL = 6
+_FARTHEST = 2.0**50
 
 
 class Axis(NamedTuple):
@@ -35,9 +36,12 @@ class Axis(NamedTuple):
     count: Any
 
 
-def map_boxes(boxes: Any, scale: Scalar) -> Any:
-    """Boxes in map coordinates, rounded once: a product fused into a difference would not be rounded."""
-    return once(boxes.astype(accumulator(boxes.dtype)) * scale)
+def map_boxes(boxes: Any, scale: Any) -> Any:
+    """Boxes in map coordinates, rounded once: a product fused into a difference would not be rounded.
+
+    Corners farther than 2^50 pixels away count as that far, so that products with whole numbers of samples are finite.
+    """
+    return once(bounded(widened(boxes, accumulator(boxes.dtype)) * scale, _FARTHEST, boxes))
 
 
 def box_axis(low: Any, high: Any, size: Any, *, bins: int, sampling_ratio: int, cap: int | None, aligned: bool) -> Axis:

@@ -9,7 +9,9 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from jaxml.ops.checks import Scalar, check_floating, check_shapes
+from jaxml.ops.finite import saturated, unit_of
 from jaxml.ops.roi.align import Implementation, align, check_align, pair
+from jaxml.ops.roi.axis import map_boxes
 from jaxml.ops.sampling.windows import accumulator
 
 __all__ = ["box_levels", "multiscale_roi_align"]
@@ -55,10 +57,13 @@ def box_levels(
     """
     check_shapes("box_levels", boxes=(boxes, "k 4"))
     check_floating("box_levels", boxes=boxes)
-    corners = lax.stop_gradient(boxes.astype(accumulator(boxes.dtype)))
-    area = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
+    # In quarters, of which no difference overflows, and with a unit in which no area does or vanishes.
+    corners = lax.stop_gradient(boxes.astype(accumulator(boxes.dtype))) / 4
+    width, height = corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1]
+    unit = unit_of(jnp.sqrt(jnp.abs(width)) * jnp.sqrt(jnp.abs(height)))
+    area = width * unit * height * unit
     some = area > 0
-    size = jnp.sqrt(jnp.where(some, area, 1))
+    size = jnp.where(some, saturated(4 * (jnp.sqrt(jnp.where(some, area, 1)) / unit), width, height), 1)
     # The largest level whose least size a box reaches: the formula's floor of a logarithm, by comparing products.
     levels = jnp.arange(min_level + 1, max_level + 1, dtype=size.dtype)
     least = canonical_size * jnp.exp2(levels - canonical_level)
@@ -144,7 +149,7 @@ def multiscale_roi_align(
     scale = jnp.array([2.0 ** -(min_level + i) for i in range(len(pyramid))], dtype)[index]
     return align(
         canvas,
-        boxes.astype(dtype) * scale[:, None],
+        map_boxes(boxes, scale[:, None]),
         jnp.array(origins, jnp.int32)[index],
         jnp.array([level.shape[:2] for level in pyramid], jnp.int32)[index],
         bins=pair(output_size),

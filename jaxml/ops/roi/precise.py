@@ -74,12 +74,14 @@ def _tent_means(low: Any, high: Any, bins: int, size: int) -> Any:
     start = low[:, None, None] + p * width - pixel
     wide = jnp.abs(width) > _POINT
     end = start + jnp.where(wide, width, 1)
+    wide &= end != start  # far away, where a bin is narrower than what tells two numbers apart
+    across = jnp.where(wide, end - start, 1)
     # On either side of its top the tent is linear, so each half contributes its share of the bin times the height at
     # the middle of that share: no difference of nearly equal antiderivatives, hence no cancellation in narrow bins.
     mean = jnp.zeros_like(start)
     for left, right, slope in ((-1.0, 0.0, 1.0), (0.0, 1.0, -1.0)):
         a, b = _clamp(start, left, right), _clamp(end, left, right)
-        mean += (b - a) / (end - start) * (1 + slope * (a + b) / 2)
+        mean += (b - a) / across * (1 + slope * (a + b) / 2)
     middle = start + width / 2
     point = jnp.where(jnp.abs(middle) < 1, 1 - jnp.where(middle < 0, -middle, middle), 0)
     return jnp.where(wide, mean, point)

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from jaxml.ops.checks import check_choice, check_floating, check_shapes
 from jaxml.ops.exact import quotient
+from jaxml.ops.finite import saturated, widened
 from jaxml.ops.once import once
 from jaxml.ops.sampling.product import at_least
 from jaxml.ops.sampling.windows import accumulator, window_sum
@@ -106,8 +107,9 @@ def grid_sample(
     check_choice("grid_sample", "padding", padding, ("zeros", "border", "reflection"))
     size = jnp.array([image.shape[1], image.shape[0]], accumulator(grid.dtype))
     size = jnp.broadcast_to(size, grid.shape)
-    grid = grid.astype(size.dtype)
+    grid = widened(grid, size.dtype)
     points = (grid + 1) / 2 * (size - 1) if align_corners else ((grid + 1) * size - 1) / 2
+    points = saturated(points, grid)
     return sample_points(image, points, mode=mode, padding=padding, reflect_edges=not align_corners)
 
 
@@ -116,7 +118,7 @@ def sample_points(image: Any, points: Any, *, mode: Mode, padding: Padding, refl
     h, w, c = image.shape
     taps = len(_TAPS[mode])
     n = math.prod(points.shape[:-1])
-    flat = points.reshape(n, 2).astype(accumulator(points.dtype))
+    flat = widened(points.reshape(n, 2), accumulator(points.dtype))
     if h == 0 or w == 0:
         raise ValueError(f"sampling: 'image' must have pixels, got shape {image.shape}.")
     start_y, weight_y = _axis_taps(flat[:, 1], h, mode, padding, reflect_edges)

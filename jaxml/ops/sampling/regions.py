@@ -8,11 +8,15 @@ from jaxtyping import Array, Float
 
 from jaxml.ops.checks import Scalar, check_choice, check_floating, check_shapes
 from jaxml.ops.exact import quotient
+from jaxml.ops.finite import bounded, widened
 from jaxml.ops.once import once
 from jaxml.ops.sampling.product import Samples, gather_samples
 from jaxml.ops.sampling.windows import accumulator
 
 __all__ = ["crop_and_resize"]
+
+# Edges farther away count as that far, so that their products with whole numbers are finite.
+_FARTHEST = 2.0**50
 
 
 def crop_and_resize(
@@ -60,7 +64,7 @@ def crop_and_resize(
             f"crop_and_resize: 'crop_size' must be a positive integer or two, got {crop_size!r}. "
             "It fixes the output's shape, so pass Python integers."
         )
-    edges = boxes.astype(accumulator(boxes.dtype))
+    edges = bounded(widened(boxes, accumulator(boxes.dtype)), _FARTHEST, boxes)
     ys, inside_y = _crop_axis(edges[:, 1], edges[:, 3], sizes["h"], rows, mode)
     xs, inside_x = _crop_axis(edges[:, 0], edges[:, 2], sizes["w"], columns, mode)
     inside = inside_y[:, :, None, None] & inside_x[:, None, :, None]
