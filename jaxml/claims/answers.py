@@ -28,11 +28,13 @@ class Measured:
     margin: float
     margin_reason: str = ""
     equals: float | None = None
+    along: str = ""
+    form: str = ""
 
     @property
     def unit(self) -> Unit:
         """How its effects are told."""
-        compared = self.equals is not None or bool(self.arms.get("against"))
+        compared = self.equals is not None or bool(self.along) or bool(self.arms.get("against"))
         return Unit(self.scale, self.direction, compared)
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from jaxml.claims.cells import Indices, cells_of, control_claim, locate, matches
 from jaxml.claims.finding import CellResult, Role
 from jaxml.claims.kind import Given, Grid
-from jaxml.claims.measure import Effects, Quantities, effect_in, number_of
+from jaxml.claims.measure import Effects, Quantities, effect_in
 from jaxml.claims.rule.hypothesis import Hypothesis, Region, at_least, within
-from jaxml.claims.spec import Control, Seeded
+from jaxml.claims.spec import Seeded
 from jaxml.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -75,13 +75,7 @@ def read_within(held: Quantities, claim: Seeded, grid: Grid, cell: Indices, wher
     return Reading(effects, np.where(effects.failed.any(0), np.nan, effects.theta)[None], within(claim.margin.value))
 
 
-def hypotheses(
-    claim: Seeded,
-    given: Given,
-    where: str,
-    read: Read = read_larger,
-    posed: Callable[[Seeded], Seeded] = lambda claim: claim,
-) -> Iterator[Asked]:
+def hypotheses(claim: Seeded, given: Given, where: str, read: Read = read_larger) -> Iterator[Asked]:
     """A claim in each of its cells, then each of its controls.
 
     Args:
@@ -89,28 +83,20 @@ def hypotheses(
         given: what the run holds.
         where: the place named in errors.
         read: what it says in one cell.
-        posed: the claim, or a control of it, as `cells_of` and `read` take it.
 
     Raises:
         ConfigError: when the results do not hold what is asked for.
     """
     axes = given.grid.axes
-    for cell in cells_of(axes, posed(claim), where):
-        yield _asked(posed(claim), given, cell, where, read)
+    for cell in cells_of(axes, claim, where):
+        yield _asked(claim, given, cell, where, read)
     sides: tuple[tuple[str, Role], ...] = (("negative", "negative control"), ("positive", "positive control"))
     for side, role in sides:
         for control in getattr(claim.controls, side):
             place = f"{where}.controls.{side}.{control.name}"
-            asked = control_claim(posed(claim), posed_control(control, posed, claim), axes, place)
+            asked = control_claim(claim, control, axes, place)
             (cell,) = cells_of(axes, asked, place)
             yield _asked(asked, given, cell, place, read, role, control.name)
-
-
-def posed_control(control: Control, posed: Callable[[Seeded], Seeded], claim: Seeded) -> Control:
-    """A control whose arms, where it has its own, are posed as its claim's are."""
-    if control.arms is None:
-        return control
-    return control.model_copy(update={"arms": posed(claim.model_copy(update={"arms": control.arms})).arms})
 
 
 def _asked(
@@ -151,7 +137,7 @@ def described(claim: Seeded, arms: Mapping[str, Any]) -> dict[str, Any]:
         "arms": dict(arms),
         "margin": claim.margin.value,
         "margin_reason": claim.margin.reason,
-    } | ({} if (number := number_of(claim)) is None else {"equals": number})
+    } | claim.extra
 
 
 def _ratio(claim: Seeded, grid: Grid, cell: Indices) -> float | None:

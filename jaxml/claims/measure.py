@@ -83,14 +83,9 @@ def effect_in(held: Quantities, claim: Seeded, grid: Grid, cell: Indices, where:
         if left != ("seed",):
             raise ConfigError(f"{where}.estimand: '{claim.estimand}' still has the axes {left} in one cell.")
         values[arm] = column[held.seeds >= 0]
-    if (number := number_of(claim)) is not None:
-        values["against"] = np.full_like(values["claimed"], number)
+    if "equals" in claim.extra:
+        values["against"] = np.full_like(values["claimed"], claim.extra["equals"])
     return _effects(list(values.values()), claim, grid.looks[0], tuned)
-
-
-def number_of(claim: Seeded) -> float | None:
-    """What an equality holds its one arm against."""
-    return None if claim.arms.against is not None else getattr(claim, "equals", None)
 
 
 def effects_at(results: "xarray.Dataset", posed: Posed, first_look: int, where: str) -> Effects:

@@ -135,6 +135,11 @@ class Seeded(Claim):
     where: dict[str, Annotated[tuple[Value, ...], Field(min_length=1, strict=False)]] = {}
     controls: Controls
 
+    @property
+    def extra(self) -> dict[str, Any]:
+        """What a kind adds to what is said of its measure, as plain values."""
+        return {}
+
     @model_validator(mode="after")
     def _factors(self) -> "Seeded":
         _check_factor(self.margin, self.scale)

@@ -172,8 +172,8 @@ def _check_seeded(config: RunConfig, name: str, where: str) -> None:
     """Refuse a map or a domain of a claim that no trial decides, or of none at all."""
     if name not in config.claims:
         raise ConfigError(f"{where}: there is no claim '{name}'. {nearest(name, config.claims)}")
-    if not isinstance(config.claims[name], Seeded):
-        raise ConfigError(f"{where}: '{name}' is a {config.claims[name].kind}, which holds or fails without a grid.")
+    if config.claims[name].kind != "contrast":
+        raise ConfigError(f"{where}: '{name}' is a claim of kind {config.claims[name].kind}; only a contrast has one.")
 
 
 def posed(config: RunConfig, plan: Plan, claim: str, names: Sequence[str], at: Mapping[str, Any], where: str) -> Posed:

@@ -12,7 +12,7 @@ from jaxml.claims.kinds.number import rounds_to
 from jaxml.config import json_schema
 from jaxml.report import write_report
 from jaxml.runner import judge_again
-from tests.explore.planted import EXPERIMENT, project
+from tests.explore.planted import CONFIG, EXPERIMENT, project
 
 MORE = """
 import dataclasses
@@ -27,19 +27,33 @@ experiment = dataclasses.replace(
     },
 )
 """
+BASE = CONFIG.replace("  y: [0.0]\n", "  y: [0.0]\n  step: [0, 50, 100]\n").replace("{x: 0.0}", "{x: 0.0, step: 0}")
 CLAIMS = {
     "contrast": "",
     "equality": """  level:
     kind: equality
     statement: Arm b lies at 0, as far as it matters.
     quantifier: at_reference
-    reference: {x: 0.0}
+    reference: {x: 0.0, step: 0}
     estimand: value
     arms: {claimed: {arm: b}}
     equals: 0.0
     margin: {value: 0.5, reason: Half of the height at the origin.}
     controls:
       negative: [{name: the other arm, arms: {claimed: {arm: a}}}]
+      positive: [{name: far out, where: {x: 2.0}}]
+""",
+    "trend": """  rises:
+    kind: trend
+    statement: The value rises with the step, by a hundredth each.
+    quantifier: at_reference
+    reference: {x: 0.0}
+    estimand: value
+    along: step
+    arms: {claimed: {arm: a}}
+    margin: {value: 0.005, reason: Half a hundredth for each step.}
+    controls:
+      negative: [{name: the other arm, arms: {claimed: {arm: b}}}]
       positive: [{name: far out, where: {x: 2.0}}]
 """,
     "suite": """  rounding:
@@ -70,7 +84,7 @@ CLAIMS = {
 def finished(tmp_path_factory):
     """A run with a claim of every kind."""
     root = tmp_path_factory.mktemp("kinds")
-    path = project(root, "".join(CLAIMS.values()))
+    path = project(root, "".join(CLAIMS.values()), BASE)
     (root / "experiments/planted.py").write_text(EXPERIMENT + MORE)
     return jaxml.run(path, runs=root / "runs"), path
 
@@ -79,7 +93,7 @@ def test_a_run_holds_every_kind(finished):
     assert set(CLAIMS) == set(KINDS)
     run, _ = finished
     assert [finding.kind for finding in run.verdicts.findings] == list(CLAIMS)
-    assert run.verdicts.words == dict.fromkeys(["high", "level", "rounding", "seventh", "small"], "supported")
+    assert run.verdicts.words == dict.fromkeys(["high", "level", "rises", "rounding", "seventh", "small"], "supported")
     assert all(finding.checks and all(check.passed for check in finding.checks) for finding in run.verdicts.findings)
 
 
@@ -144,6 +158,10 @@ def test_the_schema_knows_every_kind():
     [
         ("equality", "    equals: 0.0\n", "", "needs either arms.against or a number under 'equals'"),
         ("equality", "equals: 0.0", "equals: 0.0\n    direction: smaller", "has no direction"),
+        ("trend", "along: step", "along: stop", "no axis of the grid is called 'stop'. Did you mean 'step'"),
+        ("trend", "along: step", "along: x", "three or more increasing numbers on 'x'"),
+        ("trend", "along: step", "along: step\n    log: true", "must be positive, got 0"),
+        ("trend", "{claimed: {arm: b}}", "{claimed: {arm: b}, against: {arm: a}}", "a trend has one arm"),
         ("number", "number: seventh", "number: sevent", "the experiment computes no 'sevent'. Did you mean 'seventh'"),
         ("number", '"2.86"', '"about 3"', "a figure is written as text"),
         ("number", 'share: "2.86"', 'part: "2.86"', "'seventh': it is told 'part', and computes 'share', 'rest'"),
@@ -155,7 +173,7 @@ def test_the_schema_knows_every_kind():
 def test_what_does_not_fit_is_named(tmp_path, claim, old, new, message):
     from jaxml.errors import JaxmlError
 
-    path = project(tmp_path, CLAIMS[claim].replace(old, new))
+    path = project(tmp_path, CLAIMS[claim].replace(old, new), BASE)
     (tmp_path / "experiments/planted.py").write_text(EXPERIMENT + MORE)
     with pytest.raises(JaxmlError, match=message):
         jaxml.run(path, runs=tmp_path / "runs")
@@ -169,20 +187,39 @@ def test_what_does_not_fit_is_named(tmp_path, claim, old, new, message):
         ("program", "exactly: 0.0625", "at_most: 0.05", "refuted"),
         ("program", "exactly: 0.0625", "at_most: 1.0", "invalid"),
         ("equality", "margin: {value: 0.5", "margin: {value: 1.5", "invalid"),
+        ("trend", "value: 0.005", "value: 0.02", "invalid"),
+        ("trend", "along: step", "along: step\n    form: steps\n    direction: smaller", "invalid"),
     ],
 )
 def test_what_is_wrong_is_refuted_and_what_cannot_fail_is_invalid(tmp_path, claim, old, new, verdict):
-    path = project(tmp_path, CLAIMS[claim].replace(old, new))
+    path = project(tmp_path, CLAIMS[claim].replace(old, new), BASE)
     (tmp_path / "experiments/planted.py").write_text(EXPERIMENT + MORE)
     found = jaxml.run(path, runs=tmp_path / "runs").verdicts.findings[1]
     assert found.verdict.verdict == verdict, found.verdict.reason
 
 
-def test_an_equality_with_a_number_far_away_is_refuted(tmp_path):
-    path = project(
-        tmp_path,
-        CLAIMS["equality"].replace("equals: 0.0", "equals: 3.0").replace("arm: b}}\n    eq", "arm: b}}\n    eq"),
+def test_a_trend_is_the_slope_of_every_seed(finished):
+    trend = next(finding for finding in finished[0].verdicts.findings if finding.kind == "trend")
+    value = finished[0].results.value.sel(arm="a", x=0.0, y=0.0)
+    slopes = [np.polyfit([0.0, 50.0, 100.0], value.sel(seed=seed).values, 1)[0] for seed in range(8)]
+    np.testing.assert_allclose(trend.cells[0].theta, slopes, rtol=1e-5)
+    assert "The slope of value along step is 0.0" in tell(finished[0].verdicts)[2].answer.replace("the", "The", 1)
+
+
+def test_steps_hold_where_none_goes_against_them(tmp_path):
+    steps = CLAIMS["trend"].replace("along: step", "along: step\n    form: steps").replace("0.005", "0.2")
+    steps = steps.replace(
+        "{claimed: {arm: b}}",
+        "{claimed: {arm: a}}, estimand: cost, direction: larger, margin: {value: 0.01, reason: A hundredth of it.}",
     )
+    found = jaxml.run(project(tmp_path, steps, BASE), runs=tmp_path / "runs").verdicts.findings[1]
+    assert found.cells[0].decision.verdict == "supported", found.cells[0].decision.reason
+    assert len(found.cells[0].decision.rows) == 2
+    assert found.detail["margin"] == -0.2
+
+
+def test_an_equality_with_a_number_far_away_is_refuted(tmp_path):
+    path = project(tmp_path, CLAIMS["equality"].replace("equals: 0.0", "equals: 3.0"), BASE)
     found = jaxml.run(path, runs=tmp_path / "runs").verdicts.findings[1]
     assert found.verdict.verdict == "invalid"  # its positive control is the same quantity, which is as far away
     assert found.cells[0].decision.verdict == "refuted"

@@ -9,10 +9,11 @@ from jaxml.claims.kinds.equality import EqualityKind
 from jaxml.claims.kinds.number import NumberKind
 from jaxml.claims.kinds.program import ProgramKind
 from jaxml.claims.kinds.suite import SuiteKind
+from jaxml.claims.kinds.trend import TrendKind
 from jaxml.claims.told import Told
 
 KINDS: dict[str, Kind[Any]] = {
-    kind.name: kind for kind in (ContrastKind(), EqualityKind(), SuiteKind(), NumberKind(), ProgramKind())
+    kind.name: kind for kind in (ContrastKind(), EqualityKind(), TrendKind(), SuiteKind(), NumberKind(), ProgramKind())
 }
 
 

@@ -24,6 +24,11 @@ class Equality(Seeded):
     kind: Literal["equality"]
     equals: Finite | None = None
 
+    @property
+    def extra(self) -> dict[str, Any]:
+        """The number that the one arm is held against."""
+        return {"equals": self.equals} if self.equals is not None and self.arms.against is None else {}
+
     @model_validator(mode="after")
     def _other_side(self) -> "Equality":
         if (self.arms.against is None) == (self.equals is None):

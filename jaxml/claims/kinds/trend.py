@@ -1,0 +1,198 @@
+"""`trend`: a quantity rises or falls along an axis: by its slope in every seed, or by no step that goes against it."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import model_validator
+
+from jaxml.claims.answers import Measured, measured, not_borne_out
+from jaxml.claims.cells import Indices, check_claim
+from jaxml.claims.finding import Finding
+from jaxml.claims.kind import Given, Grid
+from jaxml.claims.kinds.contrast import ContrastKind
+from jaxml.claims.spec import Arms, Seeded
+from jaxml.claims.telling import QUANTIFIERS, seeded_checks, seeded_rows, summary
+from jaxml.claims.told import Facts, Told
+from jaxml.claims.words import phrase, place, sentence, varying
+from jaxml.errors import ConfigError, nearest
+from jaxml.sweep.grid import Axis
+
+if TYPE_CHECKING:
+    from jaxml.claims.asking import Asked, Reading
+    from jaxml.claims.measure import Quantities
+
+
+class Trend(Seeded):
+    """What a config says of a trend: `direction` larger means that it rises along the axis, smaller that it falls.
+
+    `form: slope` asks for a slope of the margin at least, for each unit of the axis, or with `log` for each factor of
+    e; `form: steps` that no step from one value of the axis to the next goes against the direction by more than the
+    margin.
+    """
+
+    kind: Literal["trend"]
+    along: str
+    form: Literal["slope", "steps"] = "slope"
+    log: bool = False
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """The axis and the form; a step may fall short of 0 by the margin."""
+        turned = {"margin": -self.margin.value} if self.form == "steps" else {}
+        return {"along": self.along, "form": self.form, **turned}
+
+    @model_validator(mode="after")
+    def _one_arm(self) -> "Trend":
+        arms = [self.arms, *(c.arms for c in (*self.controls.negative, *self.controls.positive) if c.arms)]
+        if any(arm.against is not None for arm in arms):
+            raise ValueError("a trend has one arm; leave 'against' out")
+        return self
+
+
+class TrendKind(ContrastKind):
+    """A slope per seed, or steps."""
+
+    name: ClassVar[str] = "trend"
+    Claim = Trend
+
+    def check(self, claim: Any, grid: Grid, where: str) -> None:
+        """Check the axis, then cells and controls at one of its values."""
+        owner = {name: axis for axis in grid.axes for name in axis.parameters}
+        if claim.along not in owner:
+            raise ConfigError(
+                f"{where}.along: no axis of the grid is called '{claim.along}'. {nearest(claim.along, owner)}"
+            )
+        values = owner[claim.along].values(claim.along)
+        numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
+        if len(numbers) < max(len(values), 3) or numbers != sorted(set(numbers)):
+            raise ConfigError(f"{where}.along: a trend needs three or more increasing numbers on '{claim.along}'.")
+        if claim.log and numbers[0] <= 0:
+            raise ConfigError(f"{where}.log: the values of '{claim.along}' must be positive, got {numbers[0]}.")
+        check_claim(_posed(claim, grid.axes), grid.axes, grid.tuning_seeds, where)
+
+    def plan(self, claim: Any, grid: Grid, where: str) -> dict[str, Any]:
+        """As for a contrast, with the axis."""
+        return {**super().plan(_posed(claim, grid.axes), grid, where), "along": claim.along, "form": claim.form}
+
+    def planned(self, plan: Mapping[str, Any]) -> str:
+        """In one line."""
+        return f"{plan['form']} along {plan['along']}, {super().planned(plan)}"
+
+    def measure(self, id: str, claim: Any, given: Given) -> "list[Asked]":
+        """The slope, or every step, in every cell."""
+        from jaxml.claims.asking import hypotheses
+
+        return list(hypotheses(_posed(claim, given.grid.axes), given, f"claims.{id}", _read))
+
+    def tell(self, finding: Finding, decided: bool) -> Told:
+        """Slopes, or the step that goes most against the trend, cell by cell."""
+        about = measured(finding)
+        return Told(
+            finding=finding,
+            word=finding.verdict.verdict if decided else "exploratory",
+            answer=_answer(finding, decided),
+            facts=_facts(finding, about),
+            head="cell",
+            rows=seeded_rows(finding, decided),
+            checks=seeded_checks(finding, decided),
+            warnings=not_borne_out(finding) if decided else [],
+            margin=about.unit.shown(about.margin),
+            levels=(about.margin,),
+            unit=about.unit,
+            summary=summary(finding),
+        ).framed(decided)
+
+
+def _posed(claim: Any, axes: Sequence[Axis]) -> Any:
+    """The claim, and its controls, at the first value of the axis: so that it has no cells along it."""
+    first = next(axis.values(claim.along)[0] for axis in axes if claim.along in axis.parameters)
+
+    def pinned(arms: Arms) -> Arms:
+        return Arms(claimed={**arms.claimed, claim.along: first})
+
+    sides = {
+        side: tuple(
+            c.model_copy(update={"arms": pinned(c.arms)}) if c.arms else c for c in getattr(claim.controls, side)
+        )
+        for side in ("negative", "positive")
+    }
+    return claim.model_copy(update={"arms": pinned(claim.arms), "controls": claim.controls.model_copy(update=sides)})
+
+
+def _read(held: "Quantities", claim: Any, grid: Grid, cell: Indices, where: str) -> "Reading":
+    """The thetas of one cell: a slope, or the steps."""
+    import numpy as np
+
+    from jaxml.claims.asking import Reading
+    from jaxml.claims.effect import scored
+    from jaxml.claims.measure import Effects, effect_in
+    from jaxml.claims.rule.estimates import slope, steps
+    from jaxml.claims.rule.hypothesis import at_least
+
+    (axis,) = (axis for axis in grid.axes if claim.along in axis.parameters)
+    at = [float(value) for value in axis.values(claim.along)]  # pyright: ignore[reportArgumentType]
+    levels = [
+        effect_in(
+            held,
+            claim.model_copy(update={"arms": Arms(claimed={**claim.arms.claimed, claim.along: v})}),
+            grid,
+            cell,
+            where,
+        )
+        for v in axis.values(claim.along)
+    ]
+    failed = np.stack([level.failed.any(0) for level in levels])
+    values = np.where(failed, np.nan, np.stack([level.theta for level in levels]))
+    if claim.form == "slope":
+        rows, region, names = slope(np.log(at) if claim.log else at, values)[None], at_least(claim.margin.value), ()
+    else:
+        rows, region = steps(values), at_least(-claim.margin.value)
+        names = tuple(f"the step from {a:g} to {b:g}" for a, b in itertools.pairwise(at))
+    tuned = {f"{claim.along} {v:g}": level.tuned["claimed"] for v, level in zip(at, levels, strict=True) if level.tuned}
+    worst = scored(rows.min(0), grid.looks[0])
+    return Reading(Effects(worst, failed, tuned), worst[None] if len(rows) == 1 else rows, region, names)
+
+
+def _facts(finding: Finding, about: Measured) -> Facts:
+    moves = "rises" if about.direction == "larger" else "falls"
+    how = "slope of each seed" if about.form == "slope" else "every step of the axis"
+    needs = "at least" if about.form == "slope" else "no step further against it than"
+    return [
+        (
+            "Claimed",
+            f"{phrase(about.estimand)} {moves} along {phrase(about.along)}, {QUANTIFIERS[finding.verdict.quantifier]}",
+        ),
+        ("Measured", ", ".join(part for part in (how, _elsewhere(about)) if part)),
+        ("Margin", f"{needs} {about.unit.shown(about.margin)}. {about.margin_reason}"),
+    ]
+
+
+def _elsewhere(about: Measured) -> str:
+    return place({name: value for name, value in about.arms["claimed"].items() if name != about.along})
+
+
+def _answer(finding: Finding, decided: bool) -> str:
+    about, verdict = measured(finding), finding.verdict
+    if decided and verdict.verdict == "invalid":
+        return f"No answer: {verdict.reason}."
+    known = sorted(
+        (c for c in finding.cells if c.decision.estimate is not None), key=lambda c: c.decision.estimate or 0.0
+    )
+    if not known:
+        return "No finite trend was measured."
+    cell, names, unit = known[0], varying(finding.cells), about.unit
+    decision, where = cell.decision, place({name: cell.at[name] for name in names})
+    what = "the slope" if about.form == "slope" else "the least step"
+    found = f"{what} of {phrase(about.estimand)} along {phrase(about.along)} is {unit.shown(decision.estimate)} "
+    found += f"(interval {unit.interval(decision.low, decision.high)}, {decision.seeds} seeds)"
+    found += f" at least, at {where}" if where else ""
+    turned = ", turned so that the claim says it is positive" if about.direction == "smaller" else ""
+    found += f"{turned}; {unit.shown(about.margin)} or more is claimed."
+    if not decided:
+        return f"Nothing is decided. {sentence(found)}"
+    counts = verdict.cells
+    some = (
+        f" in {counts['refuted']} of {len(finding.cells)} cells" if 0 < counts["refuted"] < len(finding.cells) else ""
+    )
+    return f"{ {'supported': 'Yes', 'refuted': 'No', 'inconclusive': 'Undecided'}[verdict.verdict] }{some}: {found}"
