@@ -56,9 +56,10 @@ def test_every_config_runs_from_end_to_end(config, tmp_path, as_users_run_it):
     assert run.verdicts.status == "exploratory"
     assert not run.results.nonfinite.any()
     assert (run.path / "report.html").stat().st_size > 10_000
-    for card in run.verdicts.claims:
-        assert card.margin_reason
-        assert {control.kind for control in card.controls} == {"negative", "positive"}
+    for finding in run.verdicts.findings:
+        if finding.kind == "contrast":
+            assert finding.detail["margin_reason"]
+            assert {check.role for check in finding.checks} == {"negative control", "positive control"}
 
 
 # The worked example: nine predictions off by 0.1, one by 999.
