@@ -9,7 +9,6 @@ from rich.text import Text
 from jaxml.claims.answers import against_words
 from jaxml.claims.certificate import Certificate
 from jaxml.claims.finding import Verdicts
-from jaxml.claims.kinds import KINDS, tell
 from jaxml.claims.mapped import Mapped
 from jaxml.claims.told import Told
 from jaxml.cli.output import screen
@@ -29,6 +28,8 @@ LONG = 20
 
 def print_verdicts(verdicts: Verdicts) -> None:
     """One block per claim: statement, verdict and answer, what was decided one by one, the checks."""
+    from jaxml.claims.kinds import tell
+
     console, claims = screen(), tell(verdicts)
     if not verdicts.decided:
         console.print(Text(f"EXPLORATORY, nothing is decided: {verdicts.why}.", style=STYLES["exploratory"]))
@@ -95,6 +96,8 @@ def print_maps(maps: Sequence[Mapped], verdicts: Verdicts) -> None:
 
 def print_plan(description: Mapping[str, Any]) -> None:
     """What a run would do, and what its looks can resolve."""
+    from jaxml.claims.kinds import KINDS
+
     console = screen()
     print_pairs(description["sweep"], console)
     if description["claims"]:
