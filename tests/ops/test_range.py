@@ -243,3 +243,22 @@ def test_a_number_for_an_array_is_taken_or_refused(name):
     np.testing.assert_array_equal(
         loss(np.full(2, 0.5, np.float32), np.array([0, 1])), loss(jnp.full(2, 0.5), jnp.array([0.0, 1.0]))
     )
+
+
+def test_focal_losses_are_finite_for_hard_powers():
+    """Where the power is 0 or 1, its exponent times the loss would overflow before a slope of 0 makes it vanish."""
+    far = jnp.asarray([3e38, -3e38, 200.0, -200.0])
+    powers = jnp.asarray([0.5, 50.0])
+
+    def softmax(z, gamma):
+        return ops.softmax_focal_loss(jnp.stack([z, -z]), jnp.zeros((), int), gamma=gamma)
+
+    def sigmoid(z, label, gamma):
+        return ops.sigmoid_focal_loss(z, label, gamma=gamma).astype(jnp.float32)
+
+    over = jax.vmap(jax.vmap(jax.value_and_grad(softmax, (0, 1)), (0, None)), (None, 0))
+    assert all(np.isfinite(each).all() for each in jax.tree.leaves(jax.jit(over)(far, powers)))
+    half, one = jnp.asarray([200.0, -200.0, 6e4, -6e4], jnp.float16), jnp.ones((), jnp.float16)
+    over = jax.vmap(jax.value_and_grad(sigmoid, (0, 1, 2)), (0, None, None))
+    found = jax.jit(over)(half, one, jnp.asarray(1e4, jnp.float16))
+    assert all(np.isfinite(each.astype(np.float32)).all() for each in jax.tree.leaves(found))

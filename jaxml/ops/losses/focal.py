@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Shaped
 
 from jaxml.ops.checks import Scalar, accumulator_dtype, check_equal_shapes, check_floating, check_shapes
-from jaxml.ops.finite import narrowed, saturated
+from jaxml.ops.finite import narrowed, saturated, widened
 from jaxml.ops.losses.classification import below_the_largest, sigmoid_cross_entropy
 
 __all__ = ["sigmoid_focal_loss", "softmax_focal_loss"]
@@ -46,7 +46,10 @@ def sigmoid_focal_loss(
     check_floating("sigmoid_focal_loss", logits=logits)
     check_equal_shapes("sigmoid_focal_loss", logits=logits, labels=labels)
     wide = accumulator_dtype(jnp.result_type(logits))
-    z, labels = jnp.asarray(logits).astype(wide), jnp.asarray(labels).astype(wide)
+    z, labels = (
+        widened(x, wide) if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(wide)
+        for x in (jnp.asarray(logits), jnp.asarray(labels))
+    )
     cross_entropy = sigmoid_cross_entropy(z, labels)
     alpha, gamma = jnp.asarray(alpha, wide), jnp.asarray(gamma, wide)
     # Beyond this the power is 0 or 1, and the loss times gamma could overflow before a slope of 0 makes it vanish.
