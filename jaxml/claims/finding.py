@@ -9,7 +9,7 @@ from typing import Any, Literal
 from jaxml.claims.verdict import ClaimVerdict, Decision
 from jaxml.records import Record
 
-Role = Literal["negative control", "positive control", "mutant", "reference"]
+Role = Literal["negative control", "positive control", "mutant"]
 
 
 @dataclass(frozen=True, kw_only=True)

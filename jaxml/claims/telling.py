@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from jaxml.claims.answers import Measured, later_words, measured
+from jaxml.claims.answers import Measured, later_words, measured, not_borne_out
 from jaxml.claims.finding import CellResult, Finding
-from jaxml.claims.told import CheckRow, Facts, Row, domain_of, strip
+from jaxml.claims.told import CheckRow, Facts, Row, Told, domain_of, strip
 from jaxml.claims.words import SCALES, number, phrase, place, varying
 
 QUANTIFIERS = {
@@ -14,6 +14,34 @@ QUANTIFIERS = {
     "generic": "in at least 80 % of the cells",
     "existential": "in at least one cell",
 }
+
+
+def told_of(finding: Finding, decided: bool, answer: str, facts: Facts, *, mirrored: bool = False) -> Told:
+    """A seeded claim of any kind in words.
+
+    Args:
+        finding: what was found.
+        decided: whether verdicts may be shown.
+        answer: one or two sentences.
+        facts: what was claimed, compared, required.
+        mirrored: the margin holds on both sides.
+    """
+    about = measured(finding)
+    margin = about.unit.shown(about.margin)
+    return Told(
+        finding=finding,
+        word=finding.verdict.verdict if decided else "exploratory",
+        answer=answer,
+        facts=facts,
+        head="cell",
+        rows=seeded_rows(finding, decided, mirrored),
+        checks=seeded_checks(finding, decided, mirrored),
+        warnings=not_borne_out(finding) if decided else [],
+        margin=f"±{margin}" if mirrored else margin,
+        levels=(-about.margin, about.margin) if mirrored else (about.margin,),
+        unit=about.unit,
+        summary=summary(finding),
+    ).framed(decided)
 
 
 def seeded_facts(finding: Finding, decided: bool) -> Facts:

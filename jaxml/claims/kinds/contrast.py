@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from jaxml.claims.answers import answer, measured, not_borne_out
+from jaxml.claims.answers import answer
 from jaxml.claims.cells import cells_of, check_claim
 from jaxml.claims.finding import Check, Finding
 from jaxml.claims.kind import Given, Grid, Kind
 from jaxml.claims.spec import Seeded
-from jaxml.claims.telling import seeded_checks, seeded_facts, seeded_rows, summary
+from jaxml.claims.telling import seeded_facts, told_of
 from jaxml.claims.told import Told
 from jaxml.claims.words import Unit
 
@@ -110,18 +110,4 @@ class ContrastKind(Kind[Contrast]):
 
     def tell(self, finding: Finding, decided: bool) -> Told:
         """Effects against the margin, cell by cell."""
-        about = measured(finding)
-        return Told(
-            finding=finding,
-            word=finding.verdict.verdict if decided else "exploratory",
-            answer=answer(finding, decided),
-            facts=seeded_facts(finding, decided),
-            head="cell",
-            rows=seeded_rows(finding, decided),
-            checks=seeded_checks(finding, decided),
-            warnings=not_borne_out(finding) if decided else [],
-            margin=about.unit.shown(about.margin),
-            levels=(about.margin,),
-            unit=about.unit,
-            summary=summary(finding),
-        ).framed(decided)
+        return told_of(finding, decided, answer(finding, decided), seeded_facts(finding, decided))

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import model_validator
 
-from jaxml.claims.answers import contrast, measured, not_borne_out, phrase, place, sentence
+from jaxml.claims.answers import contrast, measured, phrase, place, sentence
 from jaxml.claims.finding import Finding
 from jaxml.claims.kind import Given
 from jaxml.claims.kinds.contrast import ContrastKind
 from jaxml.claims.spec import Finite, Seeded
-from jaxml.claims.telling import QUANTIFIERS, seeded_checks, seeded_rows, summary
+from jaxml.claims.telling import QUANTIFIERS, told_of
 from jaxml.claims.told import Facts, Told
 from jaxml.claims.words import Unit, number, varying
 
@@ -58,21 +58,7 @@ class EqualityKind(ContrastKind):
 
     def tell(self, finding: Finding, decided: bool) -> Told:
         """Differences inside or outside of the margin, cell by cell."""
-        about = measured(finding)
-        return Told(
-            finding=finding,
-            word=finding.verdict.verdict if decided else "exploratory",
-            answer=_answer(finding, decided),
-            facts=_facts(finding),
-            head="cell",
-            rows=seeded_rows(finding, decided, mirrored=True),
-            checks=seeded_checks(finding, decided, mirrored=True),
-            warnings=not_borne_out(finding) if decided else [],
-            margin=f"±{number(about.margin)}",
-            levels=(-about.margin, about.margin),
-            unit=about.unit,
-            summary=summary(finding),
-        ).framed(decided)
+        return told_of(finding, decided, _answer(finding, decided), _facts(finding), mirrored=True)
 
 
 def _sides(finding: Finding) -> tuple[str, str]:

@@ -87,12 +87,10 @@ class NumberKind(Kind[NumberClaim]):
             )
             for other in claim.unlike
         ]
-        from jaxml.claims.rule.quantifier import decide_claim
+        from jaxml.claims.rule.quantifier import exact_verdict
 
-        verdict = decide_claim([cell.decision for cell in cells], quantifier="exact")
-        if blind := [check.name for check in checks if not check.passed]:
-            reason = f"'{blind[0]}' comes out as told too: the figure cannot tell them apart"
-            verdict = type(verdict)(**{**verdict.to_json(), "verdict": "invalid", "reason": reason})
+        blind = "comes out as told too: the figure cannot tell them apart"
+        verdict = exact_verdict([cell.decision for cell in cells], {c.name: c.passed for c in checks}, blind)
         return Finding(
             id=id,
             kind=self.name,

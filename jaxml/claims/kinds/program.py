@@ -76,14 +76,13 @@ class ProgramKind(Kind[ProgramClaim]):
         self, id: str, claim: ProgramClaim, given: Given, decided: "Sequence[tuple[Asked, Decision]]"
     ) -> Finding:
         """The bound holds or it does not; what must be unlike must break it."""
-        from jaxml.claims.rule.quantifier import decide_claim
+        from jaxml.claims.rule.quantifier import exact_verdict
 
         counts = given.evidence[id]
         value = _value(counts, claim.program, claim.against)
         holds = _holds(value, *claim.bound)
         reason = f"{_words(claim.count, claim.program, claim.against, counts)}, claimed {_bound(*claim.bound)}"
         decision = Decision(verdict="supported" if holds else "refuted", reason=reason, estimate=value)
-        verdict = decide_claim([decision], quantifier="exact")
         checks = [
             Check(
                 name=other,
@@ -93,9 +92,8 @@ class ProgramKind(Kind[ProgramClaim]):
             )
             for other in claim.unlike
         ]
-        if blind := [check.name for check in checks if not check.passed]:
-            why = f"'{blind[0]}' has it too: the count cannot tell them apart"
-            verdict = type(verdict)(**{**verdict.to_json(), "verdict": "invalid", "reason": why})
+        blind = "has it too: the count cannot tell them apart"
+        verdict = exact_verdict([decision], {check.name: check.passed for check in checks}, blind)
         return Finding(
             id=id,
             kind=self.name,

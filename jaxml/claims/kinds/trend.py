@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import model_validator
 
-from jaxml.claims.answers import Measured, measured, not_borne_out
+from jaxml.claims.answers import Measured, measured
 from jaxml.claims.cells import Indices, check_claim
 from jaxml.claims.finding import Finding
 from jaxml.claims.kind import Given, Grid
 from jaxml.claims.kinds.contrast import ContrastKind
 from jaxml.claims.spec import Arms, Seeded
-from jaxml.claims.telling import QUANTIFIERS, seeded_checks, seeded_rows, summary
+from jaxml.claims.telling import QUANTIFIERS, told_of
 from jaxml.claims.told import Facts, Told
 from jaxml.claims.words import phrase, place, sentence, varying
 from jaxml.errors import ConfigError, nearest
@@ -87,21 +87,7 @@ class TrendKind(ContrastKind):
 
     def tell(self, finding: Finding, decided: bool) -> Told:
         """Slopes, or the step that goes most against the trend, cell by cell."""
-        about = measured(finding)
-        return Told(
-            finding=finding,
-            word=finding.verdict.verdict if decided else "exploratory",
-            answer=_answer(finding, decided),
-            facts=_facts(finding, about),
-            head="cell",
-            rows=seeded_rows(finding, decided),
-            checks=seeded_checks(finding, decided),
-            warnings=not_borne_out(finding) if decided else [],
-            margin=about.unit.shown(about.margin),
-            levels=(about.margin,),
-            unit=about.unit,
-            summary=summary(finding),
-        ).framed(decided)
+        return told_of(finding, decided, _answer(finding, decided), _facts(finding, measured(finding)))
 
 
 def _posed(claim: Any, axes: Sequence[Axis]) -> Any:

@@ -112,3 +112,21 @@ def with_controls(
     if not failures:
         return claim
     return ClaimVerdict(**{**claim.to_json(), "verdict": "invalid", "label": None, "reason": "; ".join(failures)})
+
+
+def exact_verdict(decisions: Sequence[Decision], passed: Mapping[str, bool], blind: str) -> ClaimVerdict:
+    """The verdict on what is computed once: every decision must hold, and what must fail must have failed.
+
+    Args:
+        decisions: one for each figure or count.
+        passed: by name, whether what must not come out so did not.
+        blind: what one that came out so means.
+
+    >>> exact_verdict([Decision(verdict="supported", reason="it is")], {"another": False}, "no telling apart").verdict
+    'invalid'
+    """
+    verdict = decide_claim(decisions, quantifier="exact")
+    same = [name for name, right in passed.items() if not right]
+    if not same:
+        return verdict
+    return ClaimVerdict(**{**verdict.to_json(), "verdict": "invalid", "reason": f"{same[0]!r} {blind}"})
