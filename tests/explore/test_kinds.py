@@ -185,6 +185,7 @@ def test_what_does_not_fit_is_named(tmp_path, claim, old, new, message):
         ("number", '"14.3 %"', '"14.2 %"', "refuted"),
         ("number", 'told: {share: "2.86", rest: "14.3 %"}', 'told: {share: "3"}', "invalid"),
         ("program", "exactly: 0.0625", "at_most: 0.05", "refuted"),
+        ("program", "exactly: 0.0625", "at_least: 2.0", "refuted"),
         ("program", "exactly: 0.0625", "at_most: 1.0", "invalid"),
         ("equality", "margin: {value: 0.5", "margin: {value: 1.5", "invalid"),
         ("trend", "value: 0.005", "value: 0.02", "invalid"),
@@ -208,7 +209,12 @@ def test_a_trend_is_the_slope_of_every_seed(finished):
 
 
 def test_steps_hold_where_none_goes_against_them(tmp_path):
-    steps = CLAIMS["trend"].replace("along: step", "along: step\n    form: steps").replace("0.005", "0.2")
+    steps = (
+        CLAIMS["trend"]
+        .replace("along: step", "along: step\n    form: steps")
+        .replace("0.005", "1.0")
+        .replace("{claimed: {arm: a}}\n    margin", "{claimed: {arm: b}}\n    margin")
+    )
     steps = steps.replace(
         "{claimed: {arm: b}}",
         "{claimed: {arm: a}}, estimand: cost, direction: larger, margin: {value: 0.01, reason: A hundredth of it.}",
@@ -216,7 +222,7 @@ def test_steps_hold_where_none_goes_against_them(tmp_path):
     found = jaxml.run(project(tmp_path, steps, BASE), runs=tmp_path / "runs").verdicts.findings[1]
     assert found.cells[0].decision.verdict == "supported", found.cells[0].decision.reason
     assert len(found.cells[0].decision.rows) == 2
-    assert found.detail["margin"] == -0.2
+    assert found.detail["margin"] == -1.0
 
 
 def test_an_equality_with_a_number_far_away_is_refuted(tmp_path):
