@@ -209,12 +209,7 @@ def test_a_trend_is_the_slope_of_every_seed(finished):
 
 
 def test_steps_hold_where_none_goes_against_them(tmp_path):
-    steps = (
-        CLAIMS["trend"]
-        .replace("along: step", "along: step\n    form: steps")
-        .replace("0.005", "1.0")
-        .replace("{claimed: {arm: a}}\n    margin", "{claimed: {arm: b}}\n    margin")
-    )
+    steps = CLAIMS["trend"].replace("along: step", "along: step\n    form: steps").replace("0.005", "0.2")
     steps = steps.replace(
         "{claimed: {arm: b}}",
         "{claimed: {arm: a}}, estimand: cost, direction: larger, margin: {value: 0.01, reason: A hundredth of it.}",
