@@ -1,5 +1,6 @@
 """Losses against scalar definitions, optax, limits and derivatives; stable at |logit| 1e4."""
 
+import itertools
 import math
 import types
 
@@ -165,6 +166,21 @@ def test_sigmoid_losses_at_every_size_of_logit(label):
             )
     for gamma in (0.0, 0.5, 2.0):
         contract.finite_everywhere(sigmoid_losses, logits, labels, jnp.array(0.25), jnp.array(gamma), argnums=(0, 1))
+
+
+def test_the_focal_loss_has_its_slope_in_hard_labels_too(x64):
+    logits = jnp.array([-3.0, 0.0, 1.0, 5.0])
+
+    def formula(labels, gamma):
+        p = jax.nn.sigmoid(logits)
+        miss = (1 - labels) * p + labels * (1 - p)
+        cross = labels * jax.nn.softplus(-logits) + (1 - labels) * jax.nn.softplus(logits)
+        return jnp.sum((0.25 * labels + 0.75 * (1 - labels)) * miss**gamma * cross)
+
+    ours = jax.jit(jax.grad(lambda labels, g: jnp.sum(ops.sigmoid_focal_loss(logits, labels, gamma=g))))
+    for label, gamma in itertools.product((0.0, 0.3, 1.0), (0.5, 2.0)):
+        labels = jnp.full(4, label)
+        contract.assert_close(ours(labels, gamma), jax.grad(formula)(labels, gamma), rtol=1e-10)
 
 
 def test_sigmoid_losses_take_bool_integer_and_half():

@@ -1,6 +1,7 @@
 """The rule of `jaxml.ops`: finite values, first and second derivatives for every finite input, right where they fit."""
 
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -247,18 +248,22 @@ def test_a_number_for_an_array_is_taken_or_refused(name):
 
 def test_focal_losses_are_finite_for_hard_powers():
     """Where the power is 0 or 1, its exponent times the loss would overflow before a slope of 0 makes it vanish."""
-    far = jnp.asarray([3e38, -3e38, 200.0, -200.0])
-    powers = jnp.asarray([0.5, 50.0])
+    far, powers, labels = jnp.asarray([3e38, -3e38, 200.0, -200.0]), jnp.asarray([0.5, 50.0]), jnp.asarray([0, 0.3, 1])
 
-    def softmax(z, gamma):
+    def softmax(z, _, gamma):
         return ops.softmax_focal_loss(jnp.stack([z, -z]), jnp.zeros((), int), gamma=gamma)
 
     def sigmoid(z, label, gamma):
-        return ops.sigmoid_focal_loss(z, label, gamma=gamma).astype(jnp.float32)
+        return ops.sigmoid_focal_loss(z, label, alpha=-1.0, gamma=gamma)
 
-    over = jax.vmap(jax.vmap(jax.value_and_grad(softmax, (0, 1)), (0, None)), (None, 0))
-    assert all(np.isfinite(each).all() for each in jax.tree.leaves(jax.jit(over)(far, powers)))
+    @jax.jit
+    def everything(z, label, gamma):
+        slope, change = (jax.vmap(jax.value_and_grad(fn, (0, 2)), (0, None, None)) for fn in (sigmoid, softmax))
+        second = jax.vmap(jax.grad(jax.grad(sigmoid)), (0, None, None))
+        return slope(z, label, gamma), change(z, label, gamma), second(z, label, gamma)
+
+    for label, gamma in itertools.product(labels, powers):
+        assert all(np.isfinite(each).all() for each in jax.tree.leaves(everything(far, label, gamma)))
     half, one = jnp.asarray([200.0, -200.0, 6e4, -6e4], jnp.float16), jnp.ones((), jnp.float16)
-    over = jax.vmap(jax.value_and_grad(sigmoid, (0, 1, 2)), (0, None, None))
-    found = jax.jit(over)(half, one, jnp.asarray(1e4, jnp.float16))
-    assert all(np.isfinite(each.astype(np.float32)).all() for each in jax.tree.leaves(found))
+    over = jax.jit(jax.vmap(jax.value_and_grad(sigmoid, (0, 1, 2)), (0, None, None)))
+    assert all(np.isfinite(each).all() for each in jax.tree.leaves(over(half, one, jnp.asarray(1e4, jnp.float16))))

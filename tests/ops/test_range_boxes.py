@@ -129,6 +129,10 @@ def test_sizes_choose_their_level_where_areas_overflow():
     boxes = jnp.concatenate([0 * sides, sides], 1)
     levels = ops.box_levels(boxes, min_level=0, max_level=5, canonical_size=1.0, canonical_level=1)
     np.testing.assert_array_equal(levels, [1, 5, 5, 0])
+    for side in (1e30, 1e-30):
+        boxes = jnp.array([[0.0, 0.0, 1.1, 1.1], [0.0, 0.0, 2.1, 2.1]]) * side
+        levels = ops.box_levels(boxes, min_level=0, max_level=5, canonical_size=side, canonical_level=1)
+        np.testing.assert_array_equal(levels, [1, 2])
 
 
 def test_far_corners_still_reach_the_map():
@@ -136,4 +140,6 @@ def test_far_corners_still_reach_the_map():
     ones = jnp.ones((4, 4, 1))
     pooled = ops.roi_align(ones, huge, output_size=3, sampling_ratio=1)[0, :, :, 0]
     np.testing.assert_array_equal(pooled, np.eye(3)[1][:, None] * np.eye(3)[1])
+    far = jnp.array([[2.0**30, 0.0, 2.0**30 + 128, 1.0]])  # two neighbours among float32 numbers, and four bins
+    np.testing.assert_array_equal(ops.prroi_pool(ones, far, output_size=(1, 4)), 0)
     np.testing.assert_array_equal(ops.grid_sample(ones, jnp.array([[3e38, -3e38]]), padding="border"), 1)

@@ -1,5 +1,7 @@
 """Focal losses: cross-entropy that pays less attention to what is already predicted well."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Shaped
@@ -30,7 +32,7 @@ def sigmoid_focal_loss(
         gamma: how much easy elements are discounted, >= 0; 0 is weighted `sigmoid_cross_entropy`.
 
     Returns:
-        The loss of each element, in the dtype of `logits`; finite with all derivatives at any logit and gamma.
+        The loss of each element, in the dtype of `logits`; finite for any logit and gamma, as its derivatives are.
 
     Raises:
         ValueError: when the shapes differ or `logits` is not floating.
@@ -52,14 +54,10 @@ def sigmoid_focal_loss(
     )
     cross_entropy = sigmoid_cross_entropy(z, labels)
     alpha, gamma = jnp.asarray(alpha, wide), jnp.asarray(gamma, wide)
-    # Beyond this the power is 0 or 1, and the loss times gamma could overflow before a slope of 0 makes it vanish.
-    end = float(jnp.finfo(wide).max) ** 0.5
-    near = jnp.clip(z, -end, end)
-    # (1 - p_t)^gamma as exp(gamma log(1 - p_t)): the power itself has no derivative at 1 - p_t = 0.
-    log_miss = jnp.logaddexp(
-        jax.nn.log_sigmoid(near) + _log_or_barred(1 - labels),
-        jax.nn.log_sigmoid(-near) + _log_or_barred(labels),
-    )
+    # Farther out the power stays as it is, or the loss is 0. Not `jnp.clip`, whose derivative there is a product with 0
+    # of what may overflow, the loss times gamma.
+    end = 2 * math.log(float(jnp.finfo(wide).max))
+    log_miss = _log_miss(jnp.where(z < -end, -end, jnp.where(z > end, end, z)), labels)
     weights = jnp.where(alpha >= 0, alpha * labels + (1 - alpha) * (1 - labels), 1)
     return narrowed(weights * jnp.exp(gamma * log_miss) * cross_entropy, jnp.asarray(logits))
 
@@ -123,7 +121,25 @@ def softmax_focal_loss(
     return narrowed(jnp.where(jnp.any(own, axis=-1), saturated(loss, odds, weight), 0), logits)
 
 
+@jax.custom_jvp
+def _log_miss(z: Array, labels: Array) -> Array:
+    """``log(1 - p_t)``: the power of focal losses itself has no derivative where ``1 - p_t`` is 0."""
+    return jnp.logaddexp(
+        jax.nn.log_sigmoid(z) + _log_or_barred(1 - labels), jax.nn.log_sigmoid(-z) + _log_or_barred(labels)
+    )
+
+
+@_log_miss.defjvp
+def _log_miss_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    # Not through the logarithms of labels, of which one is barred for a label of 0 or 1 and its slope is not.
+    z, labels = primals
+    log_miss, log_p, log_rest = _log_miss(z, labels), jax.nn.log_sigmoid(z), jax.nn.log_sigmoid(-z)
+    most = math.log(float(jnp.finfo(z.dtype).max)) - 8
+    by_logit = (1 - 2 * labels) * jnp.exp(log_p + log_rest - log_miss)
+    by_label = jnp.exp(jnp.minimum(log_rest - log_miss, most)) - jnp.exp(jnp.minimum(log_p - log_miss, most))
+    return log_miss, by_logit * tangents[0] + by_label * tangents[1]
+
+
 def _log_or_barred(x: Array) -> Array:
-    """``log x``, and -inf at 0 without the infinite derivative."""
-    positive = x > 0
-    return jnp.where(positive, jnp.log(jnp.where(positive, x, 1)), -jnp.inf)
+    """``log x``, and -inf at 0 and below."""
+    return jnp.log(jnp.where(x > 0, x, 0))
