@@ -7,10 +7,11 @@ it vouches for is the one that is stored: ``make certify CONFIG=...``. Nothing i
 docs/scoreboard/literature.yaml: values that others have published, with their source.
 """
 
+import dataclasses
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from jaxml.claims.certificate import Certificate, marked, read_certificate
 from jaxml.claims.finding import Verdicts
 from jaxml.claims.kinds import tell
 from jaxml.claims.labels import named_verdicts, read_labels
+from jaxml.claims.lineage import Lineage, read_catalogue
 from jaxml.claims.told import Told
+from jaxml.claims.verdict import STATUSES, VERDICTS
 from jaxml.claims.words import MARKS, WORDS
 from jaxml.errors import JaxmlError
 from jaxml.runs.directory import find_runs
@@ -35,7 +38,8 @@ reached. The effect is that of the cell that decided, or of the first one, with 
 compared, positive (or above ×1) is in the claimed direction. Cells count supported / refuted / undecided. **REGIME**
 marks claims that hold in some cells and not in others: `jaxml run CONFIG` writes the report that shows where. Where
 `make certify` has decided a config again under other settings, it is said what came of it; **FRAGILE** marks a verdict
-that another master key, which means another draw of seeds, has flipped.
+that another master key, which means another draw of seeds, has flipped. *Of* names the entry of the catalogue that a
+claim is about, and how it relates to it: as *written*, *weaker*, *stronger*, *reversed*, or *part* of it.
 """
 
 
@@ -109,13 +113,44 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.4g}") if isinstance(value, float) and math.isfinite(value) else value
 
 
+def related(verdicts: Verdicts, claims: Mapping[str, Any]) -> Verdicts:
+    """The verdicts with the lineage that the config states now: it is no part of what was decided, see its module."""
+    found = {
+        id: Lineage(of=claim["of"], relation=claim["as"])
+        for id, claim in claims.items()
+        if isinstance(claim.get("of"), str)
+    }
+    return dataclasses.replace(
+        verdicts, findings=[dataclasses.replace(each, lineage=found.get(each.id)) for each in verdicts.findings]
+    )
+
+
+def totals(claims: Sequence[Told], catalogue: Mapping[str, Mapping[str, str]]) -> str:
+    """How many claims came out how, facts apart, and how much of the catalogue they speak of."""
+    words = [told.word for told in claims]
+    parts = [f"{words.count(word)} {word}" for word in VERDICTS]
+    decided = sum(word in VERDICTS for word in words)
+    facts = [f"{words.count(word)} {word}" for word in STATUSES if word in words]
+    told = f"{decided} claims decided: {', '.join(parts)}."
+    if facts:
+        told += f" {len(words) - decided} facts that no code decides: {', '.join(facts)}."
+    lineage = [each.finding.lineage for each in claims if each.finding.lineage]
+    of, written = {each.of for each in lineage}, {each.of for each in lineage if each.relation == "written"}
+    for name, ids in catalogue.items():
+        told += (
+            f" Of the {len(ids)} {name} statements in [catalogue.yaml](../catalogue.yaml), {len(of & set(ids))} have a "
+            f"claim, {len(written & set(ids))} as written."
+        )
+    return f"{told}\n"
+
+
 def page() -> str:
     """The whole page, one section for each config that has stored verdicts."""
     literature = yaml.safe_load((STORED / "literature.yaml").read_text(encoding="utf-8"))
-    parts = [HEAD]
+    parts, everything = [], []
     for path in sorted(STORED.glob("*.json")):
         config = yaml.safe_load((ROOT / "configs" / f"{path.stem}.yaml").read_text(encoding="utf-8"))
-        verdicts = stored(path.stem)
+        verdicts = related(stored(path.stem), config["claims"])
         certificate = certificate_of(path.stem, verdicts)
         verdicts = marked(verdicts, certificate)
         parts.append(
@@ -125,13 +160,14 @@ def page() -> str:
         if certificate:
             parts[-1] += f"\n{outcome(certificate)}\n"
         claims = tell(verdicts)
+        everything += claims
         for kind in dict.fromkeys(told.finding.kind for told in claims):
             mine = [told for told in claims if told.finding.kind == kind]
-            parts[-1] += _table(("claim", "", "verdict", *mine[0].summary), [_row(told) for told in mine])
+            parts[-1] += _table(("claim", "of", "", "verdict", *mine[0].summary), [_row(told) for told in mine])
         notes = [f"* {note}" for note in literature.get(path.stem, [])]
         if notes:
             parts[-1] += "\nFrom the literature, not measured here:\n\n" + "\n".join(notes) + "\n"
-    return "\n".join(parts)
+    return "\n".join([HEAD, totals(everything, read_catalogue(ROOT)), *parts])
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -147,7 +183,9 @@ def _row(told: Told) -> list[str]:
     label = f" ({told.label})" if told.label else ""
     badges = "".join(f" **{badge}**" for badge in (told.badge, "FRAGILE" if told.fragile else "") if badge)
     verdict = f"{MARKS[told.word]} {WORDS[told.word].lower()}{label}{badges}"
-    return [told.finding.id, told.finding.statement, verdict, *told.summary.values()]
+    lineage = told.finding.lineage
+    of = f"{lineage.of}, {lineage.relation}" if lineage else ""
+    return [told.finding.id, of, told.finding.statement, verdict, *told.summary.values()]
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from jaxml.claims.kinds import KINDS
+from jaxml.claims.lineage import read_catalogue
 from jaxml.config.models import RunConfig
 from jaxml.scaffold import scaffold
 
@@ -56,6 +58,20 @@ def test_every_key_of_a_config_is_explained():
     page = (ROOT / "docs/writing-a-claim.md").read_text()
     for name in RunConfig.model_fields:
         assert f"`{name}`" in page, name
+
+
+def test_examples_of_claims_are_claims():
+    """Every block that shows a claim in full; `[...]` stands for controls that are left out."""
+    shown = {}
+    for block in blocks("docs/writing-a-claim.md", "yaml"):
+        left_out = "[{name: left out}]"
+        claims = yaml.safe_load(block.replace("[...]", left_out)).get("claims", {})
+        for claim in claims.values():
+            kind = KINDS[claim.get("kind", "contrast")]
+            shown[kind.name] = kind.Claim.model_validate(claim)
+    assert set(shown) >= set(KINDS) - {"contrast"}  # the tutorial shows one
+    ids = {id for section in read_catalogue(ROOT).values() for id in section}
+    assert {claim.of for claim in shown.values()} <= {*ids, None}
 
 
 def test_links_between_pages_lead_somewhere():

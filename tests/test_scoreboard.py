@@ -11,8 +11,9 @@ import pytest
 from jaxml.claims.certificate import MASTER_KEY, Certificate, Check
 from jaxml.claims.finding import Verdicts
 from jaxml.claims.kind import Given, Grid
-from jaxml.claims.kinds import KINDS
+from jaxml.claims.kinds import KINDS, tell
 from jaxml.claims.kinds.suite import SuiteClaim
+from jaxml.claims.lineage import lineages, read_catalogue
 from jaxml.claims.spec import spec_hash
 from jaxml.claims.verdict import ClaimVerdict, Decision, SuiteReport
 from jaxml.config import load_config
@@ -125,7 +126,32 @@ def test_an_exact_claim_counts_its_properties_and_mutants(scoreboard):
     finding = KINDS["suite"].conclude("R1", claim, Given(Grid(()), evidence={"R1": report.to_json()}), [])
     told = KINDS["suite"].tell(finding, True)
     row = scoreboard._row(told)
-    assert row[2:] == ["✗ refuted", "1,000", "1 of 2", "1 of 2"]
-    assert "a \\| b" in scoreboard._table(("claim", "", "verdict", *told.summary), [row])
+    assert row[3:] == ["✗ refuted", "1,000", "1 of 2", "1 of 2"]
+    assert "a \\| b" in scoreboard._table(("claim", "of", "", "verdict", *told.summary), [row])
     held = Verdicts(status="confirmatory", why="", spec_sha256="c" * 64, findings=[finding])
     assert Verdicts.from_json(scoreboard.slim(held)) == held
+
+
+def test_totals_count_facts_apart_and_the_catalogue_by_what_claims_name(scoreboard):
+    fact = KINDS["fact"].Claim(
+        kind="fact", statement="once it was so", source="a book of 1985", status="dated", why="as it says"
+    )
+    facts = KINDS["fact"].conclude("Y1", fact, Given(Grid(())), [])
+    held = scoreboard.related(scoreboard.stored(NAME), {"S5-loss": {"of": "S5", "as": "written"}, "other": {}})
+    verdicts = dataclasses.replace(held, findings=[*held.findings[:2], facts])
+    words = [finding.verdict.verdict for finding in verdicts.findings[:2]]
+    found = scoreboard.totals(tell(verdicts), {"text": {"S5": "shares", "S6": "more"}, "image": {"V1": "distance"}})
+    assert found.startswith(
+        f"2 claims decided: {words.count('supported')} supported, {words.count('refuted')} refuted, 0 "
+    )
+    assert "1 facts that no code decides: 1 dated." in found
+    assert "Of the 2 text statements in [catalogue.yaml](../catalogue.yaml), 1 have a claim, 1 as written." in found
+    assert scoreboard._row(tell(verdicts)[0])[:2] == ["S5-loss", "S5, written"]
+    assert scoreboard._row(tell(verdicts)[2])[3] == "§ fact: dated"
+
+
+def test_every_claim_names_an_entry_of_the_catalogue_or_none():
+    catalogue = read_catalogue(ROOT)
+    assert {name: len(ids) for name, ids in catalogue.items()} == {"text": 152, "image": 50}
+    for path in (ROOT / "configs").glob("*.yaml"):
+        lineages(load_config(path).config.claims, ROOT)  # refuses an unknown id

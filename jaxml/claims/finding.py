@@ -6,7 +6,8 @@ Standard library only, so that showing a run costs a few milliseconds. `verdicts
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from jaxml.claims.verdict import ClaimVerdict, Decision
+from jaxml.claims.lineage import Lineage
+from jaxml.claims.verdict import STATUSES, ClaimVerdict, Decision
 from jaxml.records import Record
 
 Role = Literal["negative control", "positive control", "mutant"]
@@ -64,6 +65,7 @@ class Finding(Record):
         checks: what had to come out for the verdict to count.
         detail: what only this kind has to say.
         fragile: what another master key made of it, None where that changed nothing or was not tried.
+        lineage: what it has to do with an entry of the project's catalogue.
     """
 
     id: str
@@ -75,6 +77,12 @@ class Finding(Record):
     checks: list[Check]
     detail: dict[str, Any] = field(default_factory=dict)
     fragile: str | None = None
+    lineage: Lineage | None = None
+
+    @property
+    def is_fact(self) -> bool:
+        """Whether it is stated rather than decided, so that no total of verdicts counts it."""
+        return self.verdict.verdict in STATUSES
 
     @property
     def headline(self) -> CellResult:
@@ -105,8 +113,8 @@ class Verdicts(Record):
         return self.status == "confirmatory"
 
     def word(self, finding: Finding) -> str:
-        """What may be said of a claim: its verdict, or that the run was exploratory."""
-        return finding.verdict.verdict if self.decided else "exploratory"
+        """What may be said of a claim: its verdict, or that the run was exploratory; of a fact its status."""
+        return finding.verdict.verdict if self.decided or finding.is_fact else "exploratory"
 
     @property
     def words(self) -> dict[str, str]:

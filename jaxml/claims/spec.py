@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from jaxml.claims.lineage import Relation
+
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Value = bool | int | Finite | str
 Where = Annotated[dict[str, Value], BeforeValidator(lambda pins: {} if pins is None else pins)]
@@ -114,11 +116,22 @@ class Controls(Spec):
 
 
 class Claim(Spec):
-    """What every claim says: of which kind it is, in words, and where it is claimed."""
+    """What every claim says: of which kind it is, in words, and where it comes from.
+
+    `of` and `as` are documentation and no part of a spec: see `jaxml.claims.lineage`.
+    """
 
     kind: Any  # a literal in every kind, its name
     statement: Annotated[str, Field(min_length=10)]
     source: str | None = None
+    of: str | None = Field(default=None, exclude=True)
+    relation: Relation | None = Field(default=None, alias="as", exclude=True)
+
+    @model_validator(mode="after")
+    def _whole_lineage(self) -> "Claim":
+        if (self.of is None) != (self.relation is None):
+            raise ValueError("'of' names an entry of the catalogue and 'as' how the claim relates to it; give both")
+        return self
 
 
 class Seeded(Claim):

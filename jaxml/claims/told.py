@@ -126,12 +126,18 @@ class Told:
         return list(self.rows[0].shown) if self.rows else []
 
     def framed(self, decided: bool) -> "Told":
-        """With what every kind says alike: label, badge, fragile, source."""
+        """With what every kind says alike: label, badge, fragile, source, lineage."""
         verdict, more = self.finding.verdict, []
         if decided:
             more = [("Decided", "" if any(n == "Decided" for n, _ in self.facts) else verdict.reason)]
             more += [("Fragile", self.finding.fragile or "")]
-        facts = [*self.facts, *more, ("Source", self.finding.source or "")]
+        lineage = self.finding.lineage
+        facts = [
+            *self.facts,
+            *more,
+            ("Source", self.finding.source or ""),
+            ("Catalogue", lineage.words if lineage else ""),
+        ]
         return replace(
             self,
             facts=[(name, words[:1].upper() + words[1:]) for name, words in facts if words],

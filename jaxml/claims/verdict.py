@@ -9,10 +9,13 @@ from typing import Any, Literal
 from jaxml.records import Record
 
 Verdict = Literal["supported", "refuted", "inconclusive", "invalid"]
+Status = Literal["stands", "dated", "wrong"]
+"""Of a fact, which no run decides: it was so and is, it was so once, it never was."""
 Label = Literal["reversed", "null", "negligible"]
 Quantifier = Literal["exact", "at_reference", "universal", "generic", "existential"]
 
 VERDICTS: tuple[Verdict, ...] = ("supported", "refuted", "inconclusive", "invalid")
+STATUSES: tuple[Status, ...] = ("stands", "dated", "wrong")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +116,7 @@ class ClaimVerdict(Record):
     """A claim: its cells' decisions under its quantifier.
 
     Attributes:
-        verdict: supported / refuted / inconclusive / invalid.
+        verdict: supported / refuted / inconclusive / invalid; of a fact its status, which is no verdict.
         quantifier: exact, at_reference, universal, generic or existential.
         reason: the verdict in plain words.
         label: the sub-label of the refuted cells when they agree on one.
@@ -127,7 +130,7 @@ class ClaimVerdict(Record):
     {'supported': 12, 'refuted': 0, 'inconclusive': 0, 'invalid': 0}
     """
 
-    verdict: Verdict
+    verdict: Verdict | Status
     quantifier: Quantifier
     reason: str
     label: Label | None = None

@@ -15,8 +15,12 @@ WORDS = {
     "invalid": "Invalid",
     "exploratory": "EXPLORATORY",
     "interrupted": "Not decided",
+    "stands": "Fact: stands",
+    "dated": "Fact: dated",
+    "wrong": "Fact: wrong",
 }
 MARKS = {"supported": "✓", "refuted": "✗", "inconclusive": "?", "invalid": "!", "exploratory": "~", "interrupted": "…"}
+MARKS |= dict.fromkeys(("stands", "dated", "wrong"), "§")
 SCALES = {
     "difference": "difference",
     "log_ratio": "ratio, judged on its logarithm",

@@ -11,6 +11,7 @@ from jaxml.claims.certificate import Certificate
 from jaxml.claims.finding import Verdicts
 from jaxml.claims.mapped import Mapped
 from jaxml.claims.told import Told
+from jaxml.claims.verdict import STATUSES
 from jaxml.cli.output import screen
 
 STYLES = {
@@ -19,6 +20,7 @@ STYLES = {
     "inconclusive": "bold yellow",
     "invalid": "bold magenta",
     "exploratory": "bold cyan",
+    **dict.fromkeys(STATUSES, "bold"),
 }
 
 
@@ -39,6 +41,8 @@ def print_verdicts(verdicts: Verdicts) -> None:
         console.print()
         console.print(Text.assemble(_word(told), badge, f"  {told.finding.id}: {told.finding.statement}"))
         console.print(Text(f"  {told.answer}", style=STYLES["invalid"] if told.warnings else "dim"))
+        if told.finding.lineage:
+            console.print(Text(f"  catalogue: {told.finding.lineage.words}", style="dim"))
         console.print(_rows(told))
         for warning in told.warnings[1:]:
             console.print(Text(f"  {warning}", style=STYLES["invalid"]))
@@ -50,7 +54,8 @@ def print_verdicts(verdicts: Verdicts) -> None:
 
 
 def _word(told: Told) -> tuple[str, str]:
-    return told.word.upper() + (f" ({told.label})" if told.label else ""), STYLES[told.word]
+    word = f"FACT, {told.word}" if told.finding.is_fact else told.word.upper()
+    return word + (f" ({told.label})" if told.label else ""), STYLES[told.word]
 
 
 def _rows(told: Told) -> Table:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from jaxml.claims.cells import cell_axes, matches
 from jaxml.claims.kind import Grid
 from jaxml.claims.kinds import KINDS
+from jaxml.claims.lineage import lineages
 from jaxml.claims.posing import Posed, pose
 from jaxml.claims.spec import Claim, Seeded
 from jaxml.config.document import Document, read_document
@@ -106,6 +107,7 @@ def load_config(
         for name, claim in config.claims.items():
             _check_cells(claim, plan, f"claims.{name}")
             KINDS[claim.kind].check(claim, loaded.grid, f"claims.{name}")
+        lineages(config.claims, root)
         check_beyond(config, plan)
     if smoke or not maps:
         config = config.model_copy(update={"map": {}})
@@ -347,7 +349,8 @@ def _allowed(loc: Sequence[str | int]) -> list[str]:
         annotation = model.model_fields[part].annotation if _is_model(model) and part in model.model_fields else None
         models = [m for m in _models_in(annotation) if _is_model(m)]
         model = models[0] if models else model
-    return [*model.model_fields, *(["extends"] if model is RunConfig else [])] if _is_model(model) else []
+    names = [field.alias or name for name, field in model.model_fields.items()] if _is_model(model) else []
+    return [*names, *(["extends"] if model is RunConfig else [])]
 
 
 def _is_model(thing: Any) -> bool:

@@ -14,6 +14,7 @@ from jaxml.backend import prepare_backend
 from jaxml.claims.finding import Verdicts
 from jaxml.claims.labels import FILE as LABELS
 from jaxml.claims.labels import labels_to_json
+from jaxml.claims.lineage import lineages
 from jaxml.claims.spec import spec_hash
 from jaxml.config import LoadedConfig, load_config
 from jaxml.errors import ConfigError, JaxmlError, RunError
@@ -174,7 +175,7 @@ def _run(
     directory.set_status("running")
     directory.write("config.yaml", loaded.document.text)
     directory.write("resolved.yaml", yaml.safe_dump(plain(config.model_dump()), sort_keys=False, allow_unicode=True))
-    digest = directory.freeze_spec(spec)
+    digest = directory.freeze_spec(spec, lineages(config.claims, loaded.root))
     directory.write_json(CODE, code)
     used = [Path(loaded.document.name), experiment_path(config.experiment, loaded.root), *map(Path, code["files"])]
     directory.write_json("environment.json", describe_environment(loaded.root, used) | {"command": command_of(loaded)})

@@ -1,5 +1,6 @@
 """From the results of a run directory to its estimands and verdicts."""
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from jaxml.claims.certificate import marked, read_certificate
@@ -66,7 +67,11 @@ def judge_run(directory: RunDirectory) -> Verdicts:
         alpha=spec["alpha"],
         splits=[DependentSplits.model_validate(split) for split in spec["dependent_splits"]],
     )
-    findings = judge(claims, grid, results, read_evidence(directory))
+    lineage = directory.lineage()
+    findings = [
+        dataclasses.replace(finding, lineage=lineage.get(finding.id))
+        for finding in judge(claims, grid, results, read_evidence(directory))
+    ]
     status = "exploratory" if why else "confirmatory"
     verdicts = Verdicts(status=status, why=why, spec_sha256=recorded, findings=findings)
     verdicts = marked(verdicts, read_certificate(directory.path))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import xarray
 
     from jaxml.claims.finding import Verdicts
+    from jaxml.claims.lineage import Lineage
 
 Status = Literal["running", "finished", "interrupted", "failed"]
 
@@ -188,13 +189,20 @@ class RunDirectory:
                 f"{self.path} is not as the run wrote it: {manifest.listed(changed)}. No verdict is given. {remedy}"
             )
 
-    def freeze_spec(self, spec: Mapping[str, Any]) -> str:
-        """Write the spec and its hash; done before the first trial."""
+    def freeze_spec(self, spec: Mapping[str, Any], lineage: "Mapping[str, Lineage] | None" = None) -> str:
+        """Write the spec and its hash, and beside them where its claims come from; done before the first trial."""
         from jaxml.claims.spec import spec_hash
 
         digest = spec_hash(dict(spec))
-        self.write_json("spec.json", {"sha256": digest, "spec": spec})
+        beside = {"lineage": {id: each.to_json() for id, each in lineage.items()}} if lineage else {}
+        self.write_json("spec.json", {"sha256": digest, "spec": spec} | beside)
         return digest
+
+    def lineage(self) -> "dict[str, Lineage]":
+        """Where the claims come from, by claim, for those that say so."""
+        from jaxml.claims.lineage import Lineage
+
+        return {id: Lineage.from_json(each) for id, each in self.read_json("spec.json").get("lineage", {}).items()}
 
     def spec_is_frozen(self, recorded: str) -> str:
         """Why the spec on disk is not the one that was recorded with the results; empty when it is."""

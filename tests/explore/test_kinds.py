@@ -77,7 +77,18 @@ CLAIMS = {
     exactly: 0.0625
     unlike: [wide]
 """,
+    "fact": """  history:
+    kind: fact
+    of: H1
+    as: weaker
+    statement: Rounding halves to the even neighbour is what floating-point standards ask for.
+    source: IEEE 754-2019, section 4.3.1
+    status: stands
+    why: roundTiesToEven is the default of every binary format since 1985
+""",
 }
+CATALOGUE = "text: {H1: Halves are always rounded to even.}"
+FACTS = {"history": "stands"}
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +97,7 @@ def finished(tmp_path_factory):
     root = tmp_path_factory.mktemp("kinds")
     path = project(root, "".join(CLAIMS.values()), BASE)
     (root / "experiments/planted.py").write_text(EXPERIMENT + MORE)
+    (root / "catalogue.yaml").write_text(CATALOGUE)
     return jaxml.run(path, runs=root / "runs"), path
 
 
@@ -93,8 +105,12 @@ def test_a_run_holds_every_kind(finished):
     assert set(CLAIMS) == set(KINDS)
     run, _ = finished
     assert [finding.kind for finding in run.verdicts.findings] == list(CLAIMS)
-    assert run.verdicts.words == dict.fromkeys(["high", "level", "rises", "rounding", "seventh", "small"], "supported")
-    assert all(finding.checks and all(check.passed for check in finding.checks) for finding in run.verdicts.findings)
+    claims = ["high", "level", "rises", "rounding", "seventh", "small"]
+    assert run.verdicts.words == dict.fromkeys(claims, "supported") | FACTS
+    for finding in run.verdicts.findings:
+        assert finding.is_fact == (finding.id in FACTS)
+        assert all(check.passed for check in finding.checks)
+        assert bool(finding.checks) != finding.is_fact
 
 
 def test_findings_survive_json_and_judging_again(finished):
@@ -124,8 +140,11 @@ def test_every_kind_is_told_in_full(finished, decided):
         assert told.answer.endswith(".")
         assert told.rows
         assert told.summary
-        assert ("Yes" in told.answer) == decided
         assert {len(row.shown) for row in told.rows} == {len(told.columns)}
+        if told.finding.is_fact:
+            assert (told.word, told.answer.startswith("It stands: roundTiesToEven")) == ("stands", True)
+            continue
+        assert ("Yes" in told.answer) == decided
         assert told.word == ("supported" if decided else "exploratory")
 
 
@@ -136,15 +155,32 @@ def test_page_and_terminal_show_every_claim(finished, capsys):
     print_verdicts(run.verdicts)
     shown = " ".join(capsys.readouterr().out.split()), write_report(run.path).read_text()
     for text in shown:
-        for words in ("2.8571", "14.286 %", "halves go to the even side", "32"):
+        for words in ("2.8571", "14.286 %", "halves go to the even side", "32", "IEEE 754-2019"):
             assert words in text
+        assert "H1 (Halves are always rounded to even.), a weaker form" in text
     for finding in run.verdicts.findings:
         assert finding.statement in shown[1]
 
 
+def test_where_a_claim_comes_from_is_kept_beside_its_spec_and_can_be_put_right(finished, tmp_path):
+    from jaxml.config import load_config
+    from jaxml.runner.spec import spec_of
+
+    run, path = finished
+    assert run.directory.lineage()["history"].to_json() == {
+        "of": "H1",
+        "relation": "weaker",
+        "title": "Halves are always rounded to even.",
+    }
+    assert run.verdicts.findings[-1].lineage == run.directory.lineage()["history"]
+    other = path.with_name("other.yaml")
+    other.write_text(path.read_text().replace("as: weaker", "as: part") + "name: planted\n")
+    assert spec_of(load_config(other)) == run.directory.spec()
+
+
 def test_a_smoke_run_has_every_kind_and_decides_none(finished, tmp_path):
     smoke = jaxml.run(finished[1], smoke=True, runs=tmp_path)
-    assert set(smoke.verdicts.words.values()) == {"exploratory"}
+    assert smoke.verdicts.words == dict.fromkeys(smoke.verdicts.words, "exploratory") | FACTS
     assert len(smoke.verdicts.findings) == len(KINDS)
 
 
@@ -168,6 +204,12 @@ def test_the_schema_knows_every_kind():
         ("program", "program: tall", "program: tal", "has no program 'tal'. Did you mean 'tall'"),
         ("program", "exactly: 0.0625", "exactly: 1.0\n    at_most: 2.0", "give one of"),
         ("program", "count: parameters", "count: parameter", "input should be 'parameters'"),
+        ("fact", "status: stands", "status: true", "status: input should be 'stands', 'dated' or 'wrong'"),
+        ("fact", "    source: IEEE 754-2019, section 4.3.1\n", "", "a fact rests on its source"),
+        ("fact", "of: H1", "of: H2", "line 23: claims.history.of: catalogue.yaml has no entry 'H2'. Did you mean 'H1'"),
+        ("fact", "    as: weaker\n", "", "'of' names an entry of the catalogue and 'as' how the claim relates"),
+        ("fact", "as: weaker", "as: weak", "input should be 'written', 'weaker', 'stronger', 'reversed' or 'part'"),
+        ("fact", "as: weaker", "has: weaker", "unknown key. Did you mean 'as'"),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path, claim, old, new, message):
@@ -175,6 +217,7 @@ def test_what_does_not_fit_is_named(tmp_path, claim, old, new, message):
 
     path = project(tmp_path, CLAIMS[claim].replace(old, new), BASE)
     (tmp_path / "experiments/planted.py").write_text(EXPERIMENT + MORE)
+    (tmp_path / "catalogue.yaml").write_text(CATALOGUE)
     with pytest.raises(JaxmlError, match=message):
         jaxml.run(path, runs=tmp_path / "runs")
 

@@ -6,6 +6,7 @@ from jaxml.claims.finding import Verdicts
 from jaxml.claims.kind import Kind
 from jaxml.claims.kinds.contrast import ContrastKind
 from jaxml.claims.kinds.equality import EqualityKind
+from jaxml.claims.kinds.fact import FactKind
 from jaxml.claims.kinds.number import NumberKind
 from jaxml.claims.kinds.program import ProgramKind
 from jaxml.claims.kinds.suite import SuiteKind
@@ -13,7 +14,16 @@ from jaxml.claims.kinds.trend import TrendKind
 from jaxml.claims.told import Told
 
 KINDS: dict[str, Kind[Any]] = {
-    kind.name: kind for kind in (ContrastKind(), EqualityKind(), TrendKind(), SuiteKind(), NumberKind(), ProgramKind())
+    kind.name: kind
+    for kind in (
+        ContrastKind(),
+        EqualityKind(),
+        TrendKind(),
+        SuiteKind(),
+        NumberKind(),
+        ProgramKind(),
+        FactKind(),
+    )
 }
 
 
