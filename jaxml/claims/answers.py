@@ -102,8 +102,8 @@ def _of_one(finding: Finding, cell: CellResult) -> str:
     if decision.verdict == "supported":
         return f"Yes: {found}; {_matters(finding)}."
     if decision.verdict == "refuted":
-        how = "the other way round" if decision.label == "reversed" else "not by enough to matter"
-        return f"No, {how}: {found}; {_matters(finding)}."
+        how = ", the other way round" if decision.label == "reversed" else ", not by enough to matter"
+        return f"No{how if measured(finding).unit.compared else ''}: {found}; {_matters(finding)}."
     more = f" About {number(decision.seeds_needed)} seeds would decide it." if decision.seeds_needed else ""
     return f"Undecided: {found}; {_matters(finding)}.{more}"
 

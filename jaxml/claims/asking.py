@@ -52,12 +52,14 @@ class Reading:
         rows: the thetas that the rule decides, shape (rows, seeds).
         region: where their means are said to lie.
         names: of the rows.
+        difference: 0 means "no effect", so that a refutation is labelled.
     """
 
     effects: Effects
     rows: np.ndarray
     region: Region
     names: tuple[str, ...] = ()
+    difference: bool = True
 
 
 Read = Callable[[Quantities, Seeded, Grid, Indices, str], Reading]
@@ -66,7 +68,8 @@ Read = Callable[[Quantities, Seeded, Grid, Indices, str], Reading]
 def read_larger(held: Quantities, claim: Seeded, grid: Grid, cell: Indices, where: str) -> Reading:
     """The effect is at least the margin."""
     effects = effect_in(held, claim, grid, cell, where)
-    return Reading(effects, effects.theta[None], at_least(claim.margin.value))
+    compared = claim.arms.against is not None
+    return Reading(effects, effects.theta[None], at_least(claim.margin.value), difference=compared)
 
 
 def read_within(held: Quantities, claim: Seeded, grid: Grid, cell: Indices, where: str) -> Reading:
@@ -115,7 +118,7 @@ def _asked(
         names=found.names,
         failed=found.effects.failed,
         ratio=_ratio(claim, grid, cell) or 0.0,
-        difference=True,
+        difference=found.difference,
         control=None if role is None else "negative" if role == "negative control" else "positive",
     )
     return Asked(

@@ -57,6 +57,19 @@ class Margin(Spec):
         return {**data, "value": math.log(factor) if number and 1 < factor < math.inf else 1.0}  # 'factor' is refused
 
 
+class Level(Margin):
+    """Where one arm is held against a number: that number as an effect, which need not be positive."""
+
+    value: Finite
+
+
+class Bound(Spec):
+    """A number that one arm is held against, in the unit of the quantity itself, and why it is that."""
+
+    value: Finite
+    reason: Annotated[str, Field(min_length=10)]
+
+
 def _check_factor(margin: Margin | None, scale: Scale) -> None:
     if margin is not None and margin.factor is not None and scale not in ("log_ratio", "logit"):
         raise ValueError(f"a margin by 'factor' needs scale log_ratio or logit, this is {scale}; give 'value'")
@@ -97,6 +110,8 @@ class Control(Spec):
     direction: Literal["larger", "smaller"] | None = None
     scale: Scale | None = None
     margin: Margin | None = None
+    at_least: Bound | None = Field(default=None, exclude=True)
+    at_most: Bound | None = Field(default=None, exclude=True)
     tune: Tuning | Literal["none"] | None = None
 
 
@@ -156,8 +171,13 @@ class Seeded(Claim):
     @model_validator(mode="after")
     def _factors(self) -> "Seeded":
         _check_factor(self.margin, self.scale)
-        for control in (*self.controls.negative, *self.controls.positive):
-            _check_factor(control.margin, control.scale or self.scale)
+        for side in ("negative", "positive"):
+            for control in getattr(self.controls, side):
+                _check_factor(control.margin, control.scale or self.scale)
+                if (control.at_least or control.at_most) and "at_least" not in type(self).model_fields:
+                    raise ValueError(
+                        f"{side} control '{control.name}': only a contrast has 'at_least' and 'at_most'; give a margin"
+                    )
         return self
 
 

@@ -50,10 +50,10 @@ def seeded_facts(finding: Finding, decided: bool) -> Facts:
     unit = about.unit
     compared = f"{place(about.arms['claimed'])} against {place(about.arms.get('against'))}, paired by seed"
     common = {n: v for n, v in finding.cells[0].at.items() if n not in names} if finding.cells and names else {}
-    than = "" if unit.compared else " than the margin"
+    needed = f"at {'least' if about.direction == 'larger' else 'most'} {unit.shown(about.margin)}"
     quantifier = QUANTIFIERS[finding.verdict.quantifier]
     return [
-        ("Claimed", f"{phrase(about.estimand)} is {about.direction}{than}, {quantifier}"),
+        ("Claimed", f"{phrase(about.estimand)} is {about.direction if unit.compared else needed}, {quantifier}"),
         ("Compared" if unit.compared else "Measured", compared if unit.compared else place(about.arms["claimed"])),
         ("Throughout", place(common)),
         ("Effect as", SCALES.get(about.scale, about.scale) if unit.compared else ""),
@@ -158,10 +158,9 @@ def summary(finding: Finding) -> dict[str, str]:
     effect = f"{unit.shown(decision.estimate)} ({unit.interval(decision.low, decision.high)})"
     if len(finding.cells) > 1:
         effect += f" at {place({name: cell.at[name] for name in varying(finding.cells)}) or '0'}"
-    margin = about.margin if about.direction == "larger" or unit.compared else -about.margin
     return {
         "effect": effect,
-        "margin": unit.shown(margin),
+        "margin": unit.shown(about.margin),
         "cells": f"{count.supported} / {count.refuted} / {count.inconclusive + count.invalid}",
         "seeds": str(max(c.decision.seeds for c in finding.cells)),
         "controls": f"{sum(check.passed for check in finding.checks)} of {len(finding.checks)}",

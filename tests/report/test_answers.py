@@ -56,9 +56,8 @@ def one(
             "(interval 2 points to 4 points, 16 seeds); 1 percentage point or more matters.",
         ),
         (
-            one("refuted", "null", numbers=(0.0, 0.0, 0.0), arms={"claimed": {"solver": "l2"}, "against": None}),
-            "No, not by enough to matter: zero fraction with solver l2 is 0 (interval 0 to 0, 16 seeds); "
-            "the claim needs 0.1 or more.",
+            one("refuted", numbers=(0.0, 0.0, 0.0), arms={"claimed": {"solver": "l2"}, "against": None}),
+            "No: zero fraction with solver l2 is 0 (interval 0 to 0, 16 seeds); the claim needs 0.1 or more.",
         ),
     ],
 )

@@ -3,11 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from pydantic import Field, model_validator
+
 from jaxml.claims.answers import answer
+from jaxml.claims.bounds import bounded
 from jaxml.claims.cells import cells_of, check_claim
 from jaxml.claims.finding import Check, Finding
 from jaxml.claims.kind import Given, Grid, Kind
-from jaxml.claims.spec import Seeded
+from jaxml.claims.spec import Bound, Seeded
 from jaxml.claims.telling import seeded_facts, told_of
 from jaxml.claims.told import Told
 from jaxml.claims.words import Unit
@@ -18,9 +21,16 @@ if TYPE_CHECKING:
 
 
 class Contrast(Seeded):
-    """What a config says of a contrast."""
+    """What a config says of a contrast; a single arm may be held against a number by `at_least` or `at_most`."""
 
     kind: Literal["contrast"] = "contrast"
+    at_least: Bound | None = Field(default=None, exclude=True)
+    at_most: Bound | None = Field(default=None, exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bounds(cls, data: Any) -> Any:
+        return bounded(data)
 
 
 class ContrastKind(Kind[Contrast]):
@@ -54,14 +64,17 @@ class ContrastKind(Kind[Contrast]):
             "cells": len(cells_of(grid.axes, claim, where)),
             "margin": claim.margin.value,
             "scale": claim.scale,
+            "direction": claim.direction,
+            "compared": claim.arms.against is not None,
             "controls": len(claim.controls.negative) + len(claim.controls.positive),
         }
 
     def planned(self, plan: Mapping[str, Any]) -> str:
         """In one line."""
         cells = f"{plan['cells']} cell{'s' if plan['cells'] > 1 else ''}"
-        margin = Unit(plan["scale"], "larger", True).shown(plan["margin"])
-        return f"{plan['quantifier']}, {cells}, margin {margin} ({plan['scale']}), {plan['controls']} controls"
+        needs = "margin" if plan["compared"] else "at least" if plan["direction"] == "larger" else "at most"
+        needs += f" {Unit(plan['scale'], plan['direction'], plan['compared']).shown(plan['margin'])} ({plan['scale']})"
+        return f"{plan['quantifier']}, {cells}, {needs}, {plan['controls']} controls"
 
     def measure(self, id: str, claim: Contrast, given: Given) -> "list[Asked]":
         """The effect in every cell, and in every control's."""

@@ -137,7 +137,8 @@ def _read(held: "Quantities", claim: Any, grid: Grid, cell: Indices, where: str)
         names = tuple(f"the step from {a:g} to {b:g}" for a, b in itertools.pairwise(at))
     tuned = {f"{claim.along} {v:g}": level.tuned["claimed"] for v, level in zip(at, levels, strict=True) if level.tuned}
     worst = scored(rows.min(0), grid.looks[0])
-    return Reading(Effects(worst, failed, tuned), worst[None] if len(rows) == 1 else rows, region, names)
+    rows = worst[None] if len(rows) == 1 else rows
+    return Reading(Effects(worst, failed, tuned), rows, region, names, difference=claim.form == "slope")
 
 
 def _facts(finding: Finding, about: Measured) -> Facts:
