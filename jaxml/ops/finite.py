@@ -10,10 +10,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.core import ShapedArray
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array
+
+from jaxml.ops import primitives
 
 __all__ = [
     "bounded",
@@ -57,19 +56,20 @@ def narrowed(y: Array, like: Any) -> Array:
 
 def widened(x: Array, dtype: Any) -> Array:
     """`x` in a dtype that holds more; on the way back a derivative is saturated where its own dtype holds less."""
-    return x if x.dtype == dtype else _widen.bind(x, dtype=jnp.dtype(dtype))
+    return x if x.dtype == dtype else _widen(x, dtype=jnp.dtype(dtype))
 
 
 def _astype(x: Array, dtype: Any) -> Array:
     return x.astype(dtype)
 
 
-_widen = Primitive("widened")
-_widen.def_impl(jax.jit(_astype, static_argnames="dtype"))
-_widen.def_abstract_eval(lambda x, dtype: ShapedArray(x.shape, dtype))
-mlir.register_lowering(_widen, mlir.lower_fun(_astype, multiple_results=False))
-ad.deflinear2(_widen, lambda cotangent, x, dtype: [narrowed(cotangent, x.aval)])
-batching.defvectorized(_widen)
+_widen = primitives.elementwise(
+    "widened",
+    _astype,
+    lambda cotangent, x, dtype: narrowed(cotangent, x),
+    dtype=lambda x, dtype: dtype,
+    static=("dtype",),
+)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))

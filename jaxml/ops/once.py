@@ -5,8 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
+
+from jaxml.ops import primitives
 
 __all__ = ["apart", "once"]
 
@@ -49,12 +49,7 @@ def apart(y: Any) -> Any:
     Where a factor repeats one number and a sum is in the same fusion, the library returns wrong numbers: jax issue
     39103. The factors of a product, and the result for the sake of its cotangent, are therefore arrays in memory.
     """
-    return _apart.bind(y)
+    return _apart(y)
 
 
-_apart = Primitive("apart")
-_apart.def_impl(jax.jit(_barrier))
-_apart.def_abstract_eval(lambda y: y)
-mlir.register_lowering(_apart, mlir.lower_fun(_barrier, multiple_results=False))
-ad.deflinear2(_apart, lambda cotangent, _: [_apart.bind(cotangent)])
-batching.defvectorized(_apart)
+_apart = primitives.elementwise("apart", _barrier, lambda cotangent, _: _apart(cotangent), dtype=lambda y: y.dtype)

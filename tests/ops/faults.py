@@ -21,7 +21,7 @@ BLOCKS, HARD, SOFT = (f"ops/nms/{name}.py" for name in ("blocks", "hard", "soft"
 MOMENTS, BATCH = (f"ops/norm/{name}.py" for name in ("moments", "batch"))
 LOSSES = ("regression", "classification", "robust", "focal")
 REGRESSION, CLASSIFICATION, ROBUST, FOCAL = (f"ops/losses/{name}.py" for name in LOSSES)
-FINITE = "ops/finite.py"
+FINITE, PRIMITIVES = "ops/finite.py", "ops/primitives.py"
 CLASSES, PROBABILITY = (f"ops/metrics/{name}.py" for name in ("classes", "probability"))
 AREA, CURVES, PAIRS, RANKS = (f"ops/metrics/ranking/{name}.py" for name in ("area", "curves", "pairs", "sums"))
 BINNING, GROWTH, SUMS = (f"learn/trees/{name}.py" for name in ("binning", "growth", "sums"))
@@ -31,8 +31,10 @@ BOOSTING, BAGGING, LINEAR = "learn/ensembles/boosting.py", "learn/ensembles/bagg
 FAULTS = (
     (PRODUCT, "weight_y[:, :, None, i] * weight_x", "weight_x"),
     (PRODUCT, "jnp.arange(2, dtype=low.dtype)", "jnp.zeros(2, low.dtype)"),
-    (PRODUCT, "type(tangents[i]) is not ad.Zero]", "type(tangents[i]) is not ad.Zero][-1:]"),
+    (PRODUCT, "if tangents[i] is not None]", "if tangents[i] is not None][-1:]"),
     (PRODUCT, "low_y + offset.reshape(lanes, 1, 1, 1)", "low_y"),
+    (PRIMITIVES, "transposes[1](cotangent, where, left", "transposes[1](2 * cotangent, where, left"),
+    (PRIMITIVES, "jnp.moveaxis(arg, dim, 0)", "arg"),
     (POINTS, "((grid + 1) * size - 1) / 2", "((grid + 1) * size) / 2"),
     (POINTS, "(size - 1) if align_corners", "size if align_corners"),
     (POINTS, "_axis_taps(flat[:, 1], h, mode", "_axis_taps(flat[:, 0], h, mode"),
@@ -65,8 +67,8 @@ FAULTS = (
     (EXACT, "return first + jnp.where(jnp.isfinite(rest), rest, 0) / denominator", "return first"),
     (EXACT, "inverse << info.nmant", "(inverse << info.nmant) + 1"),
     (AXIS, "(start - size) * steps + way <= 0", "start + quotient(way, steps) < size"),
-    (ONCE, "return _apart.bind(y)", "return y"),
-    (ONCE, "lambda cotangent, _: [_apart.bind(cotangent)]", "lambda cotangent, _: [2 * cotangent]"),
+    (ONCE, "return _apart(y)", "return y"),
+    (ONCE, "lambda cotangent, _: _apart(cotangent)", "lambda cotangent, _: 2 * cotangent"),
     (OVERLAP, "power_of_two(length), 0)", "1 / length, 0)"),
     (WINDOWS, "if weight.size * rows.size == 0:", "if False:"),
     (PRECISE, "(0.5 if aligned else 0.0)", "(0.0 if aligned else 0.5)"),
@@ -96,7 +98,7 @@ FAULTS = (
     (FINITE, "jnp.where(finite, jnp.clip(y, -largest, largest), y)", "jnp.clip(y, -largest, largest)"),
     (FINITE, "saturated(2 * x, x) * x_dot", "2 * x * x_dot"),
     (FINITE, "by_x - saturated(power * slope, slope) * y_dot", "by_x - x * by_x * y_dot"),
-    (FINITE, "[narrowed(cotangent, x.aval)]", "[cotangent.astype(x.aval.dtype)]"),
+    (FINITE, "dtype: narrowed(cotangent, x)", "dtype: cotangent.astype(x.dtype)"),
     (FINITE, "ratio = saturated(ratio * unit / divisor, x, y)", "ratio = ratio / y"),
     (BLOCKS, "boxes * unit * 2.0**56, pixel_offset * unit * 2.0**56", "boxes, pixel_offset"),
     (OVERLAP, "jnp.unstack(working(boxes) / 4", "jnp.unstack(working(boxes) / 1"),
@@ -194,7 +196,14 @@ def tests_of(file: str) -> list[str]:
     """The tests that must notice a fault in a file."""
     part, folder, *_ = file.removesuffix(".py").split("/")
     if part == "ops":
-        own = {ALIGN: "roi_align", WINDOWS: "empty", OVERLAP: "exact", EXACT: "exact", FINITE: "range"}
+        own = {
+            ALIGN: "roi_align",
+            WINDOWS: "empty",
+            OVERLAP: "exact",
+            EXACT: "exact",
+            FINITE: "range",
+            PRIMITIVES: "sampling",
+        }
         also = {AXIS: ["exact", "as_users_run"], ONCE: ["as_users_run"], REGIONS: ["exact"]}.get(file, [])
         also = ["range"] if file in (MOMENTS, ROBUST, FOCAL) else also
         also = [*also, *(["range_boxes"] if folder in ("boxes", "nms", "roi") or file in (POINTS, FINITE) else [])]

@@ -1,14 +1,12 @@
 """Bilinear samples on product grids: every row position of a box meets every column position."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.core import ShapedArray
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
 
+from jaxml.ops import primitives
 from jaxml.ops.sampling.windows import TAPS_PER_LOOP, accumulator, window_sum
 
 __all__ = ["Samples", "at_least", "gather_samples", "sample_windows"]
@@ -28,7 +26,7 @@ def gather_samples(image: Any, ys: Samples, xs: Samples) -> Any:
     dtype = accumulator(image.dtype)
     factors = ys.low, _pixel_weights(ys).astype(dtype), xs.low, _pixel_weights(xs).astype(dtype)
     taps = 4 * ys.low.shape[-1] * xs.low.shape[-1]
-    return _product.bind(*factors, image) if taps <= TAPS_PER_LOOP else _by_windows(*factors, image)
+    return _product(*factors, image) if taps <= TAPS_PER_LOOP else _by_windows(*factors, image)
 
 
 def sample_windows(ys: Samples, xs: Samples, dtype: Any) -> tuple[Any, Any]:
@@ -83,9 +81,9 @@ def _by_factors(low_y: Any, weight_y: Any, low_x: Any, weight_x: Any, image: Any
     return total.astype(image.dtype)
 
 
-def _product_jvp(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+def _product_tangent(primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
     """By windows, whose sums have fast transposes."""
-    moving = [i for i in (1, 3, 4) if type(tangents[i]) is not ad.Zero]
+    moving = [i for i in (1, 3, 4) if tangents[i] is not None]
 
     def moved(*values: Any) -> Any:
         args = list(primals)
@@ -93,34 +91,31 @@ def _product_jvp(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, 
             args[i] = value
         return _by_windows(*args)
 
-    _, tangent = jax.jvp(moved, [primals[i] for i in moving], [tangents[i] for i in moving])
-    return _product.bind(*primals), tangent
+    return jax.jvp(moved, [primals[i] for i in moving], [tangents[i] for i in moving])[1]
 
 
-def _product_batch(args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, int]:
+def _product_batch(bind: Callable, lanes: int, args: Sequence[Any], mapped: Sequence[bool]) -> Any:
     """Boxes of all lanes one after another, images under one another: one call, no loop over lanes."""
-    lanes = next(arg.shape[dim] for arg, dim in zip(args, dims, strict=True) if dim is not None)
     low_y, weight_y, low_x, weight_x = (
-        batching.bdim_at_front(arg, dim, lanes) for arg, dim in zip(args[:4], dims[:4], strict=True)
+        primitives.spread(arg, moves, lanes) for arg, moves in zip(args[:4], mapped[:4], strict=True)
     )
     image, boxes = args[4], low_y.shape[1]
-    if dims[4] is not None:
-        image = jnp.moveaxis(image, dims[4], 0)
+    if mapped[4]:
         offset = jnp.arange(lanes, dtype=low_y.dtype) * image.shape[1]
         low_y = low_y + offset.reshape(lanes, 1, 1, 1)
         image = image.reshape(lanes * image.shape[1], *image.shape[2:])
     folded = (arg.reshape(lanes * boxes, *arg.shape[2:]) for arg in (low_y, weight_y, low_x, weight_x))
-    out = _product.bind(*folded, image)
-    return out.reshape(lanes, boxes, *out.shape[1:]), 0
+    out = bind(*folded, image)
+    return out.reshape(lanes, boxes, *out.shape[1:])
 
 
-_product = Primitive("product_sum")
-_product.def_impl(jax.jit(_by_factors))
-_product.def_abstract_eval(
-    lambda low_y, weight_y, low_x, weight_x, image: ShapedArray(
-        (*low_y.shape[:2], low_x.shape[1], image.shape[2]), image.dtype
-    )
+_product = primitives.own_rules(
+    "product_sum",
+    _by_factors,
+    lambda low_y, weight_y, low_x, weight_x, image: (
+        (*low_y.shape[:2], low_x.shape[1], image.shape[2]),
+        image.dtype,
+    ),
+    _product_tangent,
+    _product_batch,
 )
-mlir.register_lowering(_product, mlir.lower_fun(_by_factors, multiple_results=False))
-ad.primitive_jvps[_product] = _product_jvp
-batching.primitive_batchers[_product] = _product_batch

@@ -19,13 +19,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.core import ShapedArray
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float, Int
+
+from jaxml.ops import primitives
 
 __all__ = ["TAPS_PER_LOOP", "accumulator", "window_sum"]
 
@@ -57,7 +55,7 @@ def window_sum(
     >>> window_sum(image, jnp.array([[[1, 2]]]), jnp.full((1, 1, 2, 2), 0.25))  # mean of 6, 7, 10, 11
     Array([[8.5]], dtype=float32)
     """
-    return _gather.bind(start.astype(jnp.int32), image, weight)
+    return _gather(start.astype(jnp.int32), image, weight)
 
 
 def _rows(image: Any) -> Any:
@@ -149,88 +147,55 @@ def _dot_rows(start: Any, image: Any, rows: Any, *, window: tuple[int, int]) -> 
     return products.reshape(n, s, *window)
 
 
-def _primitive(name: str, compute: Callable, shape: Callable, transposes: tuple[Callable, Callable]) -> Primitive:
-    """A primitive `p(start, left, right)` that is linear in `left` and in `right`."""
-    primitive = Primitive(name)
-    static = {"scatter": ("size",), "dot": ("window",)}.get(name, ())
-    primitive.def_impl(jax.jit(compute, static_argnames=static))
-    primitive.def_abstract_eval(shape)
-    mlir.register_lowering(primitive, mlir.lower_fun(compute, multiple_results=False))
-
-    def jvp(primals: Any, tangents: Any, **params: Any) -> Any:
-        start, left, right = primals
-        _, left_dot, right_dot = tangents
-        terms = []  # at least one: JAX takes no derivative when every tangent is zero
-        if type(left_dot) is not ad.Zero:
-            terms.append(primitive.bind(start, left_dot, right, **params))
-        if type(right_dot) is not ad.Zero:
-            terms.append(primitive.bind(start, left, right_dot, **params))
-        value = primitive.bind(start, left, right, **params)
-        return value, sum(terms[1:], terms[0])
-
-    def transpose(cotangent: Any, start: Any, left: Any, right: Any, **params: Any) -> Any:
-        if ad.is_undefined_primal(left):
-            return None, transposes[0](cotangent, start, left.aval, right), None
-        return None, None, transposes[1](cotangent, start, left, right.aval)
-
-    def batch(args: Any, dims: Any, **params: Any) -> Any:
-        return _batch(primitive, args, dims, **params)
-
-    ad.primitive_jvps[primitive] = jvp
-    ad.primitive_transposes[primitive] = transpose
-    batching.primitive_batchers[primitive] = batch
-    return primitive
-
-
-def _batch(primitive: Primitive, args: Any, dims: Any, **params: Any) -> tuple[Any, int]:
+def _batch(bind: Callable, lanes: int, args: Any, mapped: Any, **params: Any) -> Any:
     """Lay the images of a batch under one another and the outputs one after another: one call, no loop over lanes."""
-    lanes = next(arg.shape[dim] for arg, dim in zip(args, dims, strict=True) if dim is not None)
 
     def fold(arg: Any) -> Any:
         return arg.reshape(lanes * arg.shape[1], *arg.shape[2:])
 
     reads_image = "size" not in params
-    start, right = (
-        batching.bdim_at_front(args[0], dims[0], lanes),
-        fold(batching.bdim_at_front(args[2], dims[2], lanes)),
-    )
+    start, image, right = (primitives.spread(arg, moves, lanes) for arg, moves in zip(args, mapped, strict=True))
     outputs = start.shape[1]
-    if reads_image and dims[1] is None:
+    if reads_image and not mapped[1]:
         left, height = args[1], 0  # one image, read by every lane
     else:
-        left = batching.bdim_at_front(args[1], dims[1], lanes)
-        left, height = fold(left), left.shape[1] if reads_image else params["size"][0]
+        left, height = fold(image), image.shape[1] if reads_image else params["size"][0]
     start = start.at[..., 0].add(jnp.arange(lanes, dtype=start.dtype)[:, None, None] * height)
     if not reads_image:
         params["size"] = (lanes * height, params["size"][1])
-    out = primitive.bind(fold(start), left, right, **params)
-    return out.reshape(lanes, height if not reads_image else outputs, *out.shape[1:]), 0
+    out = bind(fold(start), left, fold(right), **params)
+    return out.reshape(lanes, height if not reads_image else outputs, *out.shape[1:])
 
 
-_gather = _primitive(
+_gather = primitives.bilinear(
     "gather",
     _gather_rows,
-    lambda start, image, weight: ShapedArray((weight.shape[0], image.shape[2]), image.dtype),
+    lambda start, image, weight: ((weight.shape[0], image.shape[2]), image.dtype),
     (
-        lambda ct, start, image, weight: _scatter.bind(start, ct, weight, size=image.shape[:2]),
-        lambda ct, start, image, weight: _dot.bind(start, image, ct, window=weight.shape[2:]),
+        lambda ct, start, image, weight: _scatter(start, ct, weight, size=image.shape[:2]),
+        lambda ct, start, image, weight: _dot(start, image, ct, window=weight.shape[2:]),
     ),
+    _batch,
 )
-_scatter = _primitive(
+_scatter = primitives.bilinear(
     "scatter",
     _scatter_rows,
-    lambda start, rows, weight, size: ShapedArray((*size, rows.shape[1]), rows.dtype),
+    lambda start, rows, weight, size: ((*size, rows.shape[1]), rows.dtype),
     (
-        lambda ct, start, rows, weight: _gather.bind(start, ct, weight),
-        lambda ct, start, rows, weight: _dot.bind(start, ct, rows, window=weight.shape[2:]),
+        lambda ct, start, rows, weight: _gather(start, ct, weight),
+        lambda ct, start, rows, weight: _dot(start, ct, rows, window=weight.shape[2:]),
     ),
+    _batch,
+    static=("size",),
 )
-_dot = _primitive(
+_dot = primitives.bilinear(
     "dot",
     _dot_rows,
-    lambda start, image, rows, window: ShapedArray((*start.shape[:2], *window), accumulator(image.dtype)),
+    lambda start, image, rows, window: ((*start.shape[:2], *window), accumulator(image.dtype)),
     (
-        lambda ct, start, image, rows: _scatter.bind(start, rows, ct, size=image.shape[:2]),
-        lambda ct, start, image, rows: _gather.bind(start, image, ct),
+        lambda ct, start, image, rows: _scatter(start, rows, ct, size=image.shape[:2]),
+        lambda ct, start, image, rows: _gather(start, image, ct),
     ),
+    _batch,
+    static=("window",),
 )
