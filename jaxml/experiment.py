@@ -61,6 +61,9 @@ class Experiment:
             in float64.
         programs: programs by name, each a function of nothing that returns a function of arrays and its arguments, the
             parameters first: ``lambda: (f, parameters, x)``. Shapes (`jax.ShapeDtypeStruct`) will do for arguments.
+        timings: callables to be timed by name, each a function that returns a function and its arguments, as for
+            programs but with values; it takes the settings that a claim names under `over`. The function is timed as it
+            is: jit it here, or not.
         labels: names of coded values, ``parameter -> {value: name}``, for tables, charts and pages; configs and
             results keep the values.
     """
@@ -73,6 +76,7 @@ class Experiment:
     suites: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
     numbers: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
     programs: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
+    timings: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     labels: Mapping[str, Mapping[Any, str]] = field(default_factory=dict)
 
 

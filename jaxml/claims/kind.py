@@ -7,6 +7,7 @@ kind concludes, and says it in words. Everything else (loading, planning, certif
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from jaxml.claims.finding import Finding
@@ -21,25 +22,48 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound=Claim)
 
+TAKEN = "JAXML_EVIDENCE_OF"
+"""The environment variable with which `jaxml run --certify` has evidence of this machine taken over from a run."""
+
 
 @dataclass(frozen=True)
 class Grid:
-    """What claims are held against before anything runs: axes, seeds for tuning, looks, error rate, split ratios."""
+    """What claims are held against before anything runs: axes, seeds for tuning, looks, error rate, split ratios.
+
+    A smoke run decides nothing, so that less than a kind's least will do.
+    """
 
     axes: Sequence[Axis]
     tuning_seeds: int = 0
     looks: tuple[int, ...] = (16, 32, 64)
     alpha: float = 0.05
     splits: Sequence[DependentSplits] = ()
+    smoke: bool = False
 
 
 @dataclass(frozen=True)
 class Bench:
-    """Where evidence is collected that is no trial: the experiment, the key of its random cases, a way to report."""
+    """Where evidence is collected that is no trial.
+
+    Attributes:
+        experiment: what the config names.
+        master_key: the key of random cases.
+        notify: called with one sentence at each stage.
+        name: of the experiment, and `root`, the project that holds it, for processes that import it again.
+        root: see `name`.
+        precision: of the run.
+        seeds: how many units of replication a kind collects that has its own.
+        keep: a folder for what an interrupted run has finished; None where there is none.
+    """
 
     experiment: Any
     master_key: str
     notify: Callable[[str], None] = lambda message: None
+    name: str = ""
+    root: Path = Path()
+    precision: str = "float32"
+    seeds: int = 0
+    keep: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -58,11 +82,13 @@ class Kind(Generic[C]):
         name: as configs write it under `kind`.
         Claim: the model of what a config says of such a claim.
         seeded: whether it is decided from the trials of a sweep.
+        of_this_machine: whether its evidence speaks of the machine, so that no other setting is tried on it.
     """
 
     name: ClassVar[str]
     Claim: ClassVar[type[Claim]]
     seeded: ClassVar[bool] = False
+    of_this_machine: ClassVar[bool] = False
 
     def check(self, claim: C, grid: Grid, where: str) -> None:
         """Check the claim against the grid; nothing of the experiment is imported.

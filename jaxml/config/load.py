@@ -106,7 +106,7 @@ def load_config(
             matches(plan.axes, split.where, f"dependent_splits.{i}.where")
         for name, claim in config.claims.items():
             _check_cells(claim, plan, f"claims.{name}")
-            KINDS[claim.kind].check(claim, loaded.grid, f"claims.{name}")
+            KINDS[claim.kind].check(claim, replace(loaded.grid, smoke=smoke), f"claims.{name}")
         lineages(config.claims, root)
         check_beyond(config, plan)
     if smoke or not maps:

@@ -12,12 +12,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from jaxml.backend import OTHER_PATH
 from jaxml.claims.certificate import FILE, MASTER_KEY, Certificate, Check, compared, marked
 from jaxml.claims.finding import Verdicts
+from jaxml.claims.kind import TAKEN
+from jaxml.claims.kinds import KINDS
 from jaxml.errors import ConfigError
 from jaxml.runs.directory import RunDirectory
 
@@ -61,11 +63,19 @@ def certify(
     verdicts = directory.verdicts()
     if verdicts.status == "exploratory":
         raise ConfigError(f"certify: nothing was decided in {directory.path}: {verdicts.why}. Run the config as it is.")
+    bound = [finding.id for finding in verdicts.findings if KINDS[finding.kind].of_this_machine]
+    if len(bound) == len(verdicts.findings):
+        raise ConfigError(f"certify: {', '.join(bound)} speak of this machine alone. Run the config on another one.")
     done = []
     for change in changes(directory):
         if change.name in checks:
             notify(f"deciding again: {change.name}, {change.skipped or change.setting}")
+            taken = {TAKEN: str(directory.path.resolve())} if bound else {}
+            change = replace(change, environment={**change.environment, **taken})
             done.append(_check(Path(config), overrides, change, verdicts))
+    if bound:
+        why = f"{', '.join(bound)}: what was timed on this machine is not timed again under other settings"
+        done.append(Check(name="timings", setting="–", skipped=why))
     certificate = Certificate(checks=done)
     directory.write_json(FILE, certificate.to_json())
     directory.write_json("verdicts.json", marked(verdicts, certificate).to_json())

@@ -1,9 +1,12 @@
 """What decides claims besides trials: collected once in a run by the kinds that need it, kept in evidence.json."""
 
+import os
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from jaxml.claims.kind import Bench
+from jaxml.claims.kind import TAKEN, Bench
 from jaxml.claims.kinds import KINDS
 from jaxml.config import LoadedConfig
 from jaxml.errors import ConfigError
@@ -11,6 +14,8 @@ from jaxml.experiment import Experiment
 from jaxml.runs.directory import RunDirectory
 
 FILE = "evidence.json"
+KEPT = "collecting"
+"""The folder for what is finished of a kind's evidence, until all of it is."""
 
 
 def check_experiment(loaded: LoadedConfig, experiment: Experiment) -> None:
@@ -38,11 +43,28 @@ def collect(
     Raises:
         TrialError: when the experiment breaks the contract of what is collected.
     """
-    bench = Bench(experiment, loaded.config.master_key, notify)
-    found = {name: KINDS[claim.kind].collect(claim, bench) for name, claim in loaded.config.claims.items()}
+    config = loaded.config
+    bench = Bench(
+        experiment,
+        config.master_key,
+        notify,
+        name=config.experiment,
+        root=loaded.root,
+        precision=config.precision,
+        seeds=config.seeds,
+        keep=directory.path / KEPT,
+    )
+    before = read_evidence(RunDirectory(Path(os.environ[TAKEN]))) if TAKEN in os.environ else {}
+    found = {
+        name: before[name]
+        if name in before and KINDS[claim.kind].of_this_machine
+        else KINDS[claim.kind].collect(claim, bench)
+        for name, claim in config.claims.items()
+    }
     held = {name: evidence for name, evidence in found.items() if evidence is not None}
     if held:
         directory.write_json(FILE, held)
+    shutil.rmtree(directory.path / KEPT, ignore_errors=True)
 
 
 def read_evidence(directory: RunDirectory) -> dict[str, Any]:

@@ -25,6 +25,7 @@ experiment = dataclasses.replace(
         "tall": lambda: (lambda w: jax.lax.scan(lambda c, r: (c + r, r), jnp.zeros(4), w), tall),
         "wide": lambda: (lambda w: w.sum(), wide),
     },
+    timings={"short": lambda size=1: (jnp.sum, jnp.ones(size)), "long": lambda size=1: (jnp.sum, jnp.ones(size))},
 )
 """
 BASE = CONFIG.replace("  y: [0.0]\n", "  y: [0.0]\n  step: [0, 50, 100]\n").replace("{x: 0.0}", "{x: 0.0, step: 0}")
@@ -77,6 +78,14 @@ CLAIMS = {
     exactly: 0.0625
     unlike: [wide]
 """,
+    "timing": """  quick:
+    kind: timing
+    statement: The short one is twice as fast as the long one, whatever the size.
+    faster: short
+    than: long
+    over: {size: [1, 10]}
+    margin: {factor: 2.0, reason: A factor of two is what matters here.}
+""",
     "fact": """  history:
     kind: fact
     of: H1
@@ -89,6 +98,36 @@ CLAIMS = {
 }
 CATALOGUE = "text: {H1: Halves are always rounded to even.}"
 FACTS = {"history": "stands"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def timed():
+    """Processes that time nothing: the long one takes three times as long. test_timing.py begins real ones."""
+    from jaxml.claims.kinds import timing
+
+    def in_process(task, keep, scratch, limit):
+        noise = 0.01 * np.random.default_rng(task["process"]).normal(size=len(task["pairs"]))
+        ratios = [(3.0 if pair["than"] == "long" else 1.0) * pair["done"][1] for pair in task["pairs"]]
+        machine = {
+            "cpu": "Babbage",
+            "cores": 2,
+            "device": "cpu",
+            "system": "Steam",
+            "jax": "0",
+            "jaxlib": "0",
+            "flags": "",
+        }
+        return {
+            "log_ratios": (np.log(ratios) + noise).tolist(),
+            "seconds": [[1e-3, 1e-3 * ratio] for ratio in ratios],
+            "load": 2.5,
+            "machine": machine | {"jax": "0", "jaxlib": "0", "flags": ""},
+        }
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timing, "in_process", in_process)
+        patch.setattr(timing, "LEAST_PROCESSES", 8)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +144,7 @@ def test_a_run_holds_every_kind(finished):
     assert set(CLAIMS) == set(KINDS)
     run, _ = finished
     assert [finding.kind for finding in run.verdicts.findings] == list(CLAIMS)
-    claims = ["high", "level", "rises", "rounding", "seventh", "small"]
+    claims = ["high", "level", "rises", "rounding", "seventh", "small", "quick"]
     assert run.verdicts.words == dict.fromkeys(claims, "supported") | FACTS
     for finding in run.verdicts.findings:
         assert finding.is_fact == (finding.id in FACTS)
@@ -128,7 +167,12 @@ def test_every_kind_is_planned_and_validated(finished, capsys):
     json.dumps(plan["claims"])
     print_plan(plan)
     text = " ".join(capsys.readouterr().out.split())
-    for words in ("parameters of tall over those of wide: exactly 0.0625", "seventh, told as 2.86, 14.3 %"):
+    for words in (
+        "parameters of tall over those of wide: exactly 0.0625",
+        "seventh, told as 2.86, 14.3 %",
+        "short against long, 2 settings, margin ×2, 8 processes of 20 blocks, on this machine",
+        "nothing: a fact, status stands",
+    ):
         assert words in text
 
 
@@ -155,9 +199,20 @@ def test_page_and_terminal_show_every_claim(finished, capsys):
     print_verdicts(run.verdicts)
     shown = " ".join(capsys.readouterr().out.split()), write_report(run.path).read_text()
     for text in shown:
-        for words in ("2.8571", "14.286 %", "halves go to the even side", "32", "IEEE 754-2019"):
+        for words in (
+            "2.8571",
+            "14.286 %",
+            "halves go to the even side",
+            "32",
+            "IEEE 754-2019",
+            "×3",
+        ):
             assert words in text
+        assert (
+            "as fast as long on Babbage with 2 cores; the claim needs ×2. Other work ran beside: load 2.5 on 2" in text
+        )
         assert "H1 (Halves are always rounded to even.), a weaker form" in text
+    assert "1 ms against 3 ms" in shown[1]
     for finding in run.verdicts.findings:
         assert finding.statement in shown[1]
 
@@ -204,6 +259,19 @@ def test_the_schema_knows_every_kind():
         ("program", "program: tall", "program: tal", "has no program 'tal'. Did you mean 'tall'"),
         ("program", "exactly: 0.0625", "exactly: 1.0\n    at_most: 2.0", "give one of"),
         ("program", "count: parameters", "count: parameter", "input should be 'parameters'"),
+        ("timing", "than: long", "than: short", "name the same timing"),
+        (
+            "timing",
+            "than: long",
+            "than: lng",
+            "quick.than: the experiment has no timing 'lng'. Did you mean 'long'",
+        ),
+        (
+            "timing",
+            "{size: [1, 10]}",
+            "{size: [1, 10]}\n    quantifier: at_reference",
+            "universal, generic or existent",
+        ),
         ("fact", "status: stands", "status: true", "status: input should be 'stands', 'dated' or 'wrong'"),
         ("fact", "    source: IEEE 754-2019, section 4.3.1\n", "", "a fact rests on its source"),
         ("fact", "of: H1", "of: H2", "line 23: claims.history.of: catalogue.yaml has no entry 'H2'. Did you mean 'H1'"),
@@ -230,6 +298,8 @@ def test_what_does_not_fit_is_named(tmp_path, claim, old, new, message):
         ("program", "exactly: 0.0625", "at_most: 0.05", "refuted"),
         ("program", "exactly: 0.0625", "at_least: 2.0", "refuted"),
         ("program", "exactly: 0.0625", "at_most: 1.0", "invalid"),
+        ("timing", "factor: 2.0", "factor: 4.0", "refuted"),
+        ("timing", "factor: 2.0", "factor: 1.001", "invalid"),  # the negative control cannot be told from the margin
         ("equality", "margin: {value: 0.5", "margin: {value: 1.5", "invalid"),
         ("trend", "value: 0.005", "value: 0.02", "invalid"),
         ("trend", "along: step", "along: step\n    form: steps\n    direction: smaller", "invalid"),
@@ -277,3 +347,30 @@ def test_figures_round_as_people_write_them():
             figure = f"{value:.{digits}f}"
             assert rounds_to(float(value), figure)
             assert not rounds_to(float(value) + 1.01 * 10.0**-digits, figure)
+
+
+def test_what_was_timed_on_this_machine_is_taken_over_and_not_timed_again(finished, tmp_path, monkeypatch):
+    from jaxml.claims.certificate import Check
+    from jaxml.claims.kinds import timing
+    from jaxml.explore import certify
+
+    run, path = finished
+    monkeypatch.setattr(timing, "in_process", None)
+    again = []
+
+    def check(config, overrides, change, before):
+        with monkeypatch.context() as patch:
+            for name, value in change.environment.items():
+                patch.setenv(name, value)
+            again.append(jaxml.run(path, ["precision=float64"], runs=tmp_path).verdicts)
+        return Check(name=change.name, setting=change.setting)
+
+    monkeypatch.setattr(certify, "_check", check)
+    certificate = certify.certify(path, (), run.directory, checks=("float64",))
+    (verdicts,) = again
+    for finding, other in zip(run.verdicts.findings, verdicts.findings, strict=True):
+        assert finding.kind != "timing" or finding == other
+    assert (
+        certificate.checks[-1].outcome
+        == "quick: what was timed on this machine is not timed again under other settings"
+    )

@@ -10,6 +10,7 @@ from jaxml.claims.kinds.fact import FactKind
 from jaxml.claims.kinds.number import NumberKind
 from jaxml.claims.kinds.program import ProgramKind
 from jaxml.claims.kinds.suite import SuiteKind
+from jaxml.claims.kinds.timing import TimingKind
 from jaxml.claims.kinds.trend import TrendKind
 from jaxml.claims.told import Told
 
@@ -22,6 +23,7 @@ KINDS: dict[str, Kind[Any]] = {
         SuiteKind(),
         NumberKind(),
         ProgramKind(),
+        TimingKind(),
         FactKind(),
     )
 }
