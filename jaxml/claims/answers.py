@@ -4,7 +4,7 @@ Nothing here knows what an experiment is about: the words are the claim's own na
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,12 +30,18 @@ class Measured:
     equals: float | None = None
     along: str = ""
     form: str = ""
+    share: float = 0.0
+    levels: Sequence[float] = ()
 
     @property
     def unit(self) -> Unit:
         """How its effects are told."""
-        compared = self.equals is not None or bool(self.along) or bool(self.arms.get("against"))
+        compared = self.equals is not None or bool(self.form) or bool(self.arms.get("against"))
         return Unit(self.scale, self.direction, compared)
+
+    def level(self, decision: Decision) -> float:
+        """The margin of the theta that is shown, where several are held together."""
+        return self.levels[decision.row] if self.levels and decision.row is not None else self.margin
 
 
 def measured(finding: Finding) -> Measured:
@@ -54,17 +60,42 @@ def answer(finding: Finding, decided: bool) -> str:
     return " ".join([found, *not_borne_out(finding)[:1]])
 
 
+HEADS = {"supported": "Yes", "refuted": "No", "inconclusive": "Undecided"}
+
+
+def concluded(finding: Finding, decided: bool, found: str, heads: Mapping[str, str] = HEADS) -> str:
+    """The answer of a claim whose verdict is one word, with what was found."""
+    if decided and finding.verdict.verdict == "invalid":
+        return f"No answer: {finding.verdict.reason}."
+    if not decided or not found:
+        return f"Nothing is decided. {sentence(found)}" if found else "Nothing finite was measured."
+    refuted, cells = finding.verdict.cells["refuted"], len(finding.cells)
+    some = f" in {refuted} of {cells} cells" if 0 < refuted < cells else ""
+    return f"{heads[finding.verdict.verdict]}{some}: {found}"
+
+
+def extreme(finding: Finding, size: Callable[[float], float] = lambda estimate: estimate) -> CellResult | None:
+    """The cell of the least estimate, or of the least `size` of one; None where no cell has any."""
+    known = [cell for cell in finding.cells if cell.decision.estimate is not None]
+    return min(known, key=lambda cell: size(cell.decision.estimate or 0.0), default=None)
+
+
+def at_cell(finding: Finding, cell: CellResult) -> str:
+    """Where a cell lies among those of its claim; empty where there is only one."""
+    return place({name: cell.at[name] for name in varying(finding.cells)})
+
+
 def not_borne_out(finding: Finding) -> list[str]:
     """Sentences on the cells whose later seeds, computed and never judged, do not bear the decision out."""
     cells = [cell for cell in finding.cells if cell.decision.later]
     if not cells:
         return []
-    names, unit = varying(finding.cells), measured(finding).unit
-    told = []
+    names, about = varying(finding.cells), measured(finding)
+    unit, told = about.unit, []
     for cell in cells:
         where = place({name: cell.at[name] for name in names})
         told.append(
-            (f"At {where}, " if where else "But ") + later_words(cell.decision, measured(finding).margin, unit) + "."
+            (f"At {where}, " if where else "But ") + later_words(cell.decision, about.level(cell.decision), unit) + "."
         )
     if len(cells) > 1:
         told.insert(0, f"In {len(cells)} of {len(finding.cells)} cells the seeds computed later do not bear this out.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -53,6 +53,8 @@ class Reading:
         region: where their means are said to lie.
         names: of the rows.
         difference: 0 means "no effect", so that a refutation is labelled.
+        combine: all rows are said to lie there, or any.
+        levels: of the rows, where they have values of their own.
     """
 
     effects: Effects
@@ -60,6 +62,8 @@ class Reading:
     region: Region
     names: tuple[str, ...] = ()
     difference: bool = True
+    combine: Literal["all", "any"] = "all"
+    levels: tuple[float, ...] = ()
 
 
 Read = Callable[[Quantities, Seeded, Grid, Indices, str], Reading]
@@ -75,7 +79,7 @@ def read_larger(held: Quantities, claim: Seeded, grid: Grid, cell: Indices, wher
 def read_within(held: Quantities, claim: Seeded, grid: Grid, cell: Indices, where: str) -> Reading:
     """The effect lies within the margin; what failed is on the bad side of both ends, so the rule scores it."""
     effects = effect_in(held, claim, grid, cell, where)
-    return Reading(effects, np.where(effects.failed.any(0), np.nan, effects.theta)[None], within(claim.margin.value))
+    return Reading(effects, effects.bare[None], within(claim.margin.value))
 
 
 def hypotheses(claim: Seeded, given: Given, where: str, read: Read = read_larger) -> Iterator[Asked]:
@@ -115,7 +119,9 @@ def _asked(
         at=at,
         rows=found.rows,
         region=found.region,
+        combine=found.combine,
         names=found.names,
+        levels=found.levels,
         failed=found.effects.failed,
         ratio=_ratio(claim, grid, cell) or 0.0,
         difference=found.difference,

@@ -33,6 +33,11 @@ class Effects:
     failed: np.ndarray
     tuned: dict[str, dict[str, Any]] = field(default_factory=dict)
 
+    @property
+    def bare(self) -> np.ndarray:
+        """`theta` with NaN where a trial failed, for sums of effects, which are scored only then."""
+        return np.where(self.failed.any(-2), np.nan, self.theta)
+
 
 class Quantities:
     """The results as plain arrays, each made once: a cell asks for few numbers, and labels cost more than they."""
@@ -46,7 +51,7 @@ class Quantities:
         """What the arms of a claim pin, but for axes that its estimand has used up: there a pin plays no part."""
         left = {axis.name: axis.name in self._results[claim.estimand].dims for axis in axes}
         alive = {name: left[axis.name] for axis in axes for name in axis.parameters}
-        arms = claim.arms.model_dump()
+        arms = claim.sides
         return {side: pins and {n: v for n, v in pins.items() if alive[n]} for side, pins in arms.items()}
 
     def at(self, name: str, indices: Indices, where: str) -> tuple[tuple[str, ...], np.ndarray]:
@@ -63,8 +68,18 @@ class Quantities:
         return left, values[tuple(indices.get(dim, slice(None)) for dim in dims)]
 
 
-def effect_in(held: Quantities, claim: Seeded, grid: Grid, cell: Indices, where: str) -> Effects:
+def effect_in(
+    held: Quantities, claim: Seeded, grid: Grid, cell: Indices, where: str, *, tuning: bool = False
+) -> Effects:
     """The effect in one cell of the grid: both arms tuned, on the claim's scale, subtracted seed by seed, oriented.
+
+    Args:
+        held: the results.
+        claim: the claim.
+        grid: what it is held against.
+        cell: positions along the claim's free axes.
+        where: the place named in errors.
+        tuning: take the tuning seeds rather than those that are reported.
 
     Raises:
         ConfigError: when the claim's quantity still has axes in one cell.
@@ -82,7 +97,7 @@ def effect_in(held: Quantities, claim: Seeded, grid: Grid, cell: Indices, where:
         left, column = held.at(claim.estimand, here, where)
         if left != ("seed",):
             raise ConfigError(f"{where}.estimand: '{claim.estimand}' still has the axes {left} in one cell.")
-        values[arm] = column[held.seeds >= 0]
+        values[arm] = column[(held.seeds < 0) == tuning]
     if "equals" in claim.extra:
         values["against"] = np.full_like(values["claimed"], claim.extra["equals"])
     return _effects(list(values.values()), claim, grid.looks[0], tuned)

@@ -164,6 +164,11 @@ class Seeded(Claim):
     controls: Controls
 
     @property
+    def sides(self) -> dict[str, Where | None]:
+        """What each arm pins, by its part in the claim."""
+        return self.arms.model_dump()
+
+    @property
     def extra(self) -> dict[str, Any]:
         """What a kind adds to what is said of its measure, as plain values."""
         return {}

@@ -1,12 +1,15 @@
 """The rows of a seeded claim: facts, cells, controls and the scoreboard's columns, as any surface shows them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from jaxml.claims.answers import Measured, later_words, measured, not_borne_out
 from jaxml.claims.finding import CellResult, Finding
 from jaxml.claims.told import CheckRow, Facts, Row, Told, domain_of, strip
 from jaxml.claims.words import SCALES, number, phrase, place, varying
 
+PICKED = "picked"
+"""Under what a cell holds, among what its arms were tuned to, the rival that was picked on the tuning seeds."""
 QUANTIFIERS = {
     "exact": "exactly",
     "at_reference": "at the reference cell",
@@ -16,7 +19,9 @@ QUANTIFIERS = {
 }
 
 
-def told_of(finding: Finding, decided: bool, answer: str, facts: Facts, *, mirrored: bool = False) -> Told:
+def told_of(
+    finding: Finding, decided: bool, answer: str, facts: Facts, *, mirrored: bool = False, rows: Sequence[str] = ()
+) -> Told:
     """A seeded claim of any kind in words.
 
     Args:
@@ -25,6 +30,7 @@ def told_of(finding: Finding, decided: bool, answer: str, facts: Facts, *, mirro
         answer: one or two sentences.
         facts: what was claimed, compared, required.
         mirrored: the margin holds on both sides.
+        rows: what each theta of a cell is called, where it holds several.
     """
     about = measured(finding)
     margin = about.unit.shown(about.margin)
@@ -34,11 +40,11 @@ def told_of(finding: Finding, decided: bool, answer: str, facts: Facts, *, mirro
         answer=answer,
         facts=facts,
         head="cell",
-        rows=seeded_rows(finding, decided, mirrored),
+        rows=seeded_rows(finding, decided, mirrored, rows),
         checks=seeded_checks(finding, decided, mirrored),
         warnings=not_borne_out(finding) if decided else [],
         margin=f"±{margin}" if mirrored else margin,
-        levels=(-about.margin, about.margin) if mirrored else (about.margin,),
+        levels=(-about.margin, about.margin) if mirrored else tuple(about.levels[-1:]) or (about.margin,),
         unit=about.unit,
         summary=summary(finding),
     ).framed(decided)
@@ -81,20 +87,19 @@ def decided_words(finding: Finding) -> str:
     return f"Interval {unit.interval(low, high)} {how} the margin {unit.shown(about.margin)}{meaning}"
 
 
-def seeded_rows(finding: Finding, decided: bool, mirrored: bool = False) -> list[Row]:
-    """One row for each cell, their strips drawn to one measure."""
+def seeded_rows(finding: Finding, decided: bool, mirrored: bool = False, rows: Sequence[str] = ()) -> list[Row]:
+    """One row for each cell, their strips drawn to one measure; below it each theta, where a cell holds several."""
     about, names = measured(finding), varying(finding.cells)
-    return [
-        _told_cell(
-            cell,
-            place({n: cell.at[n] for n in names} if names else cell.at) or "the whole grid",
-            about,
-            finding.cells,
-            decided,
-            mirrored,
-        )
-        for cell in finding.cells
-    ]
+    found = []
+    for cell in finding.cells:
+        where = place({n: cell.at[n] for n in names} if names else cell.at) or "the whole grid"
+        told = _told_cell(cell, where, about, finding.cells, decided, mirrored)
+        parts = [
+            f"{name}: {about.unit.shown(row.estimate)} ({about.unit.interval(row.low, row.high)})"
+            for name, row in zip(rows, cell.decision.rows, strict=False)
+        ]
+        found.append(replace(told, notes=(*parts, *told.notes)))
+    return found
 
 
 def _told_cell(
@@ -107,9 +112,10 @@ def _told_cell(
     effect: str = "effect",
 ) -> Row:
     """A cell, its strip drawn to one measure with those of `cells`."""
-    decision, unit = cell.decision, about.unit
-    margins = [about.margin, -about.margin][: 2 if mirrored else 1]
-    tuned = " against ".join(place(point) for point in cell.tuned.values())
+    decision, unit, margin = cell.decision, about.unit, about.level(cell.decision)
+    margins = [margin, -margin][: 2 if mirrored else 1]
+    tuned = " against ".join(place(point) for side, point in cell.tuned.items() if side != PICKED)
+    picked = place(cell.tuned.get(PICKED))
     return Row(
         where=where,
         word=decision.verdict if decided else "",
@@ -117,12 +123,16 @@ def _told_cell(
         shown={
             effect: unit.shown(decision.estimate),
             "interval": "–" if decision.low is None else unit.interval(decision.low, decision.high),
-            "margin": unit.shown(about.margin),
+            "margin": unit.shown(margin),
             "seeds": number(decision.seeds),
         },
-        notes=(f"tuned to {tuned}",) if tuned else (),
-        warning=later_words(decision, about.margin, unit) if decided else "",
-        strip=strip(cell, about.margin, unit, domain_of(cells, margins), mirrored),
+        notes=tuple(
+            f"{words} {where}"
+            for words, where in (("against the rival picked on the tuning seeds,", picked), ("tuned to", tuned))
+            if where
+        ),
+        warning=later_words(decision, margin, unit) if decided else "",
+        strip=strip(cell, margin, unit, domain_of(cells, margins), mirrored),
     )
 
 
@@ -160,7 +170,7 @@ def summary(finding: Finding) -> dict[str, str]:
         effect += f" at {place({name: cell.at[name] for name in varying(finding.cells)}) or '0'}"
     return {
         "effect": effect,
-        "margin": unit.shown(about.margin),
+        "margin": unit.shown(about.level(decision)),
         "cells": f"{count.supported} / {count.refuted} / {count.inconclusive + count.invalid}",
         "seeds": str(max(c.decision.seeds for c in finding.cells)),
         "controls": f"{sum(check.passed for check in finding.checks)} of {len(finding.checks)}",

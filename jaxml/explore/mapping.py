@@ -187,6 +187,7 @@ class Plane:
             alpha=self.config.alpha,
             correction=self.free.correction,
             nonfinite=np.stack([self.failed[cell] for cell in cells]),
+            compared=self.free.claim.arms.against is not None,
         )
         where = tuple(np.asarray(cells).T)
         for name in ("verdict", "estimate", "low", "high", "p_support", "p_refute"):

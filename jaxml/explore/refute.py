@@ -179,6 +179,7 @@ class Search:
                 alpha=self.config.alpha,
                 correction=self.free.correction,
                 nonfinite=found.failed,
+                compared=self.free.claim.arms.against is not None,
             )
             outcomes = zip(found.theta.mean(1).tolist(), decided["verdict"].astype(int).tolist(), strict=True)
             self.known |= dict(zip(new, outcomes, strict=True))
@@ -256,6 +257,7 @@ class Search:
             alpha=self.config.alpha,
             correction=np.full(len(candidates), self.free.correction or 0.0),
             nonfinite=found.failed,
+            compared=self.free.claim.arms.against is not None,
         )
         for point, decision, theta in zip(candidates, decisions, found.theta, strict=True):
             if decision.verdict == "refuted":

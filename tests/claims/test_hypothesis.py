@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import stdtr
 
-from jaxml.claims.rule.decide import decide_cells
+from jaxml.claims.rule.decide import decide_apart, decide_cells
 from jaxml.claims.rule.hypothesis import Hypothesis, at_least, at_most, decide, within
 from jaxml.claims.rule.intervals import Tails, union_bounds, union_tails
 from jaxml.claims.rule.power import pocock_level, seeds_of_each
@@ -373,3 +373,22 @@ def test_messages(call, message):
 
 def test_no_hypotheses_no_decisions():
     assert decide([], looks=LOOKS) == []
+
+
+def test_rows_with_levels_of_their_own_are_each_held_against_theirs():
+    rows = np.array([[3.0], [0.3]]) + 0.1 * np.random.default_rng(4).normal(size=(2, 16))
+    for levels, verdict, row in (((1.0, 0.0), "supported", 1), ((1.0, 0.6), "refuted", 1), ((4.0, 0.0), "refuted", 0)):
+        (found,) = decide([Hypothesis(claim="x", rows=rows, region=at_least(1.0), levels=levels)], looks=(16,))
+        assert (found.verdict, found.row) == (verdict, row)
+    alone = decide([Hypothesis(claim="x", rows=rows[1:], region=at_least(0.0))], looks=(16,))[0]
+    together = decide([Hypothesis(claim="x", rows=rows, region=at_least(1.0), levels=(1.0, 0.0))], looks=(16,))[0]
+    assert together.p_support == alone.p_support
+    with pytest.raises(ValueError, match="'levels' must hold one for each of 2 rows"):
+        Hypothesis(claim="x", rows=rows, region=at_least(1.0), levels=(1.0,))
+
+
+def test_a_quantity_alone_may_be_held_against_any_number_on_a_map_too():
+    theta = -0.2 + 0.01 * np.random.default_rng(5).normal(size=(1, 16))
+    for margin, verdict in ((-0.3, 1), (0.0, -1)):
+        assert decide_apart(theta, margin=margin, looks=(16,), compared=False)["verdict"] == verdict
+    assert decide_cells(theta, margin=0.0, looks=(16,), compared=False)[0].label is None

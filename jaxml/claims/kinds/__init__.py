@@ -9,6 +9,7 @@ from jaxml.claims.kinds.equality import EqualityKind
 from jaxml.claims.kinds.fact import FactKind
 from jaxml.claims.kinds.number import NumberKind
 from jaxml.claims.kinds.program import ProgramKind
+from jaxml.claims.kinds.several import SeveralKind
 from jaxml.claims.kinds.suite import SuiteKind
 from jaxml.claims.kinds.timing import TimingKind
 from jaxml.claims.kinds.trend import TrendKind
@@ -19,6 +20,7 @@ KINDS: dict[str, Kind[Any]] = {
     for kind in (
         ContrastKind(),
         EqualityKind(),
+        SeveralKind(),
         TrendKind(),
         SuiteKind(),
         NumberKind(),

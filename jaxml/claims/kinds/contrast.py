@@ -109,7 +109,7 @@ class ContrastKind(Kind[Contrast]):
             {check.name: check.cell.decision for check in checks if check.role == role and check.cell}
             for role in ("negative control", "positive control")
         )
-        arms = given.held.telling(claim, given.grid.axes) if given.held else claim.arms.model_dump()
+        arms = given.held.telling(claim, given.grid.axes) if given.held else claim.sides
         return Finding(
             id=id,
             kind=self.name,

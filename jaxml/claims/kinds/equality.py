@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import model_validator
 
-from jaxml.claims.answers import contrast, measured, phrase, place, sentence
+from jaxml.claims.answers import HEADS, at_cell, concluded, contrast, extreme, measured
 from jaxml.claims.finding import Finding
 from jaxml.claims.kind import Given
 from jaxml.claims.kinds.contrast import ContrastKind
 from jaxml.claims.spec import Finite, Seeded
 from jaxml.claims.telling import QUANTIFIERS, told_of
 from jaxml.claims.told import Facts, Told
-from jaxml.claims.words import Unit, number, varying
+from jaxml.claims.words import Unit, number, phrase, place
 
 if TYPE_CHECKING:
     from jaxml.claims.asking import Asked
@@ -79,25 +79,12 @@ def _facts(finding: Finding) -> Facts:
 
 def _answer(finding: Finding, decided: bool) -> str:
     about, (first, second) = measured(finding), _sides(finding)
-    found = sorted(
-        (c for c in finding.cells if c.decision.estimate is not None), key=lambda c: abs(c.decision.estimate or 0)
-    )
-    if finding.verdict.verdict == "invalid" and decided:
-        return f"No answer: {finding.verdict.reason}."
-    if not found:
-        return "No finite difference was measured."
-    cell, names = found[-1], varying(finding.cells)
-    where = place({name: cell.at[name] for name in names})
-    decision = cell.decision
-    largest = f"{about.unit.shown(decision.estimate)} (interval {about.unit.interval(decision.low, decision.high)})"
-    words = f"{phrase(about.estimand)} with {first} differs from {second} by "
-    words += f"{largest}{f' at most, at {where}' if where else ''}"
-    words += f"; {about.unit.amount(about.margin)} or more matters."
-    if not decided:
-        return f"Nothing is decided. {sentence(words)}"
-    counts = finding.verdict.cells
-    head = {"supported": "Yes, the same", "refuted": "No, not the same", "inconclusive": "Undecided"}
-    some = (
-        f" in {counts['refuted']} of {len(finding.cells)} cells" if 0 < counts["refuted"] < len(finding.cells) else ""
-    )
-    return f"{head[finding.verdict.verdict]}{some}: {words}"
+    cell = extreme(finding, lambda estimate: -abs(estimate))
+    found = ""
+    if cell is not None:
+        decision, where = cell.decision, at_cell(finding, cell)
+        largest = f"{about.unit.shown(decision.estimate)} (interval {about.unit.interval(decision.low, decision.high)})"
+        found = f"{phrase(about.estimand)} with {first} differs from {second} by "
+        found += f"{largest}{f' at most, at {where}' if where else ''}"
+        found += f"; {about.unit.amount(about.margin)} or more matters."
+    return concluded(finding, decided, found, HEADS | {"supported": "Yes, the same", "refuted": "No, not the same"})

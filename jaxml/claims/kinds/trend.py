@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import model_validator
 
-from jaxml.claims.answers import Measured, measured
+from jaxml.claims.answers import Measured, at_cell, concluded, extreme, measured
 from jaxml.claims.cells import Indices, check_claim
 from jaxml.claims.finding import Finding
 from jaxml.claims.kind import Given, Grid
@@ -14,7 +14,7 @@ from jaxml.claims.kinds.contrast import ContrastKind
 from jaxml.claims.spec import Arms, Seeded
 from jaxml.claims.telling import QUANTIFIERS, told_of
 from jaxml.claims.told import Facts, Told
-from jaxml.claims.words import phrase, place, sentence, varying
+from jaxml.claims.words import phrase, place
 from jaxml.errors import ConfigError, nearest
 from jaxml.sweep.grid import Axis
 
@@ -129,7 +129,7 @@ def _read(held: "Quantities", claim: Any, grid: Grid, cell: Indices, where: str)
         for v in axis.values(claim.along)
     ]
     failed = np.stack([level.failed.any(0) for level in levels])
-    values = np.where(failed, np.nan, np.stack([level.theta for level in levels]))
+    values = np.stack([level.bare for level in levels])
     if claim.form == "slope":
         rows, region, names = slope(np.log(at) if claim.log else at, values)[None], at_least(claim.margin.value), ()
     else:
@@ -160,26 +160,14 @@ def _elsewhere(about: Measured) -> str:
 
 
 def _answer(finding: Finding, decided: bool) -> str:
-    about, verdict = measured(finding), finding.verdict
-    if decided and verdict.verdict == "invalid":
-        return f"No answer: {verdict.reason}."
-    known = sorted(
-        (c for c in finding.cells if c.decision.estimate is not None), key=lambda c: c.decision.estimate or 0.0
-    )
-    if not known:
-        return "No finite trend was measured."
-    cell, names, unit = known[0], varying(finding.cells), about.unit
-    decision, where = cell.decision, place({name: cell.at[name] for name in names})
-    what = "the slope" if about.form == "slope" else "the least step"
-    found = f"{what} of {phrase(about.estimand)} along {phrase(about.along)} is {unit.shown(decision.estimate)} "
-    found += f"(interval {unit.interval(decision.low, decision.high)}, {decision.seeds} seeds)"
-    found += f" at least, at {where}" if where else ""
-    turned = ", turned so that the claim says it is positive" if about.direction == "smaller" else ""
-    found += f"{turned}; {unit.shown(about.margin)} or more is claimed."
-    if not decided:
-        return f"Nothing is decided. {sentence(found)}"
-    counts = verdict.cells
-    some = (
-        f" in {counts['refuted']} of {len(finding.cells)} cells" if 0 < counts["refuted"] < len(finding.cells) else ""
-    )
-    return f"{ {'supported': 'Yes', 'refuted': 'No', 'inconclusive': 'Undecided'}[verdict.verdict] }{some}: {found}"
+    about, cell = measured(finding), extreme(finding)
+    found, unit = "", about.unit
+    if cell is not None:
+        decision, where = cell.decision, at_cell(finding, cell)
+        what = "the slope" if about.form == "slope" else "the least step"
+        found = f"{what} of {phrase(about.estimand)} along {phrase(about.along)} is {unit.shown(decision.estimate)} "
+        found += f"(interval {unit.interval(decision.low, decision.high)}, {decision.seeds} seeds)"
+        found += f" at least, at {where}" if where else ""
+        found += ", turned so that the claim says it is positive" if about.direction == "smaller" else ""
+        found += f"; {unit.shown(about.margin)} or more is claimed."
+    return concluded(finding, decided, found)

@@ -18,7 +18,7 @@ NOISES = {"normal": 1, "t3": 1, "lognormal": 2, "strong lognormal": 4}
 """How many times alpha / 2 is declared under each noise: small samples hide the tail that skew puts the mean in."""
 
 
-Kind = Literal["contrast", "equality", "trend", "all rivals", "any rival"]
+Kind = Literal["contrast", "equality", "trend", "all rivals", "any rival", "share"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,8 @@ class World:
         effects: theta of each cell in margins; 0 is no effect, 1 lies exactly at the margin. Of the kinds that hold
             several thetas together: of each step or rival, in one cell.
         kind: what is claimed of them: each is at least a margin (contrast), lies within a margin (equality), no step
-            is below minus a margin (trend), all or any are at least a margin (rivals).
+            is below minus a margin (trend), all or any are at least a margin (rivals), the whole effect is at least a
+            margin and what a part brings beyond its share at least 0 (share).
         correlation: between the cells of a run, which share their seeds.
         correction: n_test / n_train of dependent splits, which are then correlated r / (1 + r); None for fresh seeds.
     """
@@ -61,7 +62,7 @@ class Rates(Record):
         declared: bound on either error rate: alpha / 2 for symmetric noise, twice that under mild skew and four
             times under strong skew.
         power: chance that the last look alone decides the easiest cell, by the noncentral t; None at the margin, and
-            for trends and rivals.
+            for trends, rivals and shares.
         holds: neither rate exceeds the declared bound by more than three Monte Carlo errors.
     """
 
@@ -82,10 +83,10 @@ class Rates(Record):
 
 def worlds(noises: Sequence[str] = ("normal", "t3", "lognormal"), cells: int = 8) -> list[World]:
     """The standard worlds: one cell at -1, 0, 1 and 2 margins under each noise, runs of several cells, and splits; then
-    things that are the same, trends and rivals, each true, false and at the edge.
+    things that are the same, trends, rivals and shares, each true, false and at the edge.
 
     >>> len(worlds())
-    27
+    30
     """
     single = [World(noise=noise, effects=(effect,)) for noise in noises for effect in (-1.0, 0.0, 1.0, 2.0)]
     half = cells // 2
@@ -99,6 +100,7 @@ def worlds(noises: Sequence[str] = ("normal", "t3", "lognormal"), cells: int = 8
         *(World(kind="trend", effects=(1.0, step, 1.0)) for step in (0.0, -1.0, -2.0)),
         *(World(kind="all rivals", effects=(2.0, 2.0, one), correlation=0.5) for one in (2.0, 1.0, 0.0)),
         *(World(kind="any rival", effects=(one, 0.0, 1.0), correlation=0.5) for one in (1.0, 2.0)),
+        *(World(kind="share", effects=(2.0, beyond), correlation=0.5) for beyond in (1.0, 0.0, -1.0)),
     ]
 
 
@@ -140,13 +142,19 @@ def calibrate(
         walk = walked(
             theta,
             _layout(world),
-            margin=-margin_sd if world.kind == "trend" else margin_sd,
+            margin=margin_sd * _edge(world),
             looks=given,
             alpha=alpha,
             correction=world.correction,
         )
         rows.append(_rates(world, walk.verdict, margin_sd, given, alpha))
     return rows
+
+
+def _edge(world: World) -> np.ndarray:
+    """The value of each row, in margins."""
+    first = np.full(len(world.effects), -1.0 if world.kind == "trend" else 1.0)
+    return np.where(np.arange(len(first)) > 0, 0.0, first) if world.kind == "share" else first
 
 
 def _layout(world: World) -> Layout:
@@ -173,7 +181,7 @@ def _truth(world: World) -> tuple[np.ndarray, np.ndarray]:
             return np.abs(effects) >= 1, np.abs(effects) <= 1
         case "any rival":
             return np.array([(effects <= 1).all()]), np.array([(effects >= 1).any()])
-    edge = -1 if world.kind == "trend" else 1
+    edge = _edge(world)
     return np.array([(effects <= edge).any()]), np.array([(effects >= edge).all()])
 
 

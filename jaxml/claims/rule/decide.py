@@ -21,6 +21,7 @@ def decide_cells(
     alpha: float = 0.05,
     correction: Any = None,
     nonfinite: Any = None,
+    compared: bool = True,
 ) -> list[Decision]:
     """Decide the primary cells of one run; `hypothesis.decide` does it for every region and combination.
 
@@ -34,6 +35,7 @@ def decide_cells(
             (0 for none).
         nonfinite: which trials were not finite: a share for each cell, the larger of the two arms, shape (cells,);
             or marks for each seed, shape (cells, n) or (cells, arms, n), judged at each look by its own seeds.
+        compared: theta is the difference of two arms; else a quantity, whose margin need not be positive.
 
     Returns:
         One `Decision` for each cell, in order.
@@ -58,18 +60,25 @@ def decide_cells(
     given = check_looks("decide_cells", looks)
     walk = walked(
         values[None],
-        Layout.single(len(values)),
+        Layout.single(len(values), compared=compared),
         margin=margin,
         looks=given,
         alpha=alpha,
         correction=correction,
         unusable=_unusable(values, nonfinite, given)[:, None],
     )
-    return recorded(walk, [Said(difference=True)] * len(values))
+    return recorded(walk, [Said(difference=compared)] * len(values))
 
 
 def decide_apart(
-    theta: Any, *, margin: Any, looks: Sequence[int], alpha: float = 0.05, correction: Any = None, nonfinite: Any = None
+    theta: Any,
+    *,
+    margin: Any,
+    looks: Sequence[int],
+    alpha: float = 0.05,
+    correction: Any = None,
+    nonfinite: Any = None,
+    compared: bool = True,
 ) -> dict[str, np.ndarray]:
     """Decide cells one by one, each as if it were alone: no correction for their number.
 
@@ -90,7 +99,7 @@ def decide_apart(
     values, given = np.asarray(theta, float), check_looks("decide_apart", looks)
     walk = walked(
         values[None],
-        Layout.single(len(values), alone=True),
+        Layout.single(len(values), alone=True, compared=compared),
         margin=margin,
         looks=given,
         alpha=alpha,

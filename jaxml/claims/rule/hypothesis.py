@@ -81,6 +81,7 @@ class Hypothesis:
         difference: theta is the difference of two arms, so that 0 means "no effect": a refuted "at least" is then
             labelled, and the median may veto what the mean says.
         names: of the rows, for the reason.
+        levels: the value of each row, where they have values of their own instead of the region's.
         control: a control is decided alone, outside of the run's families.
         upper: where theta is only known between bounds, as a capped time or a root beyond the grid is: the upper ones,
             with `rows` the lower ones, infinite where nothing is known. What is decided is then the median, by sign
@@ -99,6 +100,7 @@ class Hypothesis:
     ratio: float = 0.0
     difference: bool = False
     names: Sequence[str] = ()
+    levels: Sequence[float] = ()
     control: Literal["negative", "positive"] | None = None
     upper: np.ndarray | None = None
 
@@ -117,6 +119,11 @@ class Hypothesis:
         if self.names and len(self.names) != shape[0]:
             raise ValueError(
                 f"Hypothesis {self.claim!r}: 'names' must hold one for each of {shape[0]} rows, got {self.names}."
+            )
+        if self.levels and (len(self.levels) != shape[0] or self.region.kind != "at_least"):
+            raise ValueError(
+                f"Hypothesis {self.claim!r}: 'levels' must hold one for each of {shape[0]} rows that are to be "
+                f"at least as much, got {self.levels} for {self.region.kind}."
             )
         if self.upper is not None and (np.shape(self.upper) != shape or self.ratio):
             raise ValueError(
@@ -185,7 +192,7 @@ def decide(hypotheses: Sequence[Hypothesis], *, looks: Sequence[int], alpha: flo
         alone=np.asarray([h.control is not None for h in hypotheses]),
     )
     sign = np.where(kinds == "at_most", -1.0, 1.0)[layout.owner]
-    values = sign * np.asarray([h.region.value for h in hypotheses])[layout.owner]
+    values = sign * np.concatenate([h.levels or [h.region.value] * len(h.rows) for h in hypotheses])
     ratios = check_correction("decide", np.asarray([h.ratio for h in hypotheses], float)[layout.owner])
     rows, upper = _bounds(hypotheses)
     marks = _marks(hypotheses, rows.shape, layout)

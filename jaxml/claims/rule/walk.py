@@ -44,10 +44,11 @@ class Layout:
     alone: np.ndarray
 
     @classmethod
-    def single(cls, cells: int, *, alone: bool = False) -> "Layout":
-        """One row for each hypothesis: the difference of two arms is at least a margin."""
+    def single(cls, cells: int, *, alone: bool = False, compared: bool = True) -> "Layout":
+        """One row for each hypothesis, at least a margin: by default the difference of two arms."""
         no, yes = np.zeros(cells, bool), np.ones(cells, bool)
-        return cls(np.ones(cells, int), within=no, every=yes, compared=yes, alone=yes if alone else no)
+        marks = {"compared": yes if compared else no, "alone": yes if alone else no}
+        return cls(np.ones(cells, int), within=no, every=yes, **marks)
 
     @cached_property
     def first(self) -> np.ndarray:
