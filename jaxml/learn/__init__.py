@@ -27,6 +27,7 @@ from jaxml.learn.glm import (
     linear_predictor,
     regularization_path,
 )
+from jaxml.learn.kernels import KernelParams, kernel_decision, kernel_matrix
 from jaxml.learn.lda import (
     FisherFit,
     LDADiagnostics,
@@ -40,16 +41,7 @@ from jaxml.learn.lda import (
 from jaxml.learn.linear import fit_elastic_net, fit_huber, fit_lasso, fit_least_squares, fit_ridge
 from jaxml.learn.logistic import LogisticDiagnostics, LogisticFit, fit_logistic, fit_softmax
 from jaxml.learn.solvers import Solution, SolverDiagnostics, proximal_gradient, subgradient_descent
-from jaxml.learn.svm import (
-    KernelParams,
-    KernelSVMFit,
-    SVMDiagnostics,
-    SVMFit,
-    fit_kernel_svm,
-    fit_linear_svm,
-    kernel_decision,
-    kernel_matrix,
-)
+from jaxml.learn.svm import KernelSVMFit, SVMDiagnostics, SVMFit, fit_kernel_svm, fit_linear_svm
 from jaxml.learn.train import Curves, Trained, train
 from jaxml.learn.trees import (
     Binned,

@@ -1,8 +1,8 @@
-"""An interior-point method for the dual of a support vector machine: a box, at most one equality, one dense matrix.
+"""An interior-point method for the dual of a linear support vector machine: a box, at most one equality.
 
-    minimise  alpha^T Q alpha / 2 - gain . alpha   subject to  0 <= alpha <= c,  signs . alpha = 0.
+    minimise  ||A^T alpha||^2 / 2 - gain . alpha   subject to  0 <= alpha <= c,  signs . alpha = 0.
 
-Its iterations, some twenty, do not depend on the conditioning of Q, which suits lanes of a vmap that run in step.
+Its iterations, some twenty of O(n d^2), do not depend on the conditioning of A: lanes of a vmap run in step.
 
 Reference: Mehrotra (1992), "On the implementation of a primal-dual interior point method", SIAM J. Optimization 2(4);
 for support vector machines: Ferris and Munson (2002), SIAM J. Optimization 13(3).
@@ -25,18 +25,6 @@ _BACK_OFF = 0.995  # of the way to the boundary: the interior is never left
 _PATIENCE = 6  # iterations without a better point, after which rounding has the last word
 
 
-class Operator(NamedTuple):
-    """A positive semidefinite Q.
-
-    Attributes:
-        apply: alpha -> Q alpha.
-        shifted: positive D -> a function that solves (Q + diag D) X = R, column by column.
-    """
-
-    apply: Callable[[Vector], Vector]
-    shifted: Callable[[Vector], Solver]
-
-
 class BoxSolution(NamedTuple):
     """Where the method ended.
 
@@ -53,36 +41,18 @@ class BoxSolution(NamedTuple):
     excess: Array
 
 
-def dense(Q: Float[Array, "n n"]) -> Operator:
-    """Q as a matrix: O(n^3) an iteration."""
+def _shifted(A: Float[Array, "n d"], D: Vector) -> Solver:
+    """Solve (A A^T + diag D) X = R, column by column, by Woodbury's identity."""
+    scaled = A / D[:, None]
+    factor = cholesky(jnp.eye(A.shape[1], dtype=A.dtype) + A.T @ scaled)
 
-    def shifted(D: Vector) -> Solver:
-        factor = cholesky(Q + jnp.diag(D))
-        return _refined(lambda R: solve_cholesky(factor, R), lambda X: Q @ X + D[:, None] * X)
+    def solve(R: Columns) -> Columns:
+        return R / D[:, None] - scaled @ solve_cholesky(factor, scaled.T @ R)
 
-    return Operator(lambda x: Q @ x, shifted)
-
-
-def low_rank(A: Float[Array, "n d"]) -> Operator:
-    """Q = A A^T: O(n d^2) an iteration, by Woodbury's identity."""
-
-    def shifted(D: Vector) -> Solver:
-        scaled = A / D[:, None]
-        factor = cholesky(jnp.eye(A.shape[1], dtype=A.dtype) + A.T @ scaled)
-
-        def solve(R: Columns) -> Columns:
-            return R / D[:, None] - scaled @ solve_cholesky(factor, scaled.T @ R)
-
-        return _refined(solve, lambda X: A @ (A.T @ X) + D[:, None] * X)
-
-    return Operator(lambda x: A @ (A.T @ x), shifted)
-
-
-def _refined(solve: Solver, apply: Solver) -> Solver:
     def refined(R: Columns) -> Columns:
         X = solve(R)
         for _ in range(2):
-            X = X + solve(R - apply(X))
+            X = X + solve(R - A @ (A.T @ X) - D[:, None] * X)
         return X
 
     return refined
@@ -98,7 +68,7 @@ class _State(NamedTuple):
 
 
 def solve_box(
-    operator: Operator,
+    A: Float[Array, "n d"],
     signs: Vector | None,
     gain: Vector,
     c: Vector,
@@ -110,7 +80,7 @@ def solve_box(
     """Solve the problem above.
 
     Args:
-        operator: Q.
+        A: rows, (n, d).
         signs: coefficients of the equality, or None without one.
         gain: linear term, (n,).
         c: upper bounds, (n,), > 0.
@@ -126,8 +96,8 @@ def solve_box(
         slack = c - s.alpha
         balance = jnp.zeros((), dtype) if signs is None else jnp.sum(signs * s.alpha)
         pull = jnp.zeros_like(c) if signs is None else signs * s.level
-        rest = operator.apply(s.alpha) - gain + pull - s.lower + s.upper
-        solve = operator.shifted(s.lower / s.alpha + s.upper / slack)
+        rest = A @ (s.alpha @ A) - gain + pull - s.lower + s.upper
+        solve = _shifted(A, s.lower / s.alpha + s.upper / slack)
 
         def direction(
             low: Vector, up: Vector, normal: Vector | None
@@ -173,7 +143,7 @@ def solve_box(
     # The least point on the way from 0 to the middle of the box: the middle of a large box is so far from the optimum
     # that rounding there exceeds the whole linear term.
     middle = c / 2
-    bent = operator.apply(middle)
+    bent = A @ (middle @ A)
     share = jnp.sum(gain * middle) / jnp.maximum(jnp.sum(middle * bent), floor)
     share = jnp.clip(share, jnp.finfo(dtype).eps, 1.0)
     alpha, slope = share * middle, share * bent - gain

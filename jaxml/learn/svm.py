@@ -4,9 +4,10 @@ Both minimise, with f(x) = w . phi(x) + b and the intercept b never penalised,
 
     ||w||^2 / 2 + C sum_i s_i loss((2 y_i - 1) f(x_i)),
 
-the objective that scikit-learn's `SVC` has. The hinge is solved in its dual by an interior-point method, the squared
-hinge in the primal by Newton's. C, gamma, coef0, example weights and data may be traced and vmapped. Inside `jit` one
-class only gives w = 0 and b = 1 or -1, a zero total weight w = 0 and b = 0 (the hinge).
+the objective that scikit-learn's `SVC` has. The hinge is solved in its dual, of a linear machine by an interior-point
+method, of a kernel machine pair by pair; the squared hinge in the primal by Newton's method. C, gamma, coef0, example
+weights and data may be traced and vmapped. Inside `jit` one class only gives w = 0 and b = 1 or -1, a zero total weight
+w = 0 and b = 0 (the hinge).
 """
 
 from functools import partial
@@ -20,30 +21,11 @@ from jaxtyping import Array, Float, Shaped
 from jaxml.learn import families
 from jaxml.learn.checks import Data, check_data, check_strength
 from jaxml.learn.glm import LinearParams, fit_linear, linear_predictor
-from jaxml.learn.interior import BoxSolution, Operator, dense, low_rank, solve_box
+from jaxml.learn.hinge import HingeCertificate, certify
+from jaxml.learn.interior import solve_box
+from jaxml.learn.kernels import Kernel, KernelParams, kernel_rounding, training_kernel
+from jaxml.learn.pairs import solve_pairs
 from jaxml.ops.checks import Scalar, check_choice
-
-Kernel = Literal["linear", "rbf", "poly"]
-
-
-class KernelParams(NamedTuple):
-    """A kernel machine: f(x) = sum_i dual_coef_i k(x_i, x) + intercept.
-
-    The linear kernel is taken about the mean of `X`: as the coefficients sum to zero, that changes nothing but the
-    intercept, and far from the origin it saves all digits.
-
-    Attributes:
-        dual_coef: (2 y_i - 1) alpha_i, (n,); zero up to rounding for rows that are no support vectors.
-        intercept: ().
-        X: the rows it was fitted on, (n, d).
-        gamma, coef0: the kernel's parameters, as used.
-    """
-
-    dual_coef: Array
-    intercept: Array
-    X: Array
-    gamma: Array
-    coef0: Array
 
 
 class SVMDiagnostics(NamedTuple):
@@ -51,10 +33,10 @@ class SVMDiagnostics(NamedTuple):
 
     Attributes:
         objective: value of the primal problem.
-        gap: duality gap; the objective exceeds its minimum by at most this.
+        gap: duality gap, with what rounding may hide of it; the objective exceeds its minimum by at most this.
         kkt_residual: largest violation of a margin condition: 1 - margin_i where alpha_i < C s_i, margin_i - 1 where
             alpha_i > 0. For the squared hinge, largest component of the gradient.
-        iterations: done.
+        iterations: done; steps of a kernel machine.
         converged: whether gap <= tolerance * objective.
         support: rows with alpha_i > 0 (of the squared hinge: inside the margin), (n,).
         margin: 1 / ||w||, the distance from the boundary to where |f| = 1; inf for w = 0.
@@ -129,7 +111,7 @@ def fit_linear_svm(
     X, y, omega = check_data("fit_linear_svm", X, y, sample_weight, target="binary")
     cost = _costs("fit_linear_svm", omega, sample_weight, C)
     fit = _linear_hinge if loss == "hinge" else _linear_squared_hinge
-    return fit(X, y, cost, _tolerance(tolerance, X.dtype), intercept=intercept, iterations=iterations)
+    return fit(X, y, cost, _tolerance(tolerance, X.dtype, 2 / 3), intercept=intercept, iterations=iterations)
 
 
 def fit_kernel_svm(
@@ -143,7 +125,7 @@ def fit_kernel_svm(
     coef0: Scalar = 0.0,
     sample_weight: Float[Data, " n"] | None = None,
     tolerance: Scalar | None = None,
-    iterations: int = 60,
+    iterations: int = 1_000_000,
 ) -> KernelSVMFit:
     """Fit a support vector machine with a kernel, in its dual.
 
@@ -159,11 +141,12 @@ def fit_kernel_svm(
         degree: of "poly"; static.
         coef0: of "poly", >= 0.
         sample_weight: weights s, (n,), >= 0; None means ones.
-        tolerance: largest accepted gap over objective; None is eps^(2/3): 4e-11 in float64, 2e-5 in float32.
-        iterations: most iterations, each O(n^3).
+        tolerance: largest accepted gap over objective; None is eps^0.55: 2e-9 in float64, 2e-4 in float32.
+        iterations: most steps, each O(n); some two times n are usual, many more where C is large.
 
     Returns:
-        `KernelSVMFit`; decision values are ``kernel_decision(fit.params, X, kernel=..., degree=...)``.
+        `KernelSVMFit`; decision values are ``kernel_decision(fit.params, X, kernel=..., degree=...)``. Derivatives of
+        its parameters are 0.
 
     Raises:
         ValueError: for mismatched shapes, an unknown kernel or, outside `jit`, values that are not finite, labels
@@ -171,8 +154,10 @@ def fit_kernel_svm(
 
     What it is not: for large n. Memory is n^2 numbers a lane.
 
-    Reference: Boser, Guyon and Vapnik (1992), COLT, eq. 11; soft margin: Cortes and Vapnik (1995), eq. 27.
+    Reference: Boser, Guyon and Vapnik (1992), COLT, eq. 11; soft margin: Cortes and Vapnik (1995), eq. 27; the method:
+    Fan, Chen and Lin (2005), JMLR 6.
 
+    >>> from jaxml.learn import kernel_decision
     >>> X, y = jnp.array([[0.0, 0.0], [1.0, 1.0], [0.0, 1.0], [1.0, 0.0]]), jnp.array([0, 0, 1, 1])
     >>> fit = fit_kernel_svm(X, y, C=100.0, gamma=1.0)  # XOR, which no line separates
     >>> (kernel_decision(fit.params, X) > 0).tolist()
@@ -188,68 +173,8 @@ def fit_kernel_svm(
     [coef0] = check_strength("fit_kernel_svm", X.dtype, coef0=coef0)
     params = (gamma, coef0)
     cost = _costs("fit_kernel_svm", omega, sample_weight, C)
-    tolerance = _tolerance(tolerance, X.dtype)
+    tolerance = _tolerance(tolerance, X.dtype, 0.55)
     return _kernel_hinge(X, y, cost, *params, tolerance, kernel=kernel, degree=degree, iterations=iterations)
-
-
-def kernel_matrix(
-    A: Float[Array, "m d"],
-    B: Float[Array, "n d"],
-    *,
-    kernel: Kernel = "rbf",
-    gamma: Scalar = 1.0,
-    degree: int = 3,
-    coef0: Scalar = 0.0,
-) -> Float[Array, "m n"]:
-    """Kernel values of all pairs of rows; the arguments are those of `fit_kernel_svm`.
-
-    >>> f"{kernel_matrix(jnp.zeros((1, 2)), jnp.ones((1, 2)), gamma=0.5)[0, 0]:.4f}"  # exp(-1)
-    '0.3679'
-    """
-    if kernel == "linear":
-        return A @ B.T
-    if kernel == "poly":
-        return (gamma * (A @ B.T) + coef0) ** degree
-    return jnp.exp(-gamma * _squared_distances(A, B))
-
-
-@jax.custom_jvp
-@jax.jit
-def _squared_distances(A: Array, B: Array) -> Array:
-    # ||a||^2 - 2 a.b + ||b||^2 would lose the distance of close rows that are far from the origin. Compiled, the
-    # differences of all pairs are never stored.
-    return jnp.sum((A[:, None, :] - B[None, :, :]) ** 2, axis=2)
-
-
-@_squared_distances.defjvp
-def _squared_distances_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
-    # 2 (a - b).(da - db), as products of matrices, which need not store the differences either.
-    origin = lax.stop_gradient(jnp.mean(primals[1], axis=0))[None, :]
-    (A, B), (dA, dB) = (value - origin for value in primals), tangents
-    lengths = jnp.sum(A * dA, axis=1)[:, None] + jnp.sum(B * dB, axis=1)[None, :]
-    return _squared_distances(*primals), 2 * (lengths - A @ dB.T - dA @ B.T)
-
-
-def _training_kernel(X: Array, rows: Array, *, kernel: Kernel, gamma: Scalar, degree: int, coef0: Scalar) -> Array:
-    """Kernel values of `X` with the rows of a fit, the linear kernel about their mean."""
-    origin = jnp.mean(rows, axis=0) if kernel == "linear" else jnp.zeros((), rows.dtype)
-    shifted = [value - jnp.broadcast_to(origin, value.shape) for value in (X, rows)]
-    return kernel_matrix(*shifted, kernel=kernel, gamma=gamma, degree=degree, coef0=coef0)
-
-
-def kernel_decision(
-    params: KernelParams, X: Float[Data, "m d"], *, kernel: Kernel = "rbf", degree: int = 3
-) -> Float[Array, " m"]:
-    """Decision values of a kernel machine, class 1 where positive; `kernel` and `degree` as it was fitted.
-
-    >>> params = KernelParams(jnp.ones(1), jnp.array(-0.5), jnp.zeros((1, 2)), jnp.array(1.0), jnp.array(0.0))
-    >>> kernel_decision(params, jnp.zeros((1, 2))).tolist()
-    [0.5]
-    """
-    values = _training_kernel(
-        jnp.asarray(X), params.X, kernel=kernel, gamma=params.gamma, degree=degree, coef0=params.coef0
-    )
-    return values @ params.dual_coef + params.intercept
 
 
 @partial(jax.jit, static_argnames=("intercept", "iterations"))
@@ -259,11 +184,36 @@ def _linear_hinge(X: Array, y: Array, cost: Array, tolerance: Scalar, *, interce
     # The equality makes the dual blind to shifts of the features; about their mean nothing cancels.
     mean = jnp.mean(X, axis=0) if intercept else jnp.zeros(X.shape[1], X.dtype)
     A = sign[:, None] * (X - mean[None, :])
-    solution = _solve(low_rank(A), sign if intercept else None, cost, tolerance, iterations)
-    coef = A.T @ solution.alpha
-    params = LinearParams(coef, solution.level - mean @ coef)
-    margins = sign * linear_predictor(params, X)
-    return SVMFit(params, _certify(solution, jnp.sum(coef**2), margins, cost, tolerance))
+    length = jnp.sqrt(jnp.sum(A**2, axis=1))
+    # A row of weight 0 keeps a box, so that there is an interior, but nothing pulls at it: `_silenced` saw to that.
+    counts = cost > 0
+    gain = counts.astype(cost.dtype)
+    box = jnp.where(counts, cost, jnp.maximum(jnp.max(cost), jnp.finfo(cost.dtype).tiny ** 0.25))
+    both = jnp.any(sign > 0) & jnp.any(sign < 0) if intercept else jnp.any(counts)
+
+    def settle(alpha: Array, level: Array, shifted: bool = False) -> tuple[Array, Array, Array, HingeCertificate]:
+        # With one class the equality leaves no interior, and the solution is plain: w = 0, b on that class's side.
+        alpha, level = jnp.where(counts & both, alpha, 0.0), jnp.where(both, level, jnp.sign(jnp.sum(sign)))
+        coef = alpha @ A
+        level = level if intercept else jnp.zeros_like(level)
+        slack = gain - (A @ coef + sign * level)
+        norm = jnp.sum(coef**2)
+        # What margins lose in being summed and, far from the origin, in the intercept of the features as they are.
+        error = jnp.finfo(X.dtype).eps * (length * jnp.sqrt(norm) + (jnp.abs(mean @ coef) / 2 if shifted else 0.0))
+        return coef, level, alpha, certify(alpha, slack, error, cost, norm, level * jnp.sum(sign * alpha))
+
+    excess = lambda alpha, level: settle(alpha, level)[3].excess  # noqa: E731
+    found = solve_box(
+        A, sign if intercept else None, gain, box, excess=excess, tolerance=tolerance, iterations=iterations
+    )
+    coef, level, alpha, certificate = settle(found.alpha, found.level, shifted=True)
+    # Inside the box, alpha is never exactly 0 or C: what is this close to an end belongs there.
+    near = jnp.finfo(X.dtype).eps ** (1 / 3) * jnp.minimum(cost, jnp.max(alpha))
+    alpha = jnp.where(alpha <= near, 0.0, jnp.where(alpha >= cost - near, cost, alpha))
+    usable = jnp.isfinite(jnp.sum(cost) + jnp.sum(A))
+    factor = jnp.where(usable, certificate.stretch, jnp.nan)
+    params = LinearParams(factor * coef, factor * (level - mean @ coef))
+    return SVMFit(params, _diagnose(certificate, alpha, cost, found.iterations, usable, tolerance))
 
 
 @partial(jax.jit, static_argnames=("intercept", "iterations"))
@@ -299,46 +249,15 @@ def _kernel_hinge(
 ) -> KernelSVMFit:
     X, cost, gamma, coef0 = (lax.stop_gradient(value) for value in (X, cost, gamma, coef0))
     sign = _silenced(2 * y - 1, cost)
-    K = _training_kernel(X, X, kernel=kernel, gamma=gamma, degree=degree, coef0=coef0)
-    solution = _solve(dense(sign[:, None] * K * sign[None, :]), sign, cost, tolerance, iterations)
-    dual_coef = sign * solution.alpha
-    values = K @ dual_coef
-    margins = sign * (values + solution.level)
-    params = KernelParams(dual_coef, solution.level, X, gamma, coef0)
-    return KernelSVMFit(params, _certify(solution, jnp.sum(dual_coef * values), margins, cost, tolerance))
-
-
-def _solve(operator: Operator, sign: Array | None, cost: Array, tolerance: Scalar, iterations: int) -> BoxSolution:
+    K = training_kernel(X, X, kernel=kernel, gamma=gamma, degree=degree, coef0=coef0)
+    rounding = partial(kernel_rounding, K, kernel=kernel, degree=degree)
+    found = solve_pairs(K, sign, cost, rounding=rounding, tolerance=tolerance, iterations=iterations)
     # What cannot be solved is NaN throughout, rather than rows that do not count.
-    unusable = jnp.isnan(jnp.sum(cost) + jnp.sum(operator.apply(jnp.ones_like(cost))))
-    # A row of weight 0 keeps a box, so that there is an interior, but nothing pulls at it: `_silenced` saw to that.
-    counts = cost > 0
-    gain = counts.astype(cost.dtype)
-    box = jnp.where(counts, cost, jnp.maximum(jnp.max(cost), jnp.finfo(cost.dtype).tiny ** 0.25))
-
-    def excess(alpha: Array, level: Array) -> Array:
-        applied = operator.apply(alpha)
-        norm = jnp.sum(alpha * applied)
-        margins = applied if sign is None else applied + sign * level
-        objective = norm / 2 + jnp.sum(cost * jnp.maximum(1 - margins, 0.0))
-        unbalanced = 0.0 if sign is None else jnp.abs(level * jnp.sum(sign * alpha))
-        gap = jnp.abs(objective - jnp.sum(gain * alpha) + norm / 2) + unbalanced
-        return gap / jnp.maximum(objective, jnp.finfo(cost.dtype).tiny)
-
-    found = solve_box(operator, sign, gain, box, excess=excess, tolerance=tolerance, iterations=iterations)
-    alpha = jnp.where(counts, found.alpha, 0.0)
-    alpha = jnp.where(unusable, jnp.nan, alpha)
-    if sign is None:
-        return found._replace(alpha=alpha)
-    # With one class the equality leaves no interior, and the solution is plain: w = 0, b on the side of that class.
-    both = jnp.any(sign > 0) & jnp.any(sign < 0)
-    side = jnp.sign(jnp.sum(sign))
-    return BoxSolution(
-        jnp.where(both | unusable, alpha, 0.0),
-        jnp.where(unusable, jnp.nan, jnp.where(both, found.level, side)),
-        found.iterations,
-        jnp.where(both | unusable, found.excess, 0.0),
-    )
+    usable = jnp.isfinite(jnp.sum(cost) + jnp.sum(K))
+    factor = jnp.where(usable, found.certificate.stretch, jnp.nan)
+    params = KernelParams(factor * found.coef, factor * found.level, X, gamma, coef0)
+    diagnostics = _diagnose(found.certificate, jnp.abs(found.coef), cost, found.steps, usable, tolerance)
+    return KernelSVMFit(params, diagnostics)
 
 
 def _silenced(sign: Array, cost: Array) -> Array:
@@ -346,16 +265,13 @@ def _silenced(sign: Array, cost: Array) -> Array:
     return jnp.where(cost > 0, sign, 0.0)
 
 
-def _certify(solution: BoxSolution, norm: Array, margins: Array, cost: Array, tolerance: Scalar) -> SVMDiagnostics:
-    alpha = solution.alpha
-    objective = norm / 2 + jnp.sum(cost * jnp.maximum(1 - margins, 0.0))
-    # Inside the box, alpha is never exactly 0 or C: what is this close to an end belongs there.
-    near = jnp.finfo(alpha.dtype).eps ** (1 / 3) * cost
-    below, above = (alpha < cost - near) & (cost > 0), (alpha > near) & (cost > 0)
-    violated = jnp.maximum(jnp.where(below, 1 - margins, 0.0), jnp.where(above, margins - 1, 0.0))
+def _diagnose(
+    found: HingeCertificate, alpha: Array, cost: Array, iterations: Array, usable: Array, tolerance: Scalar
+) -> SVMDiagnostics:
+    violated = jnp.maximum(jnp.where(alpha < cost, found.slack, 0.0), jnp.where(alpha > 0, -found.slack, 0.0))
     return SVMDiagnostics(
-        objective, objective - jnp.sum(alpha) + norm / 2, jnp.max(jnp.maximum(violated, 0.0)), solution.iterations,
-        (solution.excess <= tolerance) & jnp.isfinite(objective), above, _margin(norm),
+        found.objective, found.gap, jnp.max(jnp.maximum(violated, 0.0)), iterations,
+        (found.excess <= tolerance) & usable, alpha > 0, _margin(found.norm),
     )  # fmt: skip
 
 
@@ -370,5 +286,5 @@ def _costs(where: str, omega: Array, sample_weight: Shaped[Data, " n"] | None, C
     return strength * jnp.where(jnp.isnan(omega), omega, weight)
 
 
-def _tolerance(tolerance: Scalar | None, dtype: jnp.dtype) -> Scalar:
-    return float(jnp.finfo(dtype).eps) ** (2 / 3) if tolerance is None else tolerance
+def _tolerance(tolerance: Scalar | None, dtype: jnp.dtype, power: float) -> Scalar:
+    return float(jnp.finfo(dtype).eps) ** power if tolerance is None else tolerance

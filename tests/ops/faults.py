@@ -27,6 +27,7 @@ AREA, CURVES, PAIRS, RANKS = (f"ops/metrics/ranking/{name}.py" for name in ("are
 BINNING, GROWTH, SUMS = (f"learn/trees/{name}.py" for name in ("binning", "growth", "sums"))
 LAPACK, TRAIN, CHECKS = "ops/lapack.py", "learn/train.py", "learn/checks.py"
 LDA, SVM, INTERIOR, GLM = (f"learn/{name}.py" for name in ("lda", "svm", "interior", "glm"))
+KERNELS, HINGE, STEPS = (f"learn/{name}.py" for name in ("kernels", "hinge", "pairs"))
 BOOSTING, BAGGING, LINEAR = "learn/ensembles/boosting.py", "learn/ensembles/bagging.py", "learn/linear.py"
 FAULTS = (
     (PRODUCT, "weight_y[:, :, None, i] * weight_x", "weight_x"),
@@ -163,9 +164,13 @@ FAULTS = (
     (LINEAR, "100 + jnp.sqrt", "0.001 + 0 * jnp.sqrt"),
     (LDA, "jnp.mean(X, axis=0))", "jnp.zeros(d, dtype))"),
     (LDA, "(jnp.asarray(X) - params.mean[None, :]) @ params.coef", "jnp.asarray(X) @ params.coef"),
-    (SVM, "(A[:, None, :] - B[None, :, :]) ** 2", "A[:, None, :] ** 2 - 2 * A[:, None, :] * B[None] + B[None] ** 2"),
-    (SVM, "lengths - A @ dB.T", "lengths + A @ dB.T"),
-    (SVM, 'if kernel == "linear" else jnp.zeros((), rows.dtype)', 'if kernel == "" else jnp.zeros((), rows.dtype)'),
+    (
+        KERNELS,
+        "(A[:, None, :] - B[None, :, :]) ** 2",
+        "A[:, None, :] ** 2 - 2 * A[:, None, :] * B[None] + B[None] ** 2",
+    ),
+    (KERNELS, "lengths - A @ dB.T", "lengths + A @ dB.T"),
+    (KERNELS, 'if kernel == "linear" else jnp.zeros((), rows.dtype)', 'if kernel == "" else jnp.zeros((), rows.dtype)'),
     (INTERIOR, "jnp.clip(share, jnp.finfo(dtype).eps, 1.0)", "jnp.ones((), dtype)"),
     (GLM, "if intercept and family.equivariant else", "if not intercept else"),
     (TRAIN, '"value_fn": lambda p: scored(p, carry.state', '"value_fn": lambda p: scored(carry.params, carry.state'),
@@ -178,7 +183,13 @@ FAULTS = (
     (CHECKS, "(weight > 0) & fine)", "(weight > 0))"),
     (CHECKS, "(weight == 0) | ((weight > 0)", "(weight < jnp.inf) | ((weight > 0)"),
     (CHECKS, "jnp.where(strength > 0 if positive else strength >= 0, strength, jnp.nan)", "strength"),
-    (SVM, "jnp.where(unusable, jnp.nan, alpha)", "alpha"),
+    (SVM, "jnp.where(usable, found.certificate.stretch, jnp.nan)", "found.certificate.stretch"),
+    (STEPS, "rest = y - K @ end.coef", "rest = end.rest * 1.0001"),
+    (STEPS, "rounding(coef), cost", "0 * coef, cost"),
+    (STEPS, "jnp.minimum(room_i, room_j)), 0.0)", "room_i), 0.0)"),
+    (STEPS, "s.rest - (by_i * K[i] + by_j * K[j])", "s.rest - by_i * K[i]"),
+    (HINGE, "more * (2 + more) / 2 * norm", "0 * norm"),
+    (HINGE, "other.gap < plain.gap", "other.gap < 0 * plain.gap"),
     (GLM, "axis=0) <= rounding)[None, :], 0.0, shifted)", "axis=0) > rounding)[None, :], shifted, 0.0)"),
     (LAPACK, "cpu=in_turn", "cpu=together"),
     (LAPACK, "in_axes=[0 if moves else None for moves in batched]", "in_axes=0"),
@@ -189,6 +200,7 @@ FAULTS = (
 
 
 WHOSE = {"linear": "linear", "glm": "linear", "lda": "lda", "svm": "svm", "interior": "svm"}
+WHOSE |= dict.fromkeys(("kernels", "hinge", "pairs"), "svm")
 """Learners that have tests of their own and those of units."""
 
 

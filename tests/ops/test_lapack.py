@@ -74,7 +74,7 @@ def test_no_learner_gives_lapack_a_batch_on_a_cpu(name):
     lanes = jax.vmap(jax.vmap(lambda X, s: fit(X, s).params, (0, None)), (None, 0))
     found, calls = batched_calls(lanes, jnp.stack([X, X + 0.1 * X**2]), STEPS)
     assert found == []
-    assert calls > 0
+    assert calls > 0 or name == "kernel SVM"  # which needs none
     if name in ("ridge", "huber", "LDA"):
         slope = jax.grad(lambda s: sum(jnp.sum(leaf) for leaf in jax.tree.leaves(fit(X * s, s).params)))
         assert batched_calls(jax.vmap(slope), STEPS)[0] == []
@@ -115,13 +115,13 @@ def test_nothing_else_calls_lapack():
 
 BLOCKING = """
     import jax, jax.numpy as jnp, numpy as np
-    from jaxml.learn import fit_kernel_svm
+    from jaxml.learn import fit_linear_svm
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(320, 5)).astype(np.float32)
-    y = (X[:, 0] + X[:, 1] ** 2 > 0.5).astype(np.int32)
+    X = rng.normal(size=(200, 120)).astype(np.float32)
+    y = (X[:, 0] + rng.normal(size=200) > 0.5).astype(np.int32)
     def pair(C):  # two fits that know nothing of each other
-        return fit_kernel_svm(X, y, C=C).diagnostics.converged, fit_kernel_svm(X, y, C=2 * C, gamma=0.1).diagnostics.gap
-    print(jax.jit(jax.vmap(pair))(jnp.logspace(-1.0, 1.0, 4))[0].all())
+        return fit_linear_svm(X, y, C=C).diagnostics.converged, fit_linear_svm(2 * X, y, C=C / 4).diagnostics.gap
+    print(jax.jit(jax.vmap(pair))(jnp.logspace(-3.0, -1.0, 4))[0].all())
 """
 
 
