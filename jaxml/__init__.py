@@ -25,6 +25,7 @@ from jaxml.sweep import (
 if TYPE_CHECKING:
     from jaxml.claims.exact import Suite
     from jaxml.experiment import Experiment, Figure
+    from jaxml.given import judge
     from jaxml.runner import run
     from jaxml.sweep.curve import curve
 
@@ -38,6 +39,7 @@ __all__ = [
     "geomspace",
     "grids",
     "integers",
+    "judge",
     "linspace",
     "logspace",
     "loguniform",
@@ -55,6 +57,7 @@ _LAZY = {
     "Figure": "jaxml.experiment",
     "Suite": "jaxml.claims.exact",
     "curve": "jaxml.sweep.curve",
+    "judge": "jaxml.given",
     "run": "jaxml.runner",
 }
 

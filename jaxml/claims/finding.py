@@ -66,6 +66,7 @@ class Finding(Record):
         detail: what only this kind has to say.
         fragile: what another master key made of it, None where that changed nothing or was not tried.
         lineage: what it has to do with an entry of the project's catalogue.
+        note: what must be known of its results, where no run of this project made them.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Finding(Record):
     detail: dict[str, Any] = field(default_factory=dict)
     fragile: str | None = None
     lineage: Lineage | None = None
+    note: str = ""
 
     @property
     def is_fact(self) -> bool:

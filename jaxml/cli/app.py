@@ -13,6 +13,7 @@ import typer
 from jaxml.cli import inspect
 from jaxml.cli.describe import describe as describe_network
 from jaxml.cli.failure import describe_failure
+from jaxml.cli.judge import judge as judge_given
 from jaxml.cli.output import Json, NobodyReads, RunArgument, Runs, echo, find, prepare_streams, print_json
 from jaxml.cli.refute import refute as refute_claims
 from jaxml.errors import ConfigError, JaxmlError
@@ -249,6 +250,7 @@ for each in (inspect.replay, inspect.compare, inspect.export, inspect.calibrate)
     app.command()(each)
 app.command("describe")(describe_network)
 app.command()(refute_claims)
+app.command()(judge_given)
 
 
 def command() -> None:

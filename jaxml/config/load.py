@@ -360,3 +360,32 @@ def _is_model(thing: Any) -> bool:
 def _models_in(annotation: Any) -> list[Any]:
     inner = [model for arg in getattr(annotation, "__args__", ()) for model in _models_in(arg)]
     return [annotation, *inner] if _is_model(annotation) else inner
+
+
+_CLAIMS_FILE = ("title", "about", "claims", "looks", "alpha", "dependent_splits")
+
+
+def read_claims(given: str | os.PathLike[str] | Mapping[str, Any], extra: Sequence[str]) -> tuple[RunConfig, Document]:
+    """Claims without an experiment: a config's `claims`, and what it says of deciding them; nothing else of one.
+
+    Args:
+        given: a YAML file, or what would stand in it.
+        extra: further keys that may stand in it, for the caller.
+
+    Returns:
+        A config of an experiment that there is not, and the document, whose value holds the further keys.
+
+    Raises:
+        ConfigError: naming file, line, path, value, and what is allowed.
+    """
+    document = Document(dict(given), "", "claims", {}) if isinstance(given, Mapping) else read_document(Path(given))
+    if not isinstance(document.value, dict):
+        raise ConfigError(f"{document.name}: a file of claims is a mapping of keys to values, got {document.value!r}.")
+    known = [*_CLAIMS_FILE, *extra]
+    for key in document.value:
+        if key not in known:
+            raise ConfigError(f"{document.place([key])}: unknown key. {nearest(key, known)}")
+    raw = {key: value for key, value in document.value.items() if key in _CLAIMS_FILE}
+    if not raw.get("claims"):
+        raise ConfigError(f"{document.name}: 'claims' is missing. Write them as a config does.")
+    return _validate({"title": "claims", **raw, "experiment": "given", "name": "given"}, document), document

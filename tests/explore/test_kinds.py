@@ -363,6 +363,26 @@ def test_figures_round_as_people_write_them():
             assert not rounds_to(float(value) + 1.01 * 10.0**-digits, figure)
 
 
+@pytest.mark.parametrize("form", ["csv", "netcdf"])
+def test_a_run_that_is_exported_and_judged_elsewhere_gives_the_same_verdicts(finished, tmp_path, form):
+    import yaml
+
+    from jaxml.runs.comparison import export
+
+    run, path = finished
+    seeded = {finding.id for finding in run.verdicts.findings if KINDS[finding.kind].seeded}
+    config = yaml.safe_load(path.read_text())
+    claims = {"claims": {id: claim for id, claim in config["claims"].items() if id in seeded}, "looks": config["looks"]}
+    results = export(run.directory, form, tmp_path / f"results.{'csv' if form == 'csv' else 'nc'}")
+    given = jaxml.judge(results, claims | {"registered": "here, today", "axes": ["arm", "x", "y", "step"]})
+    for finding in given.findings:
+        before = next(each for each in run.verdicts.findings if each.id == finding.id)
+        assert finding.verdict.verdict == before.verdict.verdict == "supported"
+        for cell, other in zip(finding.cells, before.cells, strict=True):
+            np.testing.assert_allclose(cell.theta, other.theta, rtol=1e-6)
+    assert len(given.findings) == len(seeded) >= 3
+
+
 def test_what_was_timed_on_this_machine_is_taken_over_and_not_timed_again(finished, tmp_path, monkeypatch):
     from jaxml.claims.certificate import Check
     from jaxml.claims.kinds import timing
