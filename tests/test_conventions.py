@@ -17,7 +17,8 @@ MODULES = [
     importlib.import_module(module.name)
     for module in pkgutil.iter_modules(ops.__path__, "jaxml.ops.")
     # Shared by the ops, not exported.
-    if module.name not in {f"jaxml.ops.{name}" for name in ("checks", "exact", "finite", "lapack", "once")}
+    if module.name
+    not in {f"jaxml.ops.{name}" for name in ("checks", "exact", "finite", "lapack", "once", "primitives")}
 ]
 
 

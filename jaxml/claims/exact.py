@@ -6,13 +6,13 @@ as small as it can be made; a mutant that survives means the properties prove no
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from jaxml.claims.rule.quantifier import decide_claim
-from jaxml.claims.shrink import plain, shrink, weight
+from jaxml.claims.shrink import leaves_of, plain, shrink, varying_axes, weight
 from jaxml.claims.verdict import ClaimVerdict, Decision, SuiteReport
 
 Case = Any
@@ -24,7 +24,7 @@ Property = Callable[[Any, Case], Any]
 TOLERANCE = 50 * np.finfo(np.float64).eps
 """Of |actual - expected|, in units of the scale."""
 
-LEAST_CASES, LEAST_MUTANTS = 1_000, 3
+LEAST_CASES, LEAST_MUTANTS, MOST_SHAPES = 1_000, 3, 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,10 @@ class Suite:
         valid: which cases the claim speaks of; a counter-example is made smaller only inside it.
         reference: a subject that must pass, when the claim's own is expected to fail: it shows that the
             properties can be met.
+        jit: compile subject, reference and mutants, functions of arrays all, and keep every shape while a
+            counter-example is made smaller; cases must come in few shapes, since each compiles.
+        shrink: which inputs of a case, by name, a counter-example may change; by default all. Axes whose length is the
+            same in every case keep it in any case.
     """
 
     subject: Any
@@ -51,6 +55,8 @@ class Suite:
     sizes: Sequence[int] = (1, 2, 3, 5, 8, 17)
     valid: Callable[[Case], bool] = field(default=lambda case: True)
     reference: Any = None
+    jit: bool = False
+    shrink: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a suite that could not show anything."""
@@ -61,6 +67,11 @@ class Suite:
                 f"Suite: 'mutants' must hold at least {LEAST_MUTANTS}, got {len(self.mutants)}. "
                 "Break the subject in three ways that a reader would fear."
             )
+        if self.jit:
+            subjects = {"subject": self.subject, "reference": self.reference, **self.mutants}
+            for name, subject in subjects.items():
+                if not callable(subject) and not (name == "reference" and subject is None):
+                    raise ValueError(f"Suite: 'jit' compiles functions, and {name!r} is {subject!r}. Leave 'jit' out.")
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,7 @@ def run_suite(suite: Suite, *, cases: int = LEAST_CASES, seed: int = 0) -> Suite
         counter-example found.
 
     Raises:
-        ValueError: when a property computes in less than float64.
+        ValueError: when a property computes in less than float64, or a suite with `jit` cannot be compiled.
 
     What it is not: a proof. A property that holds in all cases is supported, as a theorem's instance is.
 
@@ -107,6 +118,9 @@ def run_suite(suite: Suite, *, cases: int = LEAST_CASES, seed: int = 0) -> Suite
     everything = [case for case in (*suite.adversarial, *drawn) if suite.valid(case)]
     if not everything:
         raise ValueError("run_suite: no case is valid. Let 'draw' draw cases that 'valid' accepts.")
+    suite = _compiled(suite, everything) if suite.jit else suite
+    if suite.shrink is not None:
+        leaves_of(everything[0], suite.shrink)  # before anything else: it names what is wrong
 
     failures: dict[str, _Failure] = {}
     decisions: dict[str, Decision] = {}
@@ -155,6 +169,49 @@ def hard_vectors(sizes: Sequence[int] = (0, 1, 2, 7)) -> list[np.ndarray]:
     return found
 
 
+class Uncompiled(ValueError):
+    """A function of a suite with `jit` that cannot be compiled: no property of it is violated."""
+
+
+def _compiled(suite: Suite, cases: Sequence[Case]) -> Suite:
+    """The suite with everything compiled that its properties are put to.
+
+    Raises:
+        ValueError: when each case would compile anew.
+    """
+    shapes = {str(_shapes(case)) for case in cases}
+    if len(shapes) > MOST_SHAPES:
+        raise ValueError(
+            f"run_suite: with 'jit' cases may come in {MOST_SHAPES} shapes, and these come in {len(shapes)}: each is "
+            "compiled. Draw from fewer 'sizes'."
+        )
+    mutants = {name: _jitted(name, mutant) for name, mutant in suite.mutants.items()}
+    reference = None if suite.reference is None else _jitted("reference", suite.reference)
+    return replace(suite, subject=_jitted("subject", suite.subject), reference=reference, mutants=mutants)
+
+
+def _shapes(case: Case) -> Any:
+    """The shape of every array and number of a case."""
+    import jax
+
+    return jax.tree.map(np.shape, case)
+
+
+def _jitted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    import jax
+
+    compiled = jax.jit(function)
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        try:
+            return compiled(*arguments, **named)
+        except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
+            why = str(error).splitlines()[0]
+            raise Uncompiled(f"'{name}' cannot be compiled: {why} Write it in JAX, or leave 'jit' out.") from None
+
+    return call
+
+
 def _test(suite: Suite, name: str, cases: Sequence[Case]) -> tuple[Decision, _Failure | None]:
     """Judge one property on all cases; its counter-example comes back shrunk."""
     worst, found = 0.0, None
@@ -174,7 +231,10 @@ def _test(suite: Suite, name: str, cases: Sequence[Case]) -> tuple[Decision, _Fa
         failure, _ = _check(suite, name, suite.subject, case)
         return failure is not None and failure.kind == kind
 
-    smallest, _ = _check(suite, name, suite.subject, shrink(found.case, still_fails))
+    axes = set() if suite.jit else varying_axes(cases)
+    leaves = None if suite.shrink is None else leaves_of(found.case, suite.shrink)
+    smaller = shrink(found.case, still_fails, axes=axes, leaves=leaves)
+    smallest, _ = _check(suite, name, suite.subject, smaller)
     smallest = smallest or found
     reason = f"fails on {plain(smallest.case)}: {smallest.words}"
     return Decision(verdict="refuted", reason=reason, seeds=len(cases)), smallest
@@ -204,6 +264,8 @@ def _check(suite: Suite, name: str, subject: Any, case: Case) -> tuple[_Failure 
     """Apply a property; an exception is a violation. The number is the error in tolerances."""
     try:
         result = suite.properties[name](subject, case)
+    except Uncompiled:
+        raise
     except Exception as error:  # a subject that breaks on a valid case violates the property, whatever it raises
         return _Failure(name, case, f"{type(error).__name__}: {error}", type(error).__name__), np.inf
     if isinstance(result, (bool, np.bool_)):

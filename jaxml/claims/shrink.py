@@ -1,6 +1,6 @@
 """Making a counter-example small: fewer entries first, then simpler numbers, as long as it still fails."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from math import log2
 from typing import Any
 
@@ -9,7 +9,14 @@ import numpy as np
 BUDGET = 3_000  # evaluations of the property while shrinking
 
 
-def shrink(case: Any, fails: Callable[[Any], bool], budget: int = BUDGET) -> Any:
+def shrink(
+    case: Any,
+    fails: Callable[[Any], bool],
+    budget: int = BUDGET,
+    *,
+    axes: Collection[tuple[int, int]] | None = None,
+    leaves: Collection[int] | None = None,
+) -> Any:
     """The smallest failing case that greedy steps reach.
 
     Entries are removed together along all axes of equal length, so that features and labels stay aligned; then each
@@ -19,6 +26,8 @@ def shrink(case: Any, fails: Callable[[Any], bool], budget: int = BUDGET) -> Any
         case: arrays and numbers in dicts, tuples or lists; anything else is left as it is.
         fails: whether a case still violates the property; the given one does.
         budget: most calls of `fails`.
+        axes: which axes may lose entries, as pairs of a leaf's position and its axis; by default all.
+        leaves: which leaves may change at all, by position; by default all.
 
     Returns:
         A case that fails and is no heavier than the given one.
@@ -27,7 +36,7 @@ def shrink(case: Any, fails: Callable[[Any], bool], budget: int = BUDGET) -> Any
     array([9.])
     """
     while True:
-        for candidate in _simpler(case):
+        for candidate in _simpler(case, axes, leaves):
             if budget == 0:
                 return case
             budget -= 1
@@ -36,6 +45,50 @@ def shrink(case: Any, fails: Callable[[Any], bool], budget: int = BUDGET) -> Any
                 break
         else:
             return case
+
+
+def varying_axes(cases: Sequence[Any]) -> set[tuple[int, int]] | None:
+    """The axes whose length differs between cases, so that a smaller case is still one: four corners stay four.
+
+    Returns:
+        Pairs of a leaf's position and its axis; None where cases differ in more than lengths, which says nothing.
+
+    >>> boxes = [{"boxes": np.zeros((n, 4)), "threshold": 0.5} for n in (1, 4, 9)]
+    >>> varying_axes(boxes)
+    {(0, 0)}
+    """
+    shapes = [[np.shape(leaf) for leaf in _leaves(case)] for case in cases]
+    if len({tuple(map(len, each)) for each in shapes}) > 1:
+        return None
+    lengths: dict[tuple[int, int], set[int]] = {}
+    for each in shapes:
+        for position, shape in enumerate(each):
+            for axis, length in enumerate(shape):
+                lengths.setdefault((position, axis), set()).add(length)
+    return {place for place, found in lengths.items() if len(found) > 1}
+
+
+def leaves_of(case: Any, names: Collection[str]) -> set[int]:
+    """The positions of the leaves of some inputs of a case.
+
+    Raises:
+        ValueError: when the case has no inputs of these names.
+
+    >>> sorted(leaves_of({"boxes": np.zeros((3, 4)), "corners": (0.0, 1.0)}, ["corners"]))
+    [1, 2]
+    """
+    inputs = case if isinstance(case, dict) else case._asdict() if hasattr(case, "_asdict") else None
+    if inputs is None:
+        raise ValueError(f"'shrink' names inputs, so cases must be dicts or named tuples, got {type(case).__name__}.")
+    unknown = [name for name in names if name not in inputs]
+    if unknown:
+        raise ValueError(f"'shrink' names {unknown[0]!r}, and cases hold {', '.join(map(repr, inputs))}.")
+    found, position = set(), 0
+    for name, value in inputs.items():
+        count = sum(1 for _ in _leaves(value))
+        found |= set(range(position, position + count)) if name in names else set()
+        position += count
+    return found
 
 
 def weight(case: Any) -> tuple[int, float]:
@@ -88,24 +141,41 @@ def _map(fn: Callable[[Any], Any], case: Any) -> Any:
     return fn(case)
 
 
-def _simpler(case: Any) -> Iterator[Any]:
-    arrays = [leaf for leaf in _leaves(case) if isinstance(leaf, np.ndarray)]
-    for length in sorted({n for array in arrays for n in array.shape if n}, reverse=True):
+def _simpler(case: Any, axes: Collection[tuple[int, int]] | None, leaves: Collection[int] | None) -> Iterator[Any]:
+    held = list(enumerate(_leaves(case)))
+    if leaves is not None:
+        held = [(position, leaf) for position, leaf in held if position in leaves]
+    loose = [
+        (position, axis)
+        for position, leaf in held
+        if isinstance(leaf, np.ndarray)
+        for axis in range(leaf.ndim)
+        if axes is None or (position, axis) in axes
+    ]
+    lengths = {place: np.shape(dict(held)[place[0]])[place[1]] for place in loose}
+    for length in sorted({n for n in lengths.values() if n}, reverse=True):
         half, every = length // 2, np.arange(length)
         kept = [every[:half], every[half:]] if length > 3 else []
+        together = [place for place in loose if lengths[place] == length]
         for keep in (*kept, *(np.delete(every, i) for i in range(length))):
-            yield _map(lambda leaf, n=length, keep=keep: _take(leaf, n, keep), case)
-    for position, leaf in enumerate(_leaves(case)):
+            yield _taken(case, together, keep)
+    for position, leaf in held:
         if np.asarray(leaf).dtype.kind in "biuf":
             for candidate in _simpler_values(leaf):
                 yield _replace(case, position, candidate)
 
 
-def _take(leaf: Any, length: int, keep: np.ndarray) -> Any:
-    if isinstance(leaf, np.ndarray):
-        for axis in [axis for axis, n in enumerate(leaf.shape) if n == length]:
+def _taken(case: Any, places: Sequence[tuple[int, int]], keep: np.ndarray) -> Any:
+    """The case with some entries left, along several axes at once."""
+    counter = iter(range(10**9))
+
+    def taken(leaf: Any) -> Any:
+        position = next(counter)
+        for axis in [axis for at, axis in places if at == position]:
             leaf = np.take(leaf, keep, axis)
-    return leaf
+        return leaf
+
+    return _map(taken, case)
 
 
 def _replace(case: Any, position: int, value: Any) -> Any:

@@ -177,3 +177,64 @@ def test_plain_values():
 def test_messages(change, message):
     with pytest.raises(ValueError, match=message):
         run_suite(Suite(**{"subject": auc, **AUC, **change}), cases=5)
+
+
+def first_wrong(boxes, threshold):
+    """Widths, but for the widest box."""
+    widths = boxes[:, 2] - boxes[:, 0]
+    return np.where(widths > threshold, 0.0, widths)
+
+
+def box_suite(**more):
+    def draw(generator, size):
+        return {"boxes": np.sort(generator.uniform(0, 9, (size, 4)), 1), "threshold": 3.0 + generator.random()}
+
+    return Suite(
+        draw=draw,
+        properties={
+            "widths": lambda f, case: (f(case["boxes"], case["threshold"]), case["boxes"][:, 2] - case["boxes"][:, 0])
+        },
+        mutants={name: lambda boxes, threshold, n=n: boxes[:, n] for n, name in enumerate("abc")},
+        **{"subject": first_wrong, **more},
+    )
+
+
+def test_a_counter_example_keeps_axes_that_never_vary():
+    report = run_suite(box_suite(), cases=60)
+    (box,) = report.counterexample["boxes"]
+    assert len(box) == 4
+    assert box[2] - box[0] > report.counterexample["threshold"]
+
+
+def test_only_the_inputs_that_are_named_are_made_smaller():
+    case = run_suite(box_suite(shrink=["boxes"]), cases=60).counterexample
+    assert 3.0 < case["threshold"] < 4.0
+    assert case["threshold"] not in (3.0, 4.0)
+    assert len(case["boxes"]) == 1
+    assert run_suite(box_suite(shrink=["threshold"]), cases=60).counterexample["threshold"] < 3.0
+    with pytest.raises(ValueError, match="'shrink' names 'box', and cases hold 'boxes', 'threshold'"):
+        run_suite(box_suite(shrink=["box"]), cases=2)
+
+
+def test_a_compiled_suite_keeps_shapes_and_says_what_cannot_be_compiled():
+    import jax
+    import jax.numpy as jnp
+
+    traced = []
+
+    def subject(boxes, threshold):
+        traced.append(boxes.shape)
+        widths = boxes[:, 2] - boxes[:, 0]
+        return jnp.where(widths > threshold, 0.0, widths)
+
+    with jax.enable_x64(True):
+        report = run_suite(box_suite(subject=subject, jit=True, sizes=(2, 3)), cases=60)
+        assert report.verdict.verdict == "refuted"
+        assert sorted(traced) == [(2, 4), (3, 4)]  # compiled once for each shape, shrinking included
+        assert len(report.counterexample["boxes"]) == 2
+        with pytest.raises(ValueError, match=r"'subject' cannot be compiled: .* Write it in JAX, or leave 'jit' out"):
+            run_suite(box_suite(jit=True, sizes=(2,)), cases=2)
+        with pytest.raises(ValueError, match="may come in 32 shapes, and these come in 40"):
+            run_suite(box_suite(subject=subject, jit=True, sizes=range(1, 41)), cases=40)
+    with pytest.raises(ValueError, match="'jit' compiles functions, and 'subject' is 3"):
+        box_suite(subject=3, jit=True)
