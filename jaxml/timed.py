@@ -36,6 +36,7 @@ def measure(task: dict[str, Any]) -> dict[str, Any]:
     from jaxml.experiment import contained, load_experiment
 
     prepare_backend(task["precision"])
+    jax.config.update("jax_enable_compilation_cache", False)  # a kept program would be one draw for all processes
     experiment = load_experiment(task["experiment"], Path(task["root"]))
     number, pairs = task["process"], task["pairs"]
     found: list[Any] = [None] * len(pairs)

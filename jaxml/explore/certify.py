@@ -64,8 +64,8 @@ def certify(
     if verdicts.status == "exploratory":
         raise ConfigError(f"certify: nothing was decided in {directory.path}: {verdicts.why}. Run the config as it is.")
     bound = [finding.id for finding in verdicts.findings if KINDS[finding.kind].of_this_machine]
-    if len(bound) == len(verdicts.findings):
-        raise ConfigError(f"certify: {', '.join(bound)} speak of this machine alone. Run the config on another one.")
+    if bound and all(finding.id in bound or finding.is_fact for finding in verdicts.findings):
+        raise ConfigError(f"certify: {', '.join(bound)}: timed on this machine, and nothing else is decided here.")
     done = []
     for change in changes(directory):
         if change.name in checks:

@@ -408,3 +408,17 @@ def test_what_was_timed_on_this_machine_is_taken_over_and_not_timed_again(finish
         certificate.checks[-1].outcome
         == "quick: what was timed on this machine is not timed again under other settings"
     )
+
+
+def test_where_only_this_machine_was_timed_there_is_nothing_to_certify(finished, monkeypatch):
+    import dataclasses
+
+    from jaxml.errors import ConfigError
+    from jaxml.explore.certify import certify
+    from jaxml.runs.directory import RunDirectory
+
+    run, path = finished
+    alone = [finding for finding in run.verdicts.findings if finding.kind in ("timing", "fact")]
+    monkeypatch.setattr(RunDirectory, "verdicts", lambda self: dataclasses.replace(run.verdicts, findings=alone))
+    with pytest.raises(ConfigError, match="certify: quick: timed on this machine, and nothing else is decided here"):
+        certify(path, (), run.directory)
