@@ -1,5 +1,6 @@
 # `make run` decides the claims of one config, `make certify` decides them again under other settings and keeps what came
-# of it for the scoreboard; `make scoreboard` decides those of all configs; `make test` runs every check. `make resilience`
+# of it for the scoreboard; `make scoreboard` decides those of all configs that changed, with FRESH=1 of all. `make test`
+# runs every check. `make resilience`
 # kills, damages and starves runs, and writes the counts into docs/resilience.md. All set up their own environment.
 PYTHON ?= python3
 VENV := .venv
@@ -20,7 +21,8 @@ certify: $(VENV)/.installed-dev
 	$(BIN)/python docs/make_scoreboard.py runs/certified
 
 scoreboard: $(VENV)/.installed-dev
-	for config in configs/*.yaml; do $(BIN)/jaxml run $$config --runs runs/scoreboard --fresh || exit 1; done
+	for config in $(if $(FRESH),configs/*.yaml,$$($(BIN)/python docs/make_scoreboard.py --stale)); do \
+	  $(BIN)/jaxml run $$config --runs runs/scoreboard --fresh || exit 1; done
 	$(BIN)/python docs/make_scoreboard.py runs/scoreboard
 
 test: $(VENV)/.installed-dev

@@ -1,7 +1,9 @@
 """Write docs/scoreboard.md, one line for every claim, from the verdicts stored in docs/scoreboard.
 
 ``python docs/make_scoreboard.py RUNS`` first stores the verdicts of the newest finished run of every config found under
-RUNS, without what varies from run to run, coded values by name; ``make scoreboard`` runs all configs and does that.
+RUNS, without what varies from run to run, coded values by name. ``--stale`` only prints the configs whose stored
+verdicts are not those of the config, the experiment, its local modules and jaxml as they are now: ``make scoreboard``
+runs these and stores them, ``make scoreboard FRESH=1`` runs all.
 A run that was certified leaves its certificate in docs/scoreboard/certificates, where it stays as long as the spec that
 it vouches for is the one that is stored: ``make certify CONFIG=...``. Nothing is written by hand but
 docs/scoreboard/literature.yaml: values that others have published, with their source.
@@ -25,17 +27,22 @@ from jaxml.claims.lineage import Lineage, read_catalogue
 from jaxml.claims.told import Told
 from jaxml.claims.verdict import STATUSES, VERDICTS
 from jaxml.claims.words import MARKS, WORDS
+from jaxml.config import load_study
+from jaxml.config.identity import engine_identity
 from jaxml.errors import JaxmlError
 from jaxml.runs.directory import find_runs
 
+ENGINES = "engines.yaml"
+"""Which state of jaxml each config was run by."""
 ROOT = Path(__file__).resolve().parent.parent
 STORED = ROOT / "docs" / "scoreboard"
 HEAD = """# Scoreboard
 
-Every claim of every config with what its run decided: `make scoreboard` runs them all with their full seeds and writes
-this page. Statements, margins and controls stand in the configs; [statistics.md](statistics.md) says how a verdict is
-reached. The effect is that of the cell that decided, or of the first one, with its interval; where two arms are
-compared, positive (or above ×1) is in the claimed direction. Cells count supported / refuted / undecided. **REGIME**
+Every claim of every config with what its run decided: `make scoreboard` runs those that changed, with their full seeds,
+and writes this page; `make scoreboard FRESH=1` runs all. Statements, margins and controls stand in the configs;
+[statistics.md](statistics.md) says how a verdict is reached. The effect is that of the cell that decided, or of the
+first one, with its interval; where two arms are compared, positive (or above ×1) is in the claimed direction. Cells
+count supported / refuted / undecided. **REGIME**
 marks claims that hold in some cells and not in others: `jaxml run CONFIG` writes the report that shows where. Where
 `make certify` has decided a config again under other settings, it is said what came of it; **FRAGILE** marks a verdict
 that another master key, which means another draw of seeds, has flipped. *Of* names the entry of the catalogue that a
@@ -74,7 +81,29 @@ def store(runs: Path) -> list[str]:
             elif certificate_of(name, verdicts) is None:  # it vouches for what is no longer stored
                 (STORED / "certificates" / f"{name}.json").unlink(missing_ok=True)
             done.append(name)
+            _note_engine(name, directory.read_json("code.json")["engine"]["sha256"])
     return sorted(done)
+
+
+def engines() -> dict[str, str]:
+    """Which state of jaxml each config was run by, by config."""
+    path = STORED / ENGINES
+    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _note_engine(name: str, engine: str) -> None:
+    text = yaml.safe_dump({**engines(), name: engine}, sort_keys=True)
+    (STORED / ENGINES).write_text(text, encoding="utf-8")
+
+
+def stale() -> list[str]:
+    """The configs whose stored verdicts are not those of everything that decides them as it is now."""
+    engine, known, found = engine_identity()["sha256"], engines(), []
+    for path in sorted((ROOT / "configs").glob("*.yaml")):
+        held = (STORED / f"{path.stem}.json").is_file()
+        if not held or known.get(path.stem) != engine or stored(path.stem).spec_sha256 != load_study(path).spec_sha256:
+            found.append(path.relative_to(ROOT).as_posix())
+    return found
 
 
 def certificate_of(name: str, verdicts: Verdicts) -> Certificate | None:
@@ -189,6 +218,9 @@ def _row(told: Told) -> list[str]:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--stale"]:
+        print("\n".join(stale()))
+        sys.exit()
     for folder in sys.argv[1:]:
         try:
             print("stored", ", ".join(store(Path(folder))))

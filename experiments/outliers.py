@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import jax
 import jax.numpy as jnp
 
-from jaxml import Experiment, Figure
+from jaxml import Experiment, Figure, Metric
 from jaxml.data import load_problem
 from jaxml.learn import solve_positive
 from jaxml.ops import smooth_l1, squared_error, tukey_biweight
@@ -124,9 +124,8 @@ def trial(
     }
 
 
-def share_kept(results: "xarray.Dataset") -> "xarray.DataArray":
-    """Error without outliers over error with them, under the same loss: 1 when they do no harm."""
-    return results.error.sel(size=0.0, leverage=0.0, drop=True) / results.error
+kept = Metric(lambda here, clean: clean.error / here.error, inputs={"clean": {"size": 0.0, "leverage": 0.0}})
+"""Error without outliers over error with them, under the same loss: 1 when they do no harm."""
 
 
 def size_ten(values: "xarray.DataArray") -> "xarray.DataArray":
@@ -137,10 +136,9 @@ def size_ten(values: "xarray.DataArray") -> "xarray.DataArray":
 experiment = Experiment(
     trial=trial,
     labels={"loss": {"smooth_l1": "smooth L1", "tukey": "Tukey"}},
-    beside={"kept": {"size": 0.0, "leverage": 0.0}},
     estimands={
-        "kept": share_kept,
-        "kept_at_size_10": lambda results: size_ten(share_kept(results)),
+        "kept": kept,
+        "kept_at_size_10": lambda results: size_ten(kept(results)),
         "loss_share_of_targets": lambda results: results.loss_share.sel(leverage=0.0, drop=True),
     },
     figures=(

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxml import Experiment, Figure, Traced
+from jaxml import Experiment, Figure, Metric, Traced
 from jaxml.learn.solvers import proximal_gradient
 from jaxml.ops import prox_elastic_net
 
@@ -75,25 +75,28 @@ def trial(
     return {"error": error.mean(), "validation_error": validation.mean(), "near_zero": near.mean()}
 
 
-def log_ratio(results: "xarray.Dataset", axis: str, over: str, under: str, *, oracle: bool) -> "xarray.DataArray":
-    """Log of the error under `over` against `under`, points of `axis`, each with its best strength for every seed."""
-    best = results.error.min("lam")
-    if not oracle:
-        best = results.error.isel(lam=results.validation_error.argmin("lam")).drop_vars("lam")
-    values = np.log(best).transpose(axis, ...)
-    points = {"L1": 0.0, "L2": 1.0, "absolute": results[axis].values.min(), "square": results[axis].values.max()}
-    return values.sel({axis: points[over]}, drop=True) - values.sel({axis: points[under]}, drop=True)
+def best(fits: "xarray.Dataset") -> "xarray.DataArray":
+    """Log of the error at the best strength for every seed."""
+    return np.log(fits.error.min("lam"))
 
 
-def penalty_contrast(results: "xarray.Dataset", *, oracle: bool) -> "xarray.DataArray":
-    """What L1 gains on squared L2, under the squared error."""
-    contrast = log_ratio(results, "squared", "L2", "L1", oracle=oracle)
-    return contrast.sel(delta=results.delta.values.max(), drop=True)
+def validated(fits: "xarray.Dataset") -> "xarray.DataArray":
+    """Log of the error at the strength that does best on held-out rows."""
+    return np.log(fits.error.isel(lam=fits.validation_error.argmin("lam")).drop_vars("lam"))
 
 
-def loss_contrast(results: "xarray.Dataset") -> "xarray.DataArray":
-    """What the absolute error gains on the squared one, under squared L2."""
-    return log_ratio(results, "delta", "square", "absolute", oracle=True).sel(squared=1.0, drop=True)
+SQUARE, ABSOLUTE = 1000.0, 0.05
+PENALTIES = {
+    "l1": {"squared": 0.0, "delta": SQUARE, "lam": ...},
+    "l2": {"squared": 1.0, "delta": SQUARE, "lam": ...},
+}
+LOSSES = {
+    "absolute": {"squared": 1.0, "delta": ABSOLUTE, "lam": ...},
+    "square": {"squared": 1.0, "delta": SQUARE, "lam": ...},
+}
+gain_of_l1 = Metric(lambda l1, l2: best(l2) - best(l1), inputs=PENALTIES)
+gain_validated = Metric(lambda l1, l2: validated(l2) - validated(l1), inputs=PENALTIES)
+gain_of_absolute = Metric(lambda absolute, square: best(square) - best(absolute), inputs=LOSSES)
 
 
 def moved_by_noise(contrast: "xarray.DataArray") -> "xarray.DataArray":
@@ -115,15 +118,14 @@ def by_law(values: "xarray.DataArray") -> "xarray.DataArray":
 experiment = Experiment(
     trial=trial,
     labels={"squared": {0.0: "no (L1)", 1.0: "yes (L2)"}},
-    beside={"gain_of_l1": {"lam": ..., "squared": ..., "delta": ...}},
     estimands={
-        "gain_of_l1": lambda results: penalty_contrast(results, oracle=True),
-        "gain_of_l1_validated": lambda results: penalty_contrast(results, oracle=False),
-        "gain_of_l1_by_noise": lambda results: moved_by_noise(penalty_contrast(results, oracle=True)),
-        "gain_of_absolute_by_noise": lambda results: moved_by_noise(loss_contrast(results)),
+        "gain_of_l1": gain_of_l1,
+        "gain_of_l1_validated": gain_validated,
+        "gain_of_l1_by_noise": lambda results: moved_by_noise(gain_of_l1(results)),
+        "gain_of_absolute_by_noise": lambda results: moved_by_noise(gain_of_absolute(results)),
         "share_near_zero": lambda results: results.near_zero.isel(lam=0, drop=True),
-        "gain_by_law": lambda results: by_law(penalty_contrast(results, oracle=True)),
-        "validated_gain_by_law": lambda results: by_law(penalty_contrast(results, oracle=False)),
+        "gain_by_law": lambda results: by_law(gain_of_l1(results)),
+        "validated_gain_by_law": lambda results: by_law(gain_validated(results)),
         "near_zero_by_law": lambda results: by_law(results.near_zero.isel(lam=0, squared=0, delta=0, drop=True)),
     },
     figures=(

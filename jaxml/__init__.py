@@ -7,6 +7,7 @@ any pure function over hyperparameters and seeds, and `jaxml.ops` holds differen
 from typing import TYPE_CHECKING, Any
 
 from jaxml.sweep import (
+    Compute,
     Static,
     Traced,
     geomspace,
@@ -26,15 +27,21 @@ if TYPE_CHECKING:
     from jaxml.claims.exact import Suite
     from jaxml.experiment import Experiment, Figure
     from jaxml.given import judge
-    from jaxml.runner import run
+    from jaxml.metric import Metric
+    from jaxml.pipeline import Run, run
     from jaxml.sweep.curve import curve
+    from jaxml.watch import Watch
 
 __all__ = [
+    "Compute",
     "Experiment",
     "Figure",
+    "Metric",
+    "Run",
     "Static",
     "Suite",
     "Traced",
+    "Watch",
     "curve",
     "geomspace",
     "grids",
@@ -53,12 +60,15 @@ __all__ = [
 __version__ = "0.1.0"
 
 _LAZY = {
+    "Metric": "jaxml.metric",
+    "Run": "jaxml.pipeline",
+    "Watch": "jaxml.watch",
     "Experiment": "jaxml.experiment",
     "Figure": "jaxml.experiment",
     "Suite": "jaxml.claims.exact",
     "curve": "jaxml.sweep.curve",
     "judge": "jaxml.given",
-    "run": "jaxml.runner",
+    "run": "jaxml.pipeline",
 }
 
 

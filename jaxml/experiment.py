@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
+def no_trial(key: Any) -> Mapping[str, Any]:
+    """The trial of an experiment that has none."""
+    raise TrialError("this experiment has no trial, so there is nothing to run")
+
+
 @dataclass(frozen=True)
 class Figure:
     """What the report draws from the results, one line (or cell) per arm with its interval over seeds.
@@ -46,12 +51,11 @@ class Experiment:
     """What an experiment module defines under the name ``experiment``.
 
     Args:
-        trial: pure function ``(key, *, hyperparameters) -> {name: array}``, see `jaxml.sweep`.
-        estimands: derived quantities, ``name -> function of the results``; each keeps the dims ``seed`` and the grid's
-            axes it does not consume. Every output of the trial is an estimand already.
-        beside: for estimands that look beyond their own cell, ``name -> {parameter: value, values, or ...}``: which
-            other values of an axis (``...``: all) must lie beside a point for the estimand to be asked there. Maps and
-            searches for counter-examples compute them along; it is checked that they suffice.
+        trial: pure function ``(key, *, hyperparameters) -> {name: array}``, see `jaxml.sweep`; none where every claim
+            is decided without trials, as suites, numbers and programs are.
+        estimands: derived quantities, ``name -> function of the results`` or a `jaxml.Metric`, which maps and searches
+            can ask for anywhere; each keeps the dims ``seed`` and the grid's axes it does not consume. Every output of
+            the trial is an estimand already.
         figures: what the report draws, the one that decides first: it stands beside what was found.
         theory: what theory expects of an output, ``name -> pure function of the trial's parameters``. It is given a
             mapping of all of them, some as arrays of one shape, and returns an array of that shape; a map of the
@@ -68,9 +72,8 @@ class Experiment:
             results keep the values.
     """
 
-    trial: Callable[..., Any]
+    trial: Callable[..., Any] = no_trial
     estimands: Mapping[str, Callable[["xarray.Dataset"], "xarray.DataArray"]] = field(default_factory=dict)
-    beside: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     figures: tuple[Figure, ...] = ()
     theory: Mapping[str, Callable[[Mapping[str, Any]], Any]] = field(default_factory=dict)
     suites: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
@@ -159,6 +162,8 @@ def load_experiment(name: str, root: Path) -> Experiment:
     if not isinstance(found, Experiment):
         raise TrialError(f"{path}: define experiment = Experiment(trial=trial, ...) at the top level.")
     known = read_schema(name, root) if found.labels else {}
+    if found.trial is no_trial and (found.estimands or found.figures):
+        raise TrialError(f"{path}: estimands and figures are made from trials, and there is no trial.")
     for parameter, names in found.labels.items():
         if parameter not in known:
             raise TrialError(f"{path}: labels: the trial has no '{parameter}'. {nearest(parameter, known)}")

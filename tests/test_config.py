@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxml.config import json_schema, load_config
+from jaxml.config import json_schema, load_study
 from jaxml.config.document import parse_document, read_document
 from jaxml.config.overrides import read_value
 from jaxml.errors import ConfigError
@@ -32,10 +32,10 @@ def edited(project, old, new, name="demo"):
 
 
 def test_the_scaffold_is_a_good_config(project):
-    loaded = load_config(project / "configs/demo.yaml")
-    assert loaded.plan.shape == (2, 9, 64)
-    assert loaded.config.name == loaded.config.master_key == "demo"
-    assert not loaded.changes_spec
+    study = load_study(project / "configs/demo.yaml")
+    assert study.plan.shape == (2, 9, 64)
+    assert study.config.name == study.config.master_key == "demo"
+    assert not study.changes_spec
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_the_scaffold_is_a_good_config(project):
 def test_a_mistake_is_named_with_its_place(project, old, new, message):
     path = edited(project, old, new)
     with pytest.raises(ConfigError, match=message) as caught:
-        load_config(path)
+        load_study(path)
     assert "demo.yaml" in str(caught.value)
 
 
@@ -164,71 +164,71 @@ def test_one_missing_reason_is_one_error(project):
         project, "          where: {outliers: 0.0}", "          where: {outliers: 0.0}\n          margin: {value: 1.0}"
     )
     with pytest.raises(ConfigError, match=r"margin: 'reason' is missing\.$") as caught:
-        load_config(path)
+        load_study(path)
     assert "\n" not in str(caught.value)
 
 
 def test_one_split_needs_no_list_and_an_empty_reference_pins_nothing(project):
     path = edited(project, "seeds: 64", "seeds: 64\ndependent_splits: {test_to_train: 0.25}")
-    assert [split.test_to_train for split in load_config(path).config.dependent_splits] == [0.25]
+    assert [split.test_to_train for split in load_study(path).config.dependent_splits] == [0.25]
     edited(project, "reference: {outliers: 0.1}", "reference:")
     edited(project, "{linspace: [0.0, 0.4, 9]}", "[0.1]")
     edited(project, "where: {outliers: 0.0}", "where:")
     edited(project, "where: {outliers: 0.4}", "where: {}")
-    assert load_config(path).config.claims["median-resists"].reference == {}
+    assert load_study(path).config.claims["median-resists"].reference == {}
 
 
 def test_a_config_is_a_path():
     with pytest.raises(ConfigError, match=r"expected the path of a YAML file, got \{'seeds': 3\}"):
-        load_config({"seeds": 3})
+        load_study({"seeds": 3})
 
 
 def test_a_missing_file_lists_its_neighbours(project):
     with pytest.raises(ConfigError, match=r"demu.yaml: no such file. In that folder: demo.yaml"):
-        load_config(project / "configs/demu.yaml")
+        load_study(project / "configs/demu.yaml")
 
 
 def test_yaml_numbers_are_those_of_yaml_1_2(project):
     path = edited(project, "{linspace: [0.0, 0.4, 9]}", "[1e-3, 0.1, 2.5e-1, 0.0, 0.4]")
-    assert load_config(path).plan.axes[1].values("outliers")[0] == 0.001
-    assert isinstance(load_config(path).plan.axes[1].values("outliers")[0], float)
+    assert load_study(path).plan.axes[1].values("outliers")[0] == 0.001
+    assert isinstance(load_study(path).plan.axes[1].values("outliers")[0], float)
 
 
 def test_generators_are_joined(project):
     path = edited(project, "{linspace: [0.0, 0.4, 9]}", "{values: [0.0, 0.1], geomspace: [0.2, 0.4, 2]}")
-    assert load_config(path).plan.axes[1].values("outliers") == [0.0, 0.1, 0.2, 0.4]
+    assert load_study(path).plan.axes[1].values("outliers") == [0.0, 0.1, 0.2, 0.4]
 
 
 def test_a_parameter_of_a_zip_has_no_other_value(project):
     edited(project, "  outliers:", "  size: {zip: {n: [11, 101], outliers: [0.1, 0.2]}}\n  unused:")
     path = edited(project, "seeds: 64", "seeds: 64\nfixed: {n: 7}")
     with pytest.raises(ConfigError, match=r"line \d+: sweep.size.zip.n: 'n' is given twice"):
-        load_config(path)
+        load_study(path)
     edited(project, "\nfixed: {n: 7}", "")
     for override in ("n=7", "fixed.n=7", "n=7,8", "sweep.n=7,8"):
         with pytest.raises(ConfigError, match=r"'n' moves together with outliers along the axis 'size'"):
-            load_config(path, [override])
+            load_study(path, [override])
 
 
 @pytest.mark.parametrize("values", ["range(0,1,0.1)", "linspace(0,1,1e1)", "range(0,4,0)", "linspace(0,1,0)"])
 def test_generators_that_cannot_be_end_in_a_message(project, values):
     with pytest.raises(ConfigError, match=r"sweep.outliers"):
-        load_config(project / "configs/demo.yaml", [f"outliers={values}"])
+        load_study(project / "configs/demo.yaml", [f"outliers={values}"])
 
 
 def test_a_zipped_axis_moves_parameters_together(project):
     path = edited(project, "  outliers:", "  size: {zip: {n: [11, 101]}}\n  outliers:")
     edited(project, "reference: {outliers: 0.1}", "reference: {outliers: 0.1, n: 101}")
-    assert load_config(path).plan.dims == ("estimator", "size", "outliers", "seed")
+    assert load_study(path).plan.dims == ("estimator", "size", "outliers", "seed")
 
 
 def test_extends_lays_one_config_over_another(project):
     (project / "configs/child.yaml").write_text(
         "extends: demo.yaml\ntitle: Child\nsweep:\n  outliers: [0.0, 0.1, 0.4]\n"
     )
-    loaded = load_config(project / "configs/child.yaml")
-    assert loaded.plan.shape == (2, 3, 64)
-    assert loaded.config.title == "Child"
+    study = load_study(project / "configs/child.yaml")
+    assert study.plan.shape == (2, 3, 64)
+    assert study.config.title == "Child"
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_extends_lays_one_config_over_another(project):
 def test_extends_stays_in_its_folder(project, base, message):
     (project / "configs/child.yaml").write_text(f"extends: {base}\n")
     with pytest.raises(ConfigError, match=message):
-        load_config(project / "configs/child.yaml")
+        load_study(project / "configs/child.yaml")
 
 
 @pytest.mark.parametrize(
@@ -252,30 +252,30 @@ def test_extends_stays_in_its_folder(project, base, message):
     ],
 )
 def test_overrides(project, override, shape):
-    assert load_config(project / "configs/demo.yaml", [override]).plan.shape == shape
+    assert load_study(project / "configs/demo.yaml", [override]).plan.shape == shape
 
 
 def test_an_override_that_changes_what_is_claimed_makes_the_run_exploratory(project):
-    assert load_config(project / "configs/demo.yaml", ["n=51"]).changes_spec
-    assert not load_config(project / "configs/demo.yaml", ["lanes=64"]).changes_spec
-    few = load_config(project / "configs/demo.yaml", ["seeds=20"])
+    assert load_study(project / "configs/demo.yaml", ["n=51"]).changes_spec
+    assert not load_study(project / "configs/demo.yaml", ["lanes=64"]).changes_spec
+    few = load_study(project / "configs/demo.yaml", ["seeds=20"])
     assert few.changes_spec
     assert few.config.looks == (16,)
-    smoke = load_config(project / "configs/demo.yaml", smoke=True)
+    smoke = load_study(project / "configs/demo.yaml", smoke=True)
     assert smoke.changes_spec
     assert smoke.config.seeds == 2
     assert smoke.cut == "seeds 64 -> 2"
-    small = load_config(edited(project, "seeds: 64\nlooks: [16, 32, 64]", "seeds: 2\nlooks: [2]"), smoke=True)
+    small = load_study(edited(project, "seeds: 64\nlooks: [16, 32, 64]", "seeds: 2\nlooks: [2]"), smoke=True)
     assert (small.changes_spec, small.cut) == (False, "it is small already"), "it is a smoke run all the same"
 
 
 def test_smoke_sets_what_the_config_says_and_overrides_come_after(project):
     path = edited(project, "seeds: 64", "smoke: {n: 5}\nseeds: 64")
-    full, smoke = load_config(path), load_config(path, smoke=True)
+    full, smoke = load_study(path), load_study(path, smoke=True)
     assert not full.changes_spec
     assert (full.plan.fixed["n"], full.cut) == (101, "")
     assert (smoke.plan.fixed["n"], smoke.cut) == (5, "seeds 64 -> 2, n 101 -> 5")
-    assert load_config(path, ["n=7"], smoke=True).plan.fixed["n"] == 7
+    assert load_study(path, ["n=7"], smoke=True).plan.fixed["n"] == 7
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def test_smoke_sets_what_the_config_says_and_overrides_come_after(project):
 )
 def test_a_wrong_override_is_refused(project, override, message):
     with pytest.raises(ConfigError, match=message):
-        load_config(project / "configs/demo.yaml", [override])
+        load_study(project / "configs/demo.yaml", [override])
 
 
 def test_the_schema_read_from_text_is_the_signature(project):
@@ -334,9 +334,9 @@ def test_a_margin_of_ratios_may_be_a_factor(project, scale, margin, value):
     path.write_text(f"{text[:begin]}    scale: {scale}\n    margin: {margin}\n{text[end:]}")
     if isinstance(value, str):
         with pytest.raises(ConfigError, match=value):
-            load_config(path)
+            load_study(path)
         return
-    claim = load_config(path).config.claims["median-resists"]
+    claim = load_study(path).config.claims["median-resists"]
     assert claim.margin.value == pytest.approx(value, rel=1e-15)
     assert "factor" not in claim.model_dump()["margin"]  # specs of old runs and new ones have one form
 

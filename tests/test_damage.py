@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 import jaxml
-from jaxml.config import load_config
+from jaxml.config import load_study
 from jaxml.errors import RunError, TrialError
 from jaxml.runner import judge_again
 from jaxml.runner.continuing import unfinished
-from jaxml.runner.spec import code_of, spec_of
 from jaxml.runs.comparison import compare
 from jaxml.runs.directory import RunDirectory
 from jaxml.runs.hold import held
@@ -84,7 +83,7 @@ def test_a_damaged_run_decides_nothing_and_the_same_command_repairs_it(root, fin
             read()
         assert "No verdict is given" in str(caught.value)
     notes: list[str] = []
-    again = jaxml.run(root / "configs/demo.yaml", runs=copy.path.parent, notify=notes.append)
+    again = jaxml.run(root / "configs/demo.yaml", runs=copy.path.parent, watch=jaxml.Watch(notes.append))
     if said == "manifest.sha256 is missing":
         assert f"continuing {copy.path}" in notes
     else:
@@ -119,10 +118,10 @@ def test_a_run_cannot_be_declared_finished(copy):
 
 
 def test_why_a_run_is_exploratory_is_frozen_with_its_spec(root, tmp_path):
-    smoke = spec_of(load_config(root / "configs/demo.yaml", smoke=True))
+    smoke = load_study(root / "configs/demo.yaml", smoke=True).spec
     assert smoke["exploratory"].startswith("--smoke only shows")
-    assert "changed" in spec_of(load_config(root / "configs/demo.yaml", ["n=51"]))["exploratory"]
-    assert "exploratory" not in spec_of(load_config(root / "configs/demo.yaml", ["lanes=16"]))
+    assert "changed" in load_study(root / "configs/demo.yaml", ["n=51"]).spec["exploratory"]
+    assert "exploratory" not in load_study(root / "configs/demo.yaml", ["lanes=16"]).spec
 
 
 @pytest.fixture
@@ -134,8 +133,8 @@ def killed(copy):
 
 
 def found(root, runs, *, notes=None):
-    loaded = load_config(root / "configs/demo.yaml")
-    return unfinished(runs, spec_of(loaded), code_of(loaded), (notes if notes is not None else []).append)
+    study = load_study(root / "configs/demo.yaml")
+    return unfinished(runs, study.spec, study.code, (notes if notes is not None else []).append)
 
 
 def test_what_is_running_is_held_and_what_is_gone_was_interrupted(root, killed):

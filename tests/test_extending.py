@@ -29,7 +29,10 @@ def test_only_new_cells_are_computed_and_nothing_is_decided(project, finished):
     config.write_text(grown.replace("[0.0, 0.1, 0.4]", "[0.0, 0.05, 0.1, 0.4]"))
     done = []
     bigger = jaxml.run(
-        config, runs=project / "runs", extend=finished.path, progress=lambda state: done.append(state.done)
+        config,
+        runs=project / "runs",
+        extend=finished.path,
+        watch=jaxml.Watch(progress=lambda state: done.append(state.done)),
     )
     assert done[0] >= 2 * 3 * 8
     assert done[-1] == 2 * 4 * 12
@@ -48,7 +51,7 @@ def test_only_new_cells_are_computed_and_nothing_is_decided(project, finished):
 
 def test_a_shared_store_is_for_workers(project):
     with pytest.raises(ConfigError, match="shared_store: it is workers that share it"):
-        jaxml.run(project / "configs/demo.yaml", runs=project / "none", shared_store=True)
+        jaxml.run(project / "configs/demo.yaml", runs=project / "none", compute=jaxml.Compute(shared_store=True))
     assert not (project / "none").exists()
 
 

@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
+from jaxml.config.identity import code_identity, local_modules
 from jaxml.runs import manifest
 from jaxml.runs.environment import describe_environment
-from jaxml.runs.identity import code_identity, local_modules
 
 EXPERIMENT = """
 import json, numpy, jax.numpy

@@ -16,11 +16,11 @@ ALLOWED = {
     "data": {"ops", "cache"},
     "sweep": {"backend", "errors"},
     "claims": {"errors", "records", "sweep"},
-    "config": {"errors", "sweep", "claims", "experiment"},
+    "config": {"backend", "errors", "sweep", "claims", "experiment"},
     "runs": {"errors", "sweep", "claims"},
     "report": {"cache", "errors", "sweep", "claims", "runs", "experiment"},
-    "runner": {"backend", "errors", "experiment", "sweep", "claims", "config", "runs", "report", "explore"},
-    "explore": {"backend", "errors", "experiment", "sweep", "claims", "config", "runs", "report"},
+    "runner": {"backend", "errors", "experiment", "sweep", "claims", "config", "runs", "watch"},
+    "explore": {"backend", "errors", "experiment", "metric", "sweep", "claims", "config", "runs", "report"},
 }
 
 

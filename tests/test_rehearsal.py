@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxml.config import load_config
+from jaxml.config import load_study
 from jaxml.config.source import check_source
 from jaxml.errors import ConfigError, JaxmlError, RunError, TrialError
 from jaxml.runner.rehearsal import rehearse
@@ -24,7 +24,7 @@ def edited(project, old, new, path="experiments/demo.py"):
     text = (project / path).read_text()
     assert old in text
     (project / path).write_text(text.replace(old, new, 1))
-    return load_config(project / "configs/demo.yaml")
+    return load_study(project / "configs/demo.yaml")
 
 
 ESTIMATE = "    estimate = jnp.mean"
@@ -67,11 +67,11 @@ def test_what_is_not_certain_is_no_alarm(project, old, new):
 
 @pytest.mark.parametrize("config", sorted(path.stem for path in (ROOT / "configs").glob("*.yaml")))
 def test_no_experiment_of_this_project_raises_an_alarm(config):
-    check_source(load_config(ROOT / f"configs/{config}.yaml"))
+    check_source(load_study(ROOT / f"configs/{config}.yaml"))
 
 
 def test_a_good_config_is_rehearsed(project):
-    rehearse(load_config(project / "configs/demo.yaml"))
+    rehearse(load_study(project / "configs/demo.yaml"))
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,9 @@ from jaxml.claims.finding import Verdicts
 from jaxml.claims.kind import Given, Grid
 from jaxml.claims.kinds import KINDS, tell
 from jaxml.claims.kinds.suite import SuiteClaim
-from jaxml.claims.lineage import lineages, read_catalogue
-from jaxml.claims.spec import spec_hash
+from jaxml.claims.lineage import read_catalogue
 from jaxml.claims.verdict import ClaimVerdict, Decision, SuiteReport
-from jaxml.config import load_config
-from jaxml.runner.spec import spec_of
+from jaxml.config import load_study
 from jaxml.runs.directory import RunDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,7 +44,7 @@ def test_stored_verdicts_are_small_and_belong_to_configs(scoreboard):
 
 @pytest.mark.parametrize("config", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
 def test_stored_verdicts_are_those_of_the_config_and_the_trial_as_they_stand(scoreboard, config):
-    stored, now = scoreboard.stored(config.stem).spec_sha256, spec_hash(spec_of(load_config(config)))
+    stored, now = scoreboard.stored(config.stem).spec_sha256, load_study(config).spec_sha256
     assert stored == now, f"run {config.name} again, then docs/make_scoreboard.py"
 
 
@@ -55,6 +53,7 @@ def finished(parent, verdicts, second, status="finished"):
     run = RunDirectory.create(parent, NAME, verdicts.spec_sha256, datetime.datetime(2030, 1, 1, 12, 0, second))
     run.write_json("spec.json", {"spec": {"name": NAME}, "sha256": verdicts.spec_sha256})
     run.write_json("verdicts.json", verdicts.to_json())
+    run.write_json("code.json", {"engine": {"sha256": "e" * 64}})
     run.seal() if status == "finished" else run.set_status(status)
 
 
@@ -71,6 +70,7 @@ def test_the_newest_finished_run_is_stored_without_its_seeds(scoreboard, tmp_pat
     assert scoreboard.store(tmp_path / "runs") == [NAME]
     written = scoreboard.stored(NAME)
     assert written.spec_sha256 == newest.spec_sha256
+    assert scoreboard.engines() == {NAME: "e" * 64}
     assert written.findings[0].verdict == card.verdict
     assert written.findings[0].cells[0].theta == []
     text = json.dumps(scoreboard.slim(newest))
@@ -154,4 +154,17 @@ def test_every_claim_names_an_entry_of_the_catalogue_or_none():
     catalogue = read_catalogue(ROOT)
     assert {name: len(ids) for name, ids in catalogue.items()} == {"text": 152, "image": 50}
     for path in (ROOT / "configs").glob("*.yaml"):
-        lineages(load_config(path).config.claims, ROOT)  # refuses an unknown id
+        _ = load_study(path).lineages  # refuses an unknown id
+
+
+def test_what_changed_is_stale(scoreboard, monkeypatch):
+    everything = [f"configs/{path.name}" for path in sorted((ROOT / "configs").glob("*.yaml"))]
+    engine = scoreboard.engine_identity()["sha256"]
+    monkeypatch.setattr(scoreboard, "engines", lambda: {Path(name).stem: engine for name in everything})
+    assert scoreboard.stale() == []
+    monkeypatch.setattr(scoreboard, "engines", lambda: {Path(name).stem: engine for name in everything[1:]})
+    assert scoreboard.stale() == everything[:1]
+    other = dataclasses.replace(scoreboard.stored("auc"), spec_sha256="0" * 64)
+    monkeypatch.setattr(scoreboard, "engines", lambda: {Path(name).stem: engine for name in everything})
+    monkeypatch.setattr(scoreboard, "stored", lambda name: other)
+    assert scoreboard.stale() == everything

@@ -68,8 +68,10 @@ def run(
     from jaxml.cli.progress import live
     from jaxml.cli.tables import print_certificate, print_maps, print_verdicts
     from jaxml.explore.certify import certify as certify_run
-    from jaxml.runner import run as run_config
+    from jaxml.pipeline import run as run_config
     from jaxml.runs.comparison import changed_verdicts, read_verdicts
+    from jaxml.sweep.compute import Compute
+    from jaxml.watch import Watch
 
     if certify and smoke:
         raise ConfigError("run: --certify needs a verdict, and a --smoke run has none.")
@@ -84,12 +86,8 @@ def run(
             fresh=fresh,
             maps=maps,
             extend=extend,
-            executor=executor,
-            address=address,
-            workers=workers,
-            shared_store=shared_store,
-            progress=display.progress,
-            notify=display.notify,
+            compute=Compute(executor, address, workers, shared_store),
+            watch=Watch(display.notify, display.progress),
         )
         certificate = certify_run(config, overrides or (), done.directory, notify=display.notify) if certify else None
     verdicts = marked(done.verdicts, certificate)
@@ -137,7 +135,7 @@ def validate(
     schema: Annotated[bool, typer.Option("--schema", help="print the JSON Schema of config files")] = False,
 ) -> None:
     """Check a config against its trial; nothing is run."""
-    from jaxml.config import json_schema, load_config
+    from jaxml.config import json_schema, load_study
     from jaxml.config.source import check_source
 
     if schema:
@@ -145,17 +143,20 @@ def validate(
         return
     if config is None:
         raise ConfigError("validate: name a config, or ask for --schema.")
-    loaded = load_config(config, overrides or ())
-    check_source(loaded)
+    study = load_study(config, overrides or ())
+    check_source(study)
     if trace:
+        from jaxml.explore.mapping import check_maps
         from jaxml.runner.rehearsal import rehearse
 
-        rehearse(loaded)
-    plan = loaded.plan
+        rehearse(study)
+        check_maps(study)
+    plan = study.plan
     grid = " x ".join(f"{len(axis)} {axis.name}" for axis in plan.axes) or "one point"
-    count = len(loaded.config.claims)
+    trials = f"{grid} x {len(plan.seeds)} seeds = {plan.cells} trials" if plan.cells else "no trials"
+    count = len(study.config.claims)
     claims = f"{count} claim{'' if count == 1 else 's'}"
-    echo(f"{config}: good. {grid} x {len(plan.seeds)} seeds = {plan.cells} trials, {claims}.")
+    echo(f"{config}: good. {trials}, {claims}.")
     if not trace:
         echo("Read, not tried: what the trial and the estimands compute. jaxml validate --trace tries them.")
 

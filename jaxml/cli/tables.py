@@ -112,6 +112,8 @@ def print_plan(description: Mapping[str, Any]) -> None:
         for claim in description["claims"]:
             table.add_row(claim["id"], claim["kind"], KINDS[claim["kind"]].planned(claim))
         console.print(table)
+    if not description["looks"]:
+        return
     table = _table("look", "seeds", "of", "decides 9 in 10 at |effect - margin| / sd")
     for row in description["looks"]:
         resolves = "no effect" if row["resolves"] is None else number(row["resolves"])

@@ -3,9 +3,10 @@
 A file is counted before it is built: its bytes, its values with every alias written out, and how deeply they nest.
 """
 
+import contextlib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,18 @@ class Document:
             key = key[:-1]
         line = self.lines.get(key)
         return f"{self.name}, line {line}: {dotted}" if line and dotted else f"{self.name}: {dotted}".rstrip(": ")
+
+    @contextlib.contextmanager
+    def placed(self, sections: Container[str]) -> Iterator[None]:
+        """Turn the dotted path that begins a ConfigError raised inside into file and line, if it begins so."""
+        try:
+            yield
+        except ConfigError as error:
+            head, _, rest = str(error).partition(": ")
+            path = head.split(".")
+            if path[0] not in sections:
+                raise
+            raise ConfigError(f"{self.place(path)}: {rest}") from None
 
 
 def read_document(path: Path) -> Document:

@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jaxml.claims.kinds import KINDS
-from jaxml.config.load import LoadedConfig
 from jaxml.config.models import RunConfig
+from jaxml.config.study import Study
 from jaxml.errors import ConfigError, TrialError, nearest
-from jaxml.experiment import experiment_path
 from jaxml.sweep.signature import Schema
 
 _MODULE = {*dir(builtins), "__file__", "__annotations__", "__path__", "__class__"}
@@ -26,26 +25,28 @@ def quantities(config: RunConfig) -> Iterator[tuple[tuple[str, ...], str]]:
             yield ("claims", name, *place), wanted
 
 
-def check_source(loaded: LoadedConfig) -> None:
+def check_source(study: Study) -> None:
     """Check the text of a config's experiment.
 
     Raises:
         TrialError: for a name that is defined nowhere, or a Python ``if`` on a traced parameter.
         ConfigError: for a quantity that neither the trial returns nor an estimand computes.
     """
-    path = experiment_path(loaded.config.experiment, loaded.root)
+    path = study.path
     text = path.read_text(encoding="utf-8")
     module = ast.parse(text, str(path))
-    trial = next(n for n in module.body if isinstance(n, ast.FunctionDef) and n.name == "trial")
     _check_names(module, text, path)
-    _check_branches(trial, loaded.plan.schema, path)
+    trial = next((n for n in module.body if isinstance(n, ast.FunctionDef) and n.name == "trial"), None)
+    if trial is None:
+        return
+    _check_branches(trial, study.plan.schema, path)
     returned, derived = _returned(trial), _estimands(module)
     if returned is None or derived is None:
         return
     known = [*returned, *derived]
-    for place, wanted in quantities(loaded.config):
+    for place, wanted in quantities(study.config):
         if wanted not in known and not wanted.startswith("nonfinite_"):
-            where = loaded.document.place(place)
+            where = study.document.place(place)
             raise ConfigError(f"{where}: the trial returns no '{wanted}'. {nearest(wanted, known)}")
 
 

@@ -19,17 +19,13 @@ import numpy as np
 
 from jaxml.claims.effect import oriented
 from jaxml.claims.mapped import FILE, MapAxis, MapCell, Mapped, Polyline, Tile
-from jaxml.claims.posing import Posed
 from jaxml.claims.region import UNKNOWN, Cell, Line, Region, contour, refine, unit_boxes
-from jaxml.config import LoadedConfig
-from jaxml.config.load import posed
-from jaxml.config.models import MapSpec, RunConfig
+from jaxml.config import RunConfig, Study
+from jaxml.config.study import MapPlane
 from jaxml.errors import StoreError
-from jaxml.experiment import Experiment
 from jaxml.explore.derived import DerivedPoints, asked
 from jaxml.runs import manifest
 from jaxml.runs.directory import RunDirectory
-from jaxml.sweep.grid import Axis
 from jaxml.sweep.points import Points
 
 BATCH = "batch.zarr"
@@ -41,51 +37,32 @@ FALSE_DISCOVERIES = 0.05
 VERDICTS = {1: "supported", -1: "refuted", 0: "inconclusive", 2: "invalid"}
 
 
-def check_maps(loaded: LoadedConfig, experiment: Experiment) -> None:
+def check_maps(study: Study) -> None:
     """Check, before the first trial, that every map can be filled.
 
     Raises:
         ConfigError: when a claim's derived estimand cannot be asked at single points, see `derived`.
     """
-    for name, spec in loaded.config.map.items():
-        where = loaded.document.place(["map", name])
-        names = [axis.name for axis in spec.plane(loaded.plan.schema, f"map.{name}")]
-        for at in spec.places():
-            asked(experiment, loaded.plan, posed(loaded.config, loaded.plan, name, names, at, f"map.{name}"), where)
+    for plane in study.maps:
+        asked(study, plane.posed, study.document.place(["map", plane.claim]))
 
 
 def fill_maps(
-    loaded: LoadedConfig,
-    experiment: Experiment,
-    directory: RunDirectory,
-    notify: Callable[[str], None] = lambda message: None,
+    study: Study, directory: RunDirectory, notify: Callable[[str], None] = lambda message: None
 ) -> list[Mapped]:
-    """Fill every map of a config and write `map.json`.
+    """Fill every map of a study and write `map.json`.
 
     Args:
-        loaded: the config.
-        experiment: its experiment.
-        directory: the run, whose verdicts are written.
+        study: the study.
+        directory: its run, whose verdicts are written.
         notify: called with one sentence for each batch of cells.
     """
-    config, filled = loaded.config, []
-    compiled: dict[Any, Any] = {}
-    for name, spec in config.map.items():
-        axes = spec.plane(loaded.plan.schema, f"map.{name}")
-        for at in spec.places():
-            free = posed(config, loaded.plan, name, [axis.name for axis in axes], at, f"map.{name}")
-            points = asked(
-                experiment,
-                loaded.plan,
-                free,
-                loaded.document.place(["map", name]),
-                master=config.master_key,
-                lanes=config.lanes,
-                compiled=compiled,
-            )
-            plane = Plane(free, axes, config, spec, points, directory.path / "map.zarr")
-            theory = None if free.tuned else experiment.theory.get(free.claim.estimand)  # it cannot know what is picked
-            filled.append(plane.fill(name, at, theory, notify))
+    experiment, filled = study.experiment, []
+    options = {"master": study.config.master_key, "lanes": study.config.lanes, "compiled": {}}
+    for plane in study.maps:
+        points = asked(study, plane.posed, study.document.place(["map", plane.claim]), **options)
+        theory = None if plane.posed.tuned else experiment.theory.get(plane.posed.claim.estimand)  # it knows no picks
+        filled.append(Plane(plane, study.config, points, directory.path / "map.zarr").fill(theory, notify))
     if filled:
         directory.write_json(FILE, {"maps": [each.to_json() for each in filled]})
     return filled
@@ -94,17 +71,10 @@ def fill_maps(
 class Plane:
     """One claim over one plane, at one setting of everything else."""
 
-    def __init__(
-        self,
-        free: Posed,
-        axes: tuple[Axis, Axis],
-        config: RunConfig,
-        spec: MapSpec,
-        points: Points | DerivedPoints,
-        store: Path,
-    ):
-        self.free, self.config, self.spec, self.points = free, config, spec, points
-        self.values: list[list[Any]] = [axis.values(axis.name) for axis in axes]
+    def __init__(self, plane: MapPlane, config: RunConfig, points: Points | DerivedPoints, store: Path):
+        self.name, self.at, self.spec, self.free = plane.claim, plane.at, plane.spec, plane.posed
+        self.config, self.points, free, spec = config, points, plane.posed, plane.spec
+        self.values: list[list[Any]] = [axis.values(axis.name) for axis in plane.axes]
         self.shape = (len(self.values[0]), len(self.values[1]))
         most = min(spec.seeds or config.seeds, config.seeds)
         self.looks = tuple(look for look in config.looks if look <= most) or (most,)
@@ -115,15 +85,9 @@ class Plane:
         self.failed: dict[Cell, np.ndarray] = {}
         self.outcome: dict[str, np.ndarray] = {}
 
-    def fill(
-        self,
-        name: str,
-        at: Mapping[str, Any],
-        theory: Callable[[Mapping[str, Any]], Any] | None,
-        notify: Callable[[str], None],
-    ) -> Mapped:
+    def fill(self, theory: Callable[[Mapping[str, Any]], Any] | None, notify: Callable[[str], None]) -> Mapped:
         """Judge the coarse grid, refine, and draw the lines."""
-        said = ", ".join([name, *(f"{k} {v}" for k, v in at.items())])
+        said = ", ".join([self.name, *(f"{k} {v}" for k, v in self.at.items())])
 
         def judge(cells: list[Cell]) -> list[int]:
             notify(f"map of {said}: {len(cells)} cells more, {math.prod(self.shape)} on the fine grid")
@@ -143,8 +107,8 @@ class Plane:
         }
         expected = None if theory is None else contour(self.expected(theory) - margin, unit_boxes(self.shape))
         return Mapped(
-            claim=name,
-            at=dict(at),
+            claim=self.name,
+            at=dict(self.at),
             x=self._axis(0),
             y=self._axis(1),
             seeds=self.looks[-1],

@@ -13,16 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from jaxml.backend import prepare_backend
 from jaxml.claims.effect import oriented
 from jaxml.claims.labels import named
-from jaxml.claims.posing import Posed
 from jaxml.claims.refutation import CounterExample, Refutation
-from jaxml.config import LoadedConfig, load_config
-from jaxml.config.load import posed
+from jaxml.config import Study, load_study
 from jaxml.config.models import DomainSpec
 from jaxml.errors import ConfigError, nearest
-from jaxml.experiment import Experiment, contained, load_experiment
+from jaxml.experiment import contained
 from jaxml.explore.derived import DerivedPoints, asked
 
 FRESH = 1_000_000
@@ -63,19 +60,17 @@ def refute(
 
     It is no proof that a claim holds where nothing is found: the report says which share of the domain may still fail.
     """
-    loaded = load_config(config, overrides)
-    wanted = list(claims) or list(loaded.config.domain)
+    study = load_study(config, overrides)
+    wanted = list(claims) or list(study.config.domain)
     if not wanted:
-        raise ConfigError(f"{loaded.document.name}: there is no 'domain' section, so there is nothing to search.")
+        raise ConfigError(f"{study.document.name}: there is no 'domain' section, so there is nothing to search.")
     for name in wanted:
-        if name not in loaded.config.domain:
-            raise ConfigError(f"refute: claim '{name}' has no domain. {nearest(name, loaded.config.domain)}")
+        if name not in study.config.domain:
+            raise ConfigError(f"refute: claim '{name}' has no domain. {nearest(name, study.config.domain)}")
     if points < 1:
         raise ConfigError(f"refute: at least one point is needed, got {points}.")
-    prepare_backend(loaded.config.precision)
-    experiment = load_experiment(loaded.config.experiment, loaded.root)
-    with contained(f"experiments/{loaded.config.experiment}.py"):
-        return [Search(loaded, experiment, name, notify).run(points) for name in wanted]
+    with contained(f"experiments/{study.config.experiment}.py"):
+        return [Search(study, name, notify).run(points) for name in wanted]
 
 
 class Domain:
@@ -106,27 +101,27 @@ class Domain:
 class Search:
     """One claim, one domain."""
 
-    def __init__(self, loaded: LoadedConfig, experiment: Experiment, claim: str, notify: Callable[[str], None]):
-        config = loaded.config
-        self.name, self.config, self.spec, self.notify = claim, config, config.domain[claim], notify
-        self.schema, self.trial, self.labels = loaded.plan.schema, experiment.trial, experiment.labels
+    def __init__(self, study: Study, claim: str, notify: Callable[[str], None]):
+        config, experiment = study.config, study.experiment
+        self.name, self.config, self.notify = claim, config, notify
+        self.spec, self.free = study.domains[claim]
+        self.schema, self.trial, self.labels = study.plan.schema, experiment.trial, experiment.labels
         names = list(self.spec.axes)
-        self.free: Posed = posed(config, loaded.plan, claim, names, self.spec.at, f"domain.{claim}")
         self.domain = Domain(self.spec, [self.schema[name].type is int for name in names])
-        where = loaded.document.place(["domain", claim])
+        where = study.document.place(["domain", claim])
         options: dict[str, Any] = {"master": config.master_key, "lanes": config.lanes}
-        self.points = asked(experiment, loaded.plan, self.free, where, **options)
+        self.points = asked(study, self.free, where, **options)
         self.seeds = config.looks[0]
         self.known: dict[tuple[Any, ...], tuple[float, int]] = {}
         """Mean effect and outcome of every point of the search."""
-        self.origin = self._origin(loaded)
+        self.origin = self._origin(study)
         self.reference = dict(zip(names, self.domain.values(self.origin[None])[0], strict=True))
 
-    def _origin(self, loaded: LoadedConfig) -> np.ndarray:
+    def _origin(self, study: Study) -> np.ndarray:
         """Where distances begin: the declared reference, the claim's, the only value of the run, else the middle."""
         names = self.domain.names
-        known = dict(loaded.plan.fixed)
-        for axis in loaded.plan.axes:
+        known = dict(study.plan.fixed)
+        for axis in study.plan.axes:
             known |= axis.points[0] if len(axis) == 1 else {}
         claim = self.free.claim
         known = {**known, **claim.reference, **claim.arms.claimed, **self.spec.reference}

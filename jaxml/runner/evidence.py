@@ -8,9 +8,8 @@ from typing import Any
 
 from jaxml.claims.kind import TAKEN, Bench
 from jaxml.claims.kinds import KINDS
-from jaxml.config import LoadedConfig
-from jaxml.errors import ConfigError
-from jaxml.experiment import Experiment
+from jaxml.config import Study
+from jaxml.errors import RunError
 from jaxml.runs.directory import RunDirectory
 
 FILE = "evidence.json"
@@ -18,43 +17,24 @@ KEPT = "collecting"
 """The folder for what is finished of a kind's evidence, until all of it is."""
 
 
-def check_experiment(loaded: LoadedConfig, experiment: Experiment) -> None:
-    """Check that the experiment has what every claim asks for.
-
-    Raises:
-        ConfigError: naming what it lacks, and where the config asks for it.
-    """
-    for name, claim in loaded.config.claims.items():
-        try:
-            KINDS[claim.kind].check_experiment(claim, experiment, f"claims.{name}")
-        except ConfigError as error:
-            place, _, rest = str(error).partition(": ")
-            raise ConfigError(f"{loaded.document.place(place.split('.'))}: {rest}") from None
-
-
-def collect(
-    loaded: LoadedConfig,
-    experiment: Experiment,
-    directory: RunDirectory,
-    notify: Callable[[str], None] = lambda message: None,
-) -> None:
-    """Collect the evidence of every claim that needs some, and write it.
+def collect(study: Study, directory: RunDirectory, notify: Callable[[str], None] = lambda message: None) -> None:
+    """Collect the evidence of every claim that needs some, and write it with the hash of the spec.
 
     Raises:
         TrialError: when the experiment breaks the contract of what is collected.
     """
-    config = loaded.config
+    config = study.config
     bench = Bench(
-        experiment,
+        study.experiment,
         config.master_key,
         notify,
         name=config.experiment,
-        root=loaded.root,
+        root=study.root,
         precision=config.precision,
         seeds=config.seeds,
         keep=directory.path / KEPT,
     )
-    before = read_evidence(RunDirectory(Path(os.environ[TAKEN]))) if TAKEN in os.environ else {}
+    _, before = read_evidence(RunDirectory(Path(os.environ[TAKEN]))) if TAKEN in os.environ else ("", {})
     found = {
         name: before[name]
         if name in before and KINDS[claim.kind].of_this_machine
@@ -63,14 +43,20 @@ def collect(
     }
     held = {name: evidence for name, evidence in found.items() if evidence is not None}
     if held:
-        directory.write_json(FILE, held)
+        directory.write_json(FILE, {"spec_sha256": directory.recorded_spec(), "claims": held})
     shutil.rmtree(directory.path / KEPT, ignore_errors=True)
 
 
-def read_evidence(directory: RunDirectory) -> dict[str, Any]:
-    """The evidence of a run by claim; none where its claims needed none.
+def read_evidence(directory: RunDirectory) -> tuple[str, dict[str, Any]]:
+    """The hash of the spec that it was collected under, and the evidence by claim; nothing where none was needed.
 
     Raises:
         RunError: when it cannot be read.
     """
-    return directory.read_json(FILE) if (directory.path / FILE).is_file() else {}
+    if not (directory.path / FILE).is_file():
+        return "", {}
+    held = directory.read_json(FILE)
+    try:
+        return str(held["spec_sha256"]), dict(held["claims"])
+    except (KeyError, TypeError, ValueError):
+        raise RunError(f"{directory.path / FILE}: this is no evidence of a run.") from None

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from jaxml.claims.certificate import marked, read_certificate
 from jaxml.claims.finding import Verdicts
-from jaxml.errors import RunError
+from jaxml.errors import RunError, TrialError
 from jaxml.experiment import Experiment, contained
 from jaxml.runs.directory import GIVEN, RunDirectory
 from jaxml.sweep.grid import Axis
@@ -32,8 +32,11 @@ def derived_from(results: "xarray.Dataset", experiment: Experiment) -> "xarray.D
 
     derived = {}
     for name, estimand in experiment.estimands.items():
-        with contained(f"estimand '{name}'"):
-            values = estimand(results)
+        try:
+            with contained(f"estimand '{name}'"):
+                values = estimand(results)
+        except TrialError as error:
+            raise TrialError(f"'{name}': {error}") from None
         if not isinstance(values, xarray.DataArray) or "seed" not in values.dims:
             raise RunError(f"estimand '{name}' must return an xarray.DataArray that keeps the axis 'seed'.")
         derived[name] = values.drop_vars([c for c in values.coords if c not in values.dims], errors="ignore")
@@ -53,8 +56,9 @@ def judge_run(directory: RunDirectory) -> Verdicts:
     from jaxml.runner.evidence import read_evidence
     from jaxml.runner.extending import why_extended
 
-    spec, results = directory.spec(), directory.results()
-    recorded = str(results.attrs.get("spec_sha256", ""))
+    spec, (recorded, evidence) = directory.spec(), read_evidence(directory)
+    results = directory.results()
+    recorded = str(results.attrs.get("spec_sha256", recorded))
     why = spec.get("exploratory", "") or why_extended(spec) or directory.spec_is_frozen(recorded)
     claims = {
         name: KINDS[claim.get("kind", "contrast")].Claim.model_validate(claim, strict=False)
@@ -70,7 +74,7 @@ def judge_run(directory: RunDirectory) -> Verdicts:
     lineage = directory.lineage()
     findings = [
         dataclasses.replace(finding, lineage=lineage.get(finding.id))
-        for finding in judge(claims, grid, results, read_evidence(directory))
+        for finding in judge(claims, grid, results, evidence)
     ]
     status = "exploratory" if why else "confirmatory"
     verdicts = Verdicts(status=status, why=why, spec_sha256=recorded, findings=findings)

@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxml.backend import prepare_backend
 from jaxml.claims.kinds import KINDS
-from jaxml.config import LoadedConfig, load_config
-from jaxml.experiment import contained, load_experiment
-from jaxml.runner.evidence import check_experiment
+from jaxml.config import Study, load_study
+from jaxml.experiment import contained
 
 
 def describe(config: str | Path, overrides: Sequence[str] = (), *, probe: bool = False) -> dict[str, Any]:
@@ -23,28 +21,28 @@ def describe(config: str | Path, overrides: Sequence[str] = (), *, probe: bool =
     Raises:
         ConfigError: when the config is wrong, or asks for what the experiment lacks.
     """
-    loaded = load_config(config, overrides)
-    prepare_backend(loaded.config.precision)
     from jaxml.sweep.cost import describe_plan
 
+    study = load_study(config, overrides)
     claims = [
-        {"id": id, "kind": claim.kind, **KINDS[claim.kind].plan(claim, loaded.grid, f"claims.{id}")}
-        for id, claim in loaded.config.claims.items()
+        {"id": id, "kind": claim.kind, **KINDS[claim.kind].plan(claim, study.grid, f"claims.{id}")}
+        for id, claim in study.config.claims.items()
     ]
-    experiment = load_experiment(loaded.config.experiment, loaded.root)
-    check_experiment(loaded, experiment)
-    with contained(f"the trial of experiments/{loaded.config.experiment}.py"):
-        sweep = describe_plan(experiment.trial, loaded.plan, loaded.config.master_key, probe=probe)
+    trial = study.experiment.trial
+    if not study.plan.cells:
+        return {"sweep": {"trials": 0}, "claims": claims, "looks": [], "warnings": []}
+    with contained(f"the trial of experiments/{study.config.experiment}.py"):
+        sweep = describe_plan(trial, study.plan, study.config.master_key, probe=probe)
     cells = max(sum(claim.get("cells", 0) for claim in claims), 1)
     warnings = sweep.pop("hazards")
-    return {"sweep": sweep, "claims": claims, "looks": _looks(loaded, cells), "warnings": warnings}
+    return {"sweep": sweep, "claims": claims, "looks": _looks(study, cells), "warnings": warnings}
 
 
-def _looks(loaded: LoadedConfig, cells: int) -> list[dict[str, Any]]:
+def _looks(study: Study, cells: int) -> list[dict[str, Any]]:
     """For each look: the smallest distance from the margin, in standard deviations, it decides nine times in ten."""
     from jaxml.claims.rule.power import resolvable
 
-    config = loaded.config
+    config = study.config
     kinds: dict[str, float | None] = {"independent seeds": None}
     kinds |= {f"splits {dict(s.where)}": s.test_to_train for s in config.dependent_splits}
     rows = []

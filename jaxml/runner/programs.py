@@ -2,17 +2,16 @@
 
 from typing import TYPE_CHECKING
 
-from jaxml.config import LoadedConfig
+from jaxml.config import Study
 from jaxml.config.source import quantities
 from jaxml.errors import ConfigError
-from jaxml.experiment import Experiment
 
 if TYPE_CHECKING:
     from jaxml.sweep.execute import Timing
     from jaxml.sweep.trace import Traced
 
 
-def trace_programs(loaded: LoadedConfig, experiment: Experiment, timing: "Timing | None" = None) -> "list[Traced]":
+def trace_programs(study: Study, timing: "Timing | None" = None) -> "list[Traced]":
     """Trace the programs, and check what cannot be read from the trial's signature: names of outputs and estimands.
 
     Static points that cannot be traced are noted in `timing`.
@@ -26,16 +25,17 @@ def trace_programs(loaded: LoadedConfig, experiment: Experiment, timing: "Timing
     from jaxml.sweep.run import trace_all
     from jaxml.sweep.trace import all_outputs, master_key
 
-    traced = trace_all(experiment.trial, loaded.plan, master_key(loaded.config.master_key), timing or Timing())
+    experiment = study.experiment
+    traced = trace_all(experiment.trial, study.plan, master_key(study.config.master_key), timing or Timing())
     outputs = all_outputs(traced)
     for name in experiment.estimands:
         if trouble := trouble_with(name) or ("is a name that the trial returns too" if name in outputs else ""):
-            raise ConfigError(f"experiments/{loaded.config.experiment}.py: the estimand {name!r} {trouble}.")
+            raise ConfigError(f"experiments/{study.config.experiment}.py: the estimand {name!r} {trouble}.")
     own = ("status", "nonfinite")  # the engine's marks are not for claims
     known = [*(name for name in outputs if not name.startswith(own)), *experiment.estimands]
-    for place, wanted in quantities(loaded.config):
+    for place, wanted in quantities(study.config):
         if wanted not in known:
-            where = loaded.document.place(place)
+            where = study.document.place(place)
             raise ConfigError(f"{where}: the trial returns no '{wanted}'. {nearest(wanted, known)}")
     for figure in experiment.figures:
         if figure.y not in known:

@@ -5,14 +5,13 @@ from dataclasses import replace
 import numpy as np
 
 from jaxml.claims.kinds import KINDS
-from jaxml.config import LoadedConfig
+from jaxml.config import Study
 from jaxml.errors import TrialError
-from jaxml.experiment import contained, load_experiment
-from jaxml.runner.evidence import check_experiment
+from jaxml.experiment import contained
 from jaxml.runner.programs import trace_programs
 
 
-def rehearse(loaded: LoadedConfig) -> None:
+def rehearse(study: Study) -> None:
     """Trace every program, derive every estimand and judge every claim, on numbers that mean nothing.
 
     Raises:
@@ -23,24 +22,20 @@ def rehearse(loaded: LoadedConfig) -> None:
 
     import xarray
 
-    from jaxml.backend import prepare_backend
     from jaxml.claims.judge import judge
-    from jaxml.explore.mapping import check_maps
     from jaxml.runner.judging import derived_from
     from jaxml.sweep.execute import Timing
     from jaxml.sweep.store import coordinates
     from jaxml.sweep.trace import all_outputs
 
-    config = loaded.config
-    prepare_backend(config.precision)
-    experiment, timing = load_experiment(config.experiment, loaded.root), Timing()
+    config, experiment, timing = study.config, study.experiment, Timing()
+    if not study.plan.cells:
+        return
     with contained(f"the trial of experiments/{config.experiment}.py"):
-        traced = trace_programs(loaded, experiment, timing)
+        traced = trace_programs(study, timing)
     for label, why in timing.failures.items():
         raise TrialError(f"experiments/{config.experiment}.py: the trial cannot be traced at {label}: {why}")
-    check_experiment(loaded, experiment)
-    check_maps(loaded, experiment)
-    plan = replace(loaded.plan, seeds=(-1, 0, 1), block=(), cuts=())
+    plan = replace(study.plan, seeds=(-1, 0, 1), block=(), cuts=())
     random, held = np.random.default_rng(0), {}
     for name, output in all_outputs(traced).items():
         if name != "status":
@@ -55,4 +50,4 @@ def rehearse(loaded: LoadedConfig) -> None:
         warnings.simplefilter("ignore")  # of means of nothing and the like: the numbers mean nothing
         results = results.merge(derived_from(results, experiment))
         seeded = {name: claim for name, claim in config.claims.items() if KINDS[claim.kind].seeded}
-        judge(seeded, replace(loaded.grid, axes=plan.axes, looks=(2,)), results)
+        judge(seeded, replace(study.grid, axes=plan.axes, looks=(2,)), results)

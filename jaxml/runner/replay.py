@@ -90,6 +90,8 @@ def replay(directory: RunDirectory, pins: Mapping[str, Any], root: Path, *, debu
 def _locate(directory: RunDirectory, pins: Mapping[str, Any]) -> tuple[dict[str, int], dict[str, Any]]:
     """Positions along every axis, and the parameters there."""
     spec = directory.spec()
+    if spec.get("without_trials"):
+        raise ConfigError(f"--cell: {directory.path} holds no trials.")
     axes = [Axis(name, tuple(points)) for name, points in spec["axes"].items()]
     indices = locate(axes, {name: value for name, value in pins.items() if name != "seed"}, "--cell")
     for axis in axes:

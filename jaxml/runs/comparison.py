@@ -120,6 +120,8 @@ def export(directory: RunDirectory, to: str, target: str | Path | None = None) -
     path = Path(target or directory.path / str(FORMATS[to]))
     try:
         results = directory.results()
+        if not results.data_vars:
+            raise ConfigError(f"export: {directory.path} holds no trials, so that there is no table to write.")
         if to == "csv":
             frame = table_of(results)
             for name in frame.select_dtypes(exclude=["number", "bool"]):

@@ -252,7 +252,7 @@ class RunDirectory:
             raise RunError(f"{self.path / 'verdicts.json'}: cannot be read: {error}.") from None
 
     def results(self) -> "xarray.Dataset":
-        """Outputs and estimands as one labelled data set, in the order of the spec.
+        """Outputs and estimands as one labelled data set, in the order of the spec; empty where there were no trials.
 
         Raises:
             RunError: when they cannot be read, or are not as the run wrote them.
@@ -261,6 +261,10 @@ class RunDirectory:
 
         self.check(RESULTS)
         spec = self.spec()
+        if spec.get("without_trials"):
+            import xarray
+
+            return xarray.Dataset(coords={"seed": []})
         seeds = [*range(-spec["tuning_seeds"], 0), *range(spec["seeds"])]
         results = open_results(self.path / "results.zarr", spec["axes"], seeds)
         derived = self.path / "estimands.zarr"

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxml.sweep.compute import Compute
 from jaxml.sweep.grid import Zip, geomspace, linspace, logspace, zipped
-from jaxml.sweep.plan import Plan, make_plan
+from jaxml.sweep.plan import make_plan
 from jaxml.sweep.search import grids, integers, loguniform, product, random_search, uniform
 from jaxml.sweep.signature import Static, Traced, schema_of
 
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     import xarray
 
     from jaxml.sweep.execute import Progress
-    from jaxml.sweep.trace import Traced as TracedProgram
 
 __all__ = [
+    "Compute",
     "Static",
     "Traced",
     "Zip",
@@ -51,8 +52,7 @@ def sweep(
     store: str | Path | None = None,
     master_key: str | int = "jaxml",
     progress: "Callable[[Progress], None] | None" = None,
-    executor: "str | Executor | None" = None,
-    shared_store: bool = False,
+    compute: "Compute | str | Executor | None" = None,
     **axes: Any,
 ) -> "xarray.Dataset":
     """Run `trial` at every point of a grid, on the same seeds everywhere.
@@ -71,10 +71,8 @@ def sweep(
             that holds part of the grid is completed: nothing in it is computed again.
         master_key: name or number that all keys derive from.
         progress: called after every compilation and chunk.
-        executor: where chunks are computed: None for threads of this process, ``"processes"``, ``"ray"``, or any
-            `concurrent.futures.Executor` whose workers can import the trial.
-        shared_store: the store is at a place that all workers reach: they write their chunks there themselves, and
-            results do not pass through this process until the end.
+        compute: where chunks are computed: None for threads of this process, ``"processes"``, ``"ray"``, any
+            `concurrent.futures.Executor` whose workers can import the trial, or a `Compute`, which says more.
         **axes: ``name=values`` sweeps a parameter, ``name=value`` fixes it, ``name=zipped(...)`` moves several.
 
     Returns:
@@ -102,49 +100,14 @@ def sweep(
     schema = schema_of(trial)
     _refuse_taken(schema)
     plan = make_plan(schema, axes, seeds, lanes=lanes)
-    return run_plan(
-        trial, plan, store=store, master=master_key, progress=progress, executor=executor, shared_store=shared_store
-    )
-
-
-def run_plan(
-    trial: Callable[..., Any],
-    plan: Plan,
-    *,
-    store: str | Path | None = None,
-    master: str | int = "jaxml",
-    progress: "Callable[[Progress], None] | None" = None,
-    attributes: dict[str, Any] | None = None,
-    executor: "str | Executor | None" = None,
-    address: str | None = None,
-    shared_store: bool = False,
-    traced: "list[TracedProgram] | None" = None,
-    hasty: bool = False,
-) -> "xarray.Dataset":
-    """Trace, compile and run a plan; see `sweep`. What a caller has traced already is not traced again.
-
-    `hasty` compiles sooner for programs that run slower.
-    """
     from jaxml.sweep.run import run
 
-    return run(
-        trial,
-        plan,
-        store=store,
-        master=master,
-        progress=progress,
-        attributes=attributes,
-        executor=executor,
-        address=address,
-        shared_store=shared_store,
-        hasty=hasty,
-        traced=traced,
-    )
+    return run(trial, plan, store=store, master=master_key, progress=progress, compute=Compute.of(compute))
 
 
 def _refuse_taken(schema: Any) -> None:
     from jaxml.errors import TrialError
 
-    taken = {"seeds", "seed", "executor", "lanes", "store", "master_key", "progress", "shared_store"} & set(schema)
+    taken = {"seeds", "seed", "lanes", "store", "master_key", "progress", "compute"} & set(schema)
     if taken:
         raise TrialError(f"{schema.trial_name}: the parameter names {sorted(taken)} are taken by sweep. Rename them.")

@@ -38,7 +38,7 @@ def describe_plan(
     """Say what a plan will cost.
 
     Args:
-        trial, plan, master: as for `run_plan`.
+        trial, plan, master: as for `jaxml.sweep.run.run`.
         probe: compile the first program and run its first chunk twice, for an estimate of the time in all.
 
     Returns:

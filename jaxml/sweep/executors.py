@@ -320,46 +320,6 @@ def _knock(address: str) -> None:
             raise ConnectionError("what listens there is no cluster")
 
 
-def executor_named(
-    name: str | Executor | None,
-    address: str | None = None,
-    workers: int | None = None,
-) -> Executor | None:
-    """``"processes"`` for a pool on this machine, ``"ray"`` for a cluster, or any executor as it is.
-
-    Raises:
-        ConfigError: for any other name, or an address or a number of workers that it has no use for.
-    """
-    if address is not None and name != "ray":
-        raise ConfigError(f"address: only executor 'ray' has one, the executor is {name!r}. Leave it out.")
-    if workers is not None and name not in ("processes", "ray"):
-        raise ConfigError(f"workers: only executors 'processes' and 'ray' count them, the executor is {name!r}.")
-    if workers is not None and workers < 1:
-        raise ConfigError(f"workers: at least one is needed, got {workers}.")
-    if name is None or isinstance(name, Executor):
-        return name
-    if name == "processes":
-        return Processes(workers)
-    if name == "ray":
-        return RayExecutor(address, workers)
-    raise ConfigError(f"executor: expected 'processes', 'ray' or a concurrent.futures.Executor, got {name!r}.")
-
-
-@contextlib.contextmanager
-def opened(
-    name: str | Executor | None,
-    address: str | None = None,
-    workers: int | None = None,
-) -> Iterator[Executor | None]:
-    """The executor of that name, closed at the end; one that was handed over stays open."""
-    executor = executor_named(name, address, workers)
-    try:
-        yield executor
-    finally:
-        if executor is not None and executor is not name:
-            executor.shutdown(cancel_futures=True)
-
-
 def in_flight(executor: Executor) -> int:
     """How many tasks to hand out at once: twice what runs at once where the executor holds a queue."""
     return getattr(executor, "in_flight", 2 * getattr(executor, "_max_workers", 1))

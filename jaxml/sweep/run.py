@@ -4,7 +4,6 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import jax
 
 from jaxml.errors import ConfigError, TrialError
+from jaxml.sweep.compute import THREADS, Compute, opened
 from jaxml.sweep.execute import Execution, OutOfMemory, Progress, Timing
-from jaxml.sweep.executors import Job, cores, in_flight, opened
+from jaxml.sweep.executors import Job, cores, in_flight
 from jaxml.sweep.fingerprint import fingerprint
 from jaxml.sweep.jaxprs import peak_bytes
 from jaxml.sweep.plan import Plan, check_precision
@@ -42,9 +42,7 @@ def run(
     master: str | int = "jaxml",
     progress: Callable[[Progress], None] | None = None,
     attributes: Mapping[str, Any] | None = None,
-    executor: str | Executor | None = None,
-    address: str | None = None,
-    shared_store: bool = False,
+    compute: Compute = THREADS,
     blocks: dict[Any, Any] | None = None,
     traced: list[Traced] | None = None,
     hasty: bool = False,
@@ -52,30 +50,26 @@ def run(
     """Compute a plan; see `jaxml.sweep.sweep`.
 
     Args:
-        trial, plan, store, master, progress: as there.
+        trial, plan, store, master, progress, compute: as there.
         attributes: kept with the results.
-        executor: where chunks are computed; None means threads of this process, see `executors`.
-        address: the Ray cluster.
-        shared_store: workers write to the store themselves.
         blocks: compiled programs to reuse and to add to, for callers that run one trial many times.
         traced: the plan's programs, where the caller has traced them.
         hasty: compile sooner for programs that run slower: for runs of which compiling is the most.
     """
-    if shared_store and (store is None or executor is None):
-        raise ConfigError("shared_store: workers write to a store, so give both 'store' and 'executor'.")
-    if executor is not None and jax.process_count() > 1:
-        raise ConfigError(
-            "executor: the processes of a jax.distributed program share the chunks already. Leave it out."
-        )
+    if compute.shared_store and store is None:
+        raise ConfigError("shared_store: workers write to a store, so give 'store' too.")
+    if compute.executor is not None and jax.process_count() > 1:
+        raise ConfigError("compute: the processes of a jax.distributed program share the chunks already. Leave it out.")
     key, timing = master_key(master), Timing()
     traced = trace_all(trial, plan, key, timing, traced or (), twice=blocks is None)
-    with opened(executor, address) as pool:
+    with opened(compute) as compute:
+        pool = compute.pool
         plan = fitted(plan, traced, None if pool is None else in_flight(pool))
         target = _open_target(store, plan, traced, master, attributes or {})
         try:
             layout = target.plan
             while True:
-                shared = target.shared() if shared_store else {}
+                shared = target.shared() if compute.shared_store else {}
                 shared |= {} if pool is None else {"workers": in_flight(pool)}
                 job = Job.here(trial, layout, master, **shared)
                 report = progress or (lambda _: None)

@@ -138,9 +138,15 @@ class Schema(Mapping[str, Parameter]):
         Raises:
             ConfigError: when the trial has none, naming the nearest one it has.
         """
+        if self is NO_TRIAL:
+            raise ConfigError(f"{where}: the experiment has no trial, so nothing takes '{name}'.")
         if name not in self:
             raise ConfigError(f"{where}: the trial has no parameter '{name}'. {nearest(name, self)}")
         return self[name]
+
+
+NO_TRIAL = Schema("", {})
+"""Of an experiment whose claims need none."""
 
 
 def schema_of(trial: Callable[..., Any]) -> Schema:
@@ -172,6 +178,9 @@ def schema_of(trial: Callable[..., Any]) -> Schema:
 def schema_of_source(source: str, filename: str, function: str = "trial") -> Schema:
     """Read the schema of `function` from a module's text; nothing is imported or run.
 
+    Returns:
+        The schema; `NO_TRIAL` where the text neither defines the function nor speaks of it.
+
     Raises:
         TrialError: when the text does not parse, lacks the function, or its signature is not a trial's.
     """
@@ -181,6 +190,8 @@ def schema_of_source(source: str, filename: str, function: str = "trial") -> Sch
         raise TrialError(f"{filename}, line {error.lineno}: {error.msg}.") from None
     found = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == function]
     if not found:
+        if not any(function in (getattr(n, "arg", None), getattr(n, "id", None)) for n in ast.walk(tree)):
+            return NO_TRIAL
         raise TrialError(f"{filename}: there is no function '{function}'. Define {function}(key, *, ...).")
     arguments = found[0].args
     if len(arguments.posonlyargs + arguments.args) != 1 or arguments.vararg or arguments.kwarg:

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 import jaxml
-from jaxml.config import load_config
-from jaxml.experiment import load_experiment
+from jaxml.config import load_study
 from jaxml.explore.mapping import check_maps
 from jaxml.sweep import execute
 from jaxml.sweep.block import Block, block_inputs
@@ -70,7 +69,7 @@ def test_every_map_can_be_filled(as_users_run_it):  # noqa: F811
     """What derived estimands need lies beside each point."""
     maps = 0
     for config in CONFIGS:
-        loaded = load_config(config)
-        check_maps(loaded, load_experiment(loaded.config.experiment, loaded.root))
-        maps += len(loaded.config.map)
+        study = load_study(config)
+        check_maps(study)
+        maps += len(study.config.map)
     assert maps > 5

@@ -9,7 +9,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-from jaxml import Experiment, Suite, Traced
+from jaxml import Experiment, Metric, Suite, Traced
 
 
 def trial(
@@ -38,12 +38,13 @@ experiment = Experiment(
     trial=trial,
     suites={"whole": whole, "up": lambda: whole(lambda x: math.floor(x + 0.5)), "none": lambda: 3},
     estimands={
-        "derived": lambda results: 2 * results.value,
-        "sunk": lambda results: 1 - results.value.sel(x=0.0, y=0.0, drop=True) + results.value,
-        "lifted": lambda results: results.value - results.value.sel(arm="b", drop=True),
-        "mean_value": lambda results: results.value.mean("x"),
+        "derived": Metric(lambda here: 2 * here.value),
+        "sunk": Metric(lambda here, origin: 1 - origin.value + here.value, inputs={"origin": {"x": 0.0, "y": 0.0}}),
+        "lifted": Metric(lambda here, other: here.value - other.value, inputs={"other": {"arm": "b"}}),
+        "mean_value": Metric(lambda here: here.value.mean("x")),
+        "spread": Metric(lambda row: row.value.max("x") - row.value.min("x"), inputs={"row": {"x": ...}}),
+        "whole": lambda results: results.value.mean("x"),
     },
-    beside={"sunk": {"x": 0.0, "y": 0.0}, "lifted": {"arm": "b"}, "mean_value": {"y": ...}},
     theory={"value": lambda p: (1 - (p["x"] ** 2 + p["y"] ** 2) / 4) * (p["arm"] == "a")},
 )
 '''

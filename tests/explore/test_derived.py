@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+import xarray
 
 import jaxml
 from jaxml.claims.mapped import read_maps
-from jaxml.config import load_config
-from jaxml.config.load import posed
-from jaxml.errors import ConfigError
+from jaxml.config import load_study
+from jaxml.errors import ConfigError, TrialError
 from jaxml.experiment import load_experiment
 from jaxml.explore.derived import asked
 from jaxml.explore.refute import refute
@@ -20,10 +20,8 @@ ALONE = CONFIG.replace("arms: {claimed: {arm: a}, against: {arm: b}}", "arms: {c
 
 def derived_points(folder, estimand, config=CONFIG):
     path = project(folder, MAP, config.replace("estimand: value", f"estimand: {estimand}"))
-    loaded = load_config(path)
-    experiment = load_experiment("planted", folder)
-    free = posed(loaded.config, loaded.plan, "high", ["x", "y"], {}, "map.high")
-    return asked(experiment, loaded.plan, free, "map.high", master="planted")
+    study = load_study(path)
+    return asked(study, study.maps[0].posed, "map.high", master="planted")
 
 
 def test_it_is_what_the_estimand_says_of_a_grid_that_holds_the_point(tmp_path):
@@ -60,8 +58,9 @@ def test_a_search_finds_a_counter_example_to_a_claim_about_a_derived_quantity(tm
 @pytest.mark.parametrize(
     ("estimand", "config", "message"),
     [
-        ("lifted", CONFIG, "'lifted' needs several 'arm' beside each other, which is static"),
-        ("mean_value", CONFIG, r"'mean_value' is derived from more of the grid than one point.*Without them"),
+        ("lifted", CONFIG, "'lifted' needs several values of 'arm', which is static"),
+        ("mean_value", CONFIG, r"'mean_value' finds at a single point only what its inputs name: .*'x'"),
+        ("whole", CONFIG, r"'whole' is derived from the whole grid. Make it a jaxml.Metric"),
     ],
 )
 def test_what_cannot_be_asked_at_a_point_is_refused_before_the_first_trial(tmp_path, estimand, config, message):
@@ -73,11 +72,22 @@ def test_what_cannot_be_asked_at_a_point_is_refused_before_the_first_trial(tmp_p
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_reference_that_nobody_declared_is_missed(tmp_path):
-    points = derived_points(tmp_path, "sunk", ALONE)
-    points.beside = {}
-    with pytest.raises(ConfigError, match=r"beside=\{'sunk': .*It does not find"):
-        points._try_on_made_up_results()
+def test_a_whole_axis_is_computed_at_every_point(tmp_path):
+    points = derived_points(tmp_path, "spread", ALONE)
+    found = points([(7.0, 0.5), (0.0, 1.0)], [0, 1]).spread
+    trial = load_experiment("planted", tmp_path).trial
+    value = jaxml.sweep(trial, seeds=2, master_key="planted", arm="a", x=[0.0, 2.0], y=[0.5, 1.0]).value
+    np.testing.assert_allclose(found[0], (value.max("x") - value.min("x")).transpose("y", "seed"), rtol=1e-5)
+
+
+def test_a_metric_names_what_the_grid_lacks():
+    results = xarray.Dataset({"value": (("x", "seed"), np.ones((2, 1)))}, {"x": [0.0, 1.0], "seed": [0]})
+    for pins, message in (
+        ({"y": 1.0}, "needs several values of 'y'"),
+        ({"x": 3.0}, "needs x = 3.0, which is not on the grid"),
+    ):
+        with pytest.raises(TrialError, match=message):
+            jaxml.Metric(lambda other: other.value, inputs={"other": pins})(results)
 
 
 def test_a_claim_that_tunes_by_a_derived_quantity_is_refused(tmp_path):

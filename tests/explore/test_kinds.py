@@ -232,8 +232,7 @@ def test_page_and_terminal_show_every_claim(finished, capsys):
 
 
 def test_where_a_claim_comes_from_is_kept_beside_its_spec_and_can_be_put_right(finished, tmp_path):
-    from jaxml.config import load_config
-    from jaxml.runner.spec import spec_of
+    from jaxml.config import load_study
 
     run, path = finished
     assert run.directory.lineage()["history"].to_json() == {
@@ -244,7 +243,7 @@ def test_where_a_claim_comes_from_is_kept_beside_its_spec_and_can_be_put_right(f
     assert run.verdicts.findings[-1].lineage == run.directory.lineage()["history"]
     other = path.with_name("other.yaml")
     other.write_text(path.read_text().replace("as: weaker", "as: part") + "name: planted\n")
-    assert spec_of(load_config(other)) == run.directory.spec()
+    assert load_study(other).spec == run.directory.spec()
 
 
 def test_a_smoke_run_has_every_kind_and_decides_none(finished, tmp_path):

@@ -10,7 +10,7 @@ import jaxml
 from jaxml.claims.mapped import Mapped, read_maps
 from jaxml.claims.region import UNKNOWN, contour, refine, unit_boxes
 from jaxml.claims.rule.decide import decide_apart
-from jaxml.config import load_config
+from jaxml.config import load_study
 from jaxml.errors import ConfigError, RunError
 from jaxml.experiment import load_experiment
 from jaxml.explore.mapping import fill_maps
@@ -119,8 +119,8 @@ def test_a_map_that_was_cut_short_goes_on_where_it_stopped(root, finished, tmp_p
     monkeypatch.setattr(
         Points, "__call__", lambda self, points, seeds: asked.extend(points) or call(self, points, seeds)
     )
-    loaded = load_config(root / "configs/planted.yaml")
-    fill_maps(loaded, load_experiment("planted", root), copy)
+    study = load_study(root / "configs/planted.yaml")
+    fill_maps(study, copy)
     assert len(asked) == before["maps"][0]["batches"][-1]
     again = copy.read_json("map.json")
     assert [cell["verdict"] for cell in again["maps"][0]["cells"]] == [c["verdict"] for c in before["maps"][0]["cells"]]
@@ -145,10 +145,10 @@ def test_a_damaged_batch_of_a_map_is_computed_again(root, finished, tmp_path, da
     else:
         shutil.rmtree(batch)
     notes: list[str] = []
-    fill_maps(load_config(root / "configs/planted.yaml"), load_experiment("planted", root), copy, notes.append)
+    fill_maps(load_study(root / "configs/planted.yaml"), copy, notes.append)
     assert any("is damaged" in note for note in notes) == (damage != "lost batch")
     assert copy.read_json("map.json")["maps"][0]["cells"] == before["maps"][0]["cells"]
-    fill_maps(load_config(root / "configs/planted.yaml"), load_experiment("planted", root), copy, notes.append)
+    fill_maps(load_study(root / "configs/planted.yaml"), copy, notes.append)
     assert sum("is damaged" in note for note in notes) <= 1
 
 
@@ -178,17 +178,17 @@ def test_a_map_goes_to_json_and_back_and_damage_is_named(finished, tmp_path):
 def test_a_map_that_cannot_be_filled_is_refused_with_its_place(tmp_path, old, new, message):
     assert old in MAP
     with pytest.raises(ConfigError, match=message) as caught:
-        load_config(project(tmp_path, MAP.replace(old, new, 1)))
+        load_study(project(tmp_path, MAP.replace(old, new, 1)))
     assert "planted.yaml" in str(caught.value)
 
 
 def test_an_open_axis_is_refused(tmp_path):
     more = CONFIG.replace("  y: [0.0]", "  y: [0.0]\n  noise: [0.1, 0.2]").replace("{x: 0.0}", "{x: 0.0, noise: 0.1}")
     more = more.replace("{x: 2.0}", "{x: 2.0, noise: 0.1}").replace("at_reference", "universal")
-    assert load_config(project(tmp_path, MAP, more)).config.map  # the reference says which noise
+    assert load_study(project(tmp_path, MAP, more)).config.map  # the reference says which noise
     open_axis = more.replace("    reference: {x: 0.0, noise: 0.1}\n", "")
     with pytest.raises(ConfigError, match=r"map.high.at: say which 'noise' is meant, for example {'noise': 0.1}"):
-        load_config(project(tmp_path, MAP, open_axis))
+        load_study(project(tmp_path, MAP, open_axis))
 
 
 def test_a_claim_that_tunes_is_mapped_with_each_arm_at_its_own_best(tmp_path):
@@ -197,14 +197,14 @@ def test_a_claim_that_tunes_is_mapped_with_each_arm_at_its_own_best(tmp_path):
     tuned = tuned.replace("reference: {arm: a}", "reference: {}").replace("where: {arm: a}", "where: {}")
     tuned = tuned.replace("where: {x: 2.0}", "where: {}").replace("looks: [8]", "looks: [8]\ntuning_seeds: 2")
     more = "map:\n  high:\n    axes: {y: [0.0, 0.5, 1.0, 2.0], step: [0, 10]}\n"
-    loaded = load_config(project(tmp_path, more, tuned))
+    study = load_study(project(tmp_path, more, tuned))
     directory = RunDirectory(tmp_path)
-    (held,) = fill_maps(loaded, load_experiment("planted", tmp_path), directory)
+    (held,) = fill_maps(study, directory)
     found = {(cell.i, cell.j): cell.estimate for cell in held.cells}
     assert found[0, 0] == pytest.approx(0.75, abs=0.1)  # x = 1 is the cheapest
     assert found[3, 1] == pytest.approx(0.75 - 1.0 + 0.1, abs=0.1)
     with pytest.raises(ConfigError, match="the claim tunes 'x', so that it cannot move freely"):
-        load_config(project(tmp_path, more.replace("step: [0, 10]", "x: [0.0, 1.0]"), tuned))
+        load_study(project(tmp_path, more.replace("step: [0, 10]", "x: [0.0, 1.0]"), tuned))
 
 
 def test_refinement_follows_a_line_out_of_its_box_and_stops_at_its_budget():

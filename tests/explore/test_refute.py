@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jaxml.claims.refutation import Refutation
-from jaxml.config import json_schema, load_config
+from jaxml.config import json_schema, load_study
 from jaxml.errors import ConfigError
 from jaxml.explore.refute import Domain, refute
 from tests.explore.planted import CONFIG, project
@@ -90,7 +90,7 @@ def test_a_domain_maps_to_its_cube_and_back():
 def test_a_domain_that_cannot_be_searched_is_refused_with_its_place(tmp_path, old, new, message):
     assert old in WIDE
     with pytest.raises(ConfigError, match=message) as caught:
-        load_config(project(tmp_path, WIDE.replace(old, new, 1)))
+        load_study(project(tmp_path, WIDE.replace(old, new, 1)))
     assert "planted.yaml" in str(caught.value)
 
 

@@ -7,9 +7,8 @@ import pytest
 
 import jaxml
 from jaxml.claims.finding import Verdicts
-from jaxml.config import json_schema, load_config
+from jaxml.config import json_schema, load_study
 from jaxml.errors import ConfigError, RunError, TrialError
-from jaxml.experiment import load_experiment
 from jaxml.report import write_report
 from jaxml.runner import judge_again
 from jaxml.runner.evidence import collect
@@ -62,8 +61,8 @@ def test_another_master_key_draws_other_cases(tmp_path, finished, monkeypatch):
     report = SimpleNamespace(to_json=dict)
     monkeypatch.setattr(exact, "run_suite", lambda suite, *, cases, seed: drawn.append(seed) or report)
     for key in ("planted", "planted", "planted, again"):
-        loaded = load_config(project(tmp_path, SUITES + f"master_key: {key}\n"))
-        collect(loaded, load_experiment("planted", tmp_path), RunDirectory(tmp_path))
+        study = load_study(project(tmp_path, SUITES + f"master_key: {key}\n"))
+        collect(study, RunDirectory(tmp_path))
     assert drawn[:2] == drawn[2:4]
     assert len(set(drawn)) == 2
 
@@ -88,12 +87,12 @@ def test_list_validate_and_plan_count_exact_claims(tmp_path, monkeypatch, capsys
 
 
 def test_a_run_that_was_interrupted_names_its_exact_claims_as_not_decided(tmp_path, monkeypatch):
-    from jaxml.runner import execute
+    from jaxml.runner import session
 
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(execute, "collect", stop)
+    monkeypatch.setattr(session, "collect", stop)
     with pytest.raises(KeyboardInterrupt):
         jaxml.run(project(tmp_path, SUITES), runs=tmp_path / "runs")
     (run,) = (tmp_path / "runs").iterdir()
@@ -117,9 +116,9 @@ def test_the_page_shows_the_counter_example_and_the_mutants(finished):
 
 
 def test_a_smoke_run_draws_fewer_cases(tmp_path):
-    loaded = load_config(project(tmp_path, SUITES), smoke=True)
-    assert {claim.cases for claim in loaded.config.claims.values() if claim.kind == "suite"} == {100}
-    assert (loaded.changes_spec, loaded.cut) == (True, "seeds 8 -> 2, cases of a suite 1000 -> 100")
+    study = load_study(project(tmp_path, SUITES), smoke=True)
+    assert {claim.cases for claim in study.config.claims.values() if claim.kind == "suite"} == {100}
+    assert (study.changes_spec, study.cut) == (True, "seeds 8 -> 2, cases of a suite 1000 -> 100")
 
 
 @pytest.mark.parametrize("overrides", [(), ("lanes=4",)])
@@ -152,10 +151,9 @@ def test_a_suite_that_cannot_be_run_is_refused(tmp_path, old, new, message):
 
 
 def test_what_is_no_suite_and_a_damaged_file_are_named(tmp_path, finished):
-    loaded = load_config(project(tmp_path, SUITES.replace("suite: up", "suite: none")))
-    experiment = load_experiment("planted", tmp_path)
+    study = load_study(project(tmp_path, SUITES.replace("suite: up", "suite: none")))
     with pytest.raises(TrialError, match=r"suite 'none' must be a function that returns a jaxml.Suite, got 3"):
-        collect(loaded, experiment, finished.directory)
+        collect(study, finished.directory)
     kept = (finished.path / "evidence.json").read_text()
     (finished.path / "evidence.json").write_text('{"rounding": ')
     with pytest.raises(RunError, match=r"evidence.json"):
@@ -165,6 +163,6 @@ def test_what_is_no_suite_and_a_damaged_file_are_named(tmp_path, finished):
 
 def test_a_section_of_suites_is_a_thing_of_the_past_and_kinds_are_in_the_schema(tmp_path):
     with pytest.raises(ConfigError, match=r"suites: a suite is a claim like any other now. .* 'kind: suite'"):
-        load_config(project(tmp_path, "suites: {a: {suite: up, statement: It rounds upward.}}\n"))
+        load_study(project(tmp_path, "suites: {a: {suite: up, statement: It rounds upward.}}\n"))
     claims = json_schema()["properties"]["claims"]["additionalProperties"]["oneOf"]
     assert {"$ref": "#/$defs/SuiteClaim"} in claims

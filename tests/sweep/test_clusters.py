@@ -77,7 +77,7 @@ import os, sys, time
 import ray
 from ray.cluster_utils import Cluster
 import jax, jax.numpy as jnp
-from jaxml import linspace, sweep
+from jaxml import Compute, linspace, sweep
 from jaxml.sweep.store import open_results
 
 driver = os.getpid()
@@ -100,9 +100,9 @@ def progress(state):
 
 grid, store = {"seeds": 2, "lanes": 2, "lam": linspace(0.0, 2.0, 8)}, os.environ["STORE"]
 here = sweep(trial, **grid)
-there = sweep(trial, executor="ray", **{**grid, "lam": grid["lam"][:2]})
+there = sweep(trial, compute="ray", **{**grid, "lam": grid["lam"][:2]})
 print("equal", bool((there.kept == here.kept[:2]).all()), there.attrs["compiles"])
-there = sweep(trial, executor="ray", store=store, shared_store=True, progress=progress, **grid)
+there = sweep(trial, compute=Compute("ray", shared_store=True), store=store, progress=progress, **grid)
 print("equal", bool((there.kept == here.kept).all()), len(lost))
 print("equal", bool((open_results(store).kept == here.kept).all()), sweep(trial, store=store, **grid).compiles)
 sys.stdout.flush()
@@ -123,7 +123,7 @@ import os, sys
 import jax
 index = int(sys.argv[1])
 jax.distributed.initialize(sys.argv[2], 2, index, heartbeat_timeout_seconds=10)
-from jaxml import linspace, sweep
+from jaxml import Compute, linspace, sweep
 from jaxml.errors import ConfigError
 from tests.sweep.sweep_process import trial
 

@@ -16,7 +16,8 @@ import pytest
 from jaxml import linspace, sweep
 from jaxml.errors import ConfigError, RunError, StoreError
 from jaxml.sweep import executors
-from jaxml.sweep.executors import Processes, executor_named
+from jaxml.sweep.compute import Compute, opened
+from jaxml.sweep.executors import Processes
 from jaxml.sweep.store import ZarrStore, open_results
 from tests.sweep import sweep_process
 
@@ -25,7 +26,7 @@ LAMS = linspace(0.0, 2.0, 6)
 
 def test_any_executor():
     with ThreadPoolExecutor(2) as pool:
-        results = sweep(sweep_process.trial, seeds=4, lanes=8, lam=LAMS, executor=pool)
+        results = sweep(sweep_process.trial, seeds=4, lanes=8, lam=LAMS, compute=pool)
     here = sweep(sweep_process.trial, seeds=4, lanes=8, lam=LAMS)
     np.testing.assert_array_equal(results.kept, here.kept)
 
@@ -55,44 +56,44 @@ def test_processes(tmp_path, monkeypatch):
 
         stopped = []
         with pytest.raises(KeyboardInterrupt, match="stopped by SIGINT"):
-            sweep(sweep_process.trial, store=tmp_path / "s", executor=pool, progress=interrupt, **grid)
+            sweep(sweep_process.trial, store=tmp_path / "s", compute=pool, progress=interrupt, **grid)
         done = int((~open_results(tmp_path / "s").nonfinite).sum())
         assert stopped[0] <= done < 48
         seen = []
-        there = sweep(sweep_process.trial, store=tmp_path / "s", executor=pool, progress=seen.append, **grid)
+        there = sweep(sweep_process.trial, store=tmp_path / "s", compute=pool, progress=seen.append, **grid)
         np.testing.assert_array_equal(there.kept, here.kept)
         assert there.attrs["compiles"] == 0
         assert seen[0].done >= done
         assert (seen[-1].done, seen[-1].compiled, seen[-1].programs) == (48, 2, 2)
 
         shared, one = tmp_path / "shared", {**grid, "power": [1]}
-        there = sweep(sweep_process.trial, store=shared, executor=pool, shared_store=True, **one)
+        there = sweep(sweep_process.trial, store=shared, compute=Compute(pool, shared_store=True), **one)
         np.testing.assert_array_equal(there.kept, here.kept.sel(power=[1]))
         np.testing.assert_array_equal(open_results(shared).path, here.path.sel(power=[1]))
         grown = {**grid, "seeds": 5}  # the old files of the last seeds are not whole any more
-        there = sweep(sweep_process.trial, store=shared, executor=pool, shared_store=True, **grown)
+        there = sweep(sweep_process.trial, store=shared, compute=Compute(pool, shared_store=True), **grown)
         np.testing.assert_array_equal(there.kept, sweep(sweep_process.trial, **grown).kept)
         monkeypatch.setattr(ZarrStore, "shared", lambda self: {"store": tmp_path / "elsewhere", "outputs": {"x": None}})
         with pytest.raises(StoreError, match="a worker does not see this store"):
-            sweep(sweep_process.trial, seeds=1, lam=1.0, store=tmp_path / "t", executor=pool, shared_store=True)
+            sweep(sweep_process.trial, seeds=1, lam=1.0, store=tmp_path / "t", compute=Compute(pool, shared_store=True))
 
         (tmp_path / "remote.py").write_text(FILE)
         spec = importlib.util.spec_from_file_location("nowhere.remote", tmp_path / "remote.py")
         remote = sys.modules["nowhere.remote"] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(remote)
-        there = sweep(remote.trial, seeds=4, lanes=8, lam=LAMS, executor=pool)
+        there = sweep(remote.trial, seeds=4, lanes=8, lam=LAMS, compute=pool)
         np.testing.assert_array_equal(there.kept, sweep(remote.trial, seeds=4, lanes=8, lam=LAMS).kept)
         data = {"shift": np.float32(3)}
 
         def closure(key, *, lam: float):
             return {"x": lam + data["shift"]}
 
-        assert sweep(closure, seeds=1, lam=1.0, executor=pool).x == 4
+        assert sweep(closure, seeds=1, lam=1.0, compute=pool).x == 4
         data["shift"] = np.float32(5)  # what a notebook changes between two sweeps arrives
-        assert sweep(closure, seeds=1, lam=1.0, executor=pool).x == 6
+        assert sweep(closure, seeds=1, lam=1.0, compute=pool).x == 6
 
         with pytest.raises(RunError, match="a worker process died"):
-            sweep(remote.trial, seeds=1, lam=[1.0], deadly=True, executor=pool)
+            sweep(remote.trial, seeds=1, lam=[1.0], deadly=True, compute=pool)
 
 
 UNGUARDED = """
@@ -110,10 +111,10 @@ def trial(key, *, lam: float):
     return {"x": total(lam)}
 
 with Processes(1) as pool:
-    print(sweep(trial, seeds=1, lam=[1.0, 2.0], executor=pool).x.values.ravel().tolist())
+    print(sweep(trial, seeds=1, lam=[1.0, 2.0], compute=pool).x.values.ravel().tolist())
     del __file__  # as in a notebook
     data = 2 * data
-    print(sweep(trial, seeds=1, lam=[1.0, 2.0], executor=pool).x.values.ravel().tolist())
+    print(sweep(trial, seeds=1, lam=[1.0, 2.0], compute=pool).x.values.ravel().tolist())
 """
 
 
@@ -133,7 +134,7 @@ def test_what_cannot_be_sent_to_a_process_is_named():
             return {"x": lam}
 
     with pytest.raises(ConfigError, match=r"the trial cannot be sent to another process .*lock"):
-        sweep(trial, seeds=1, lam=1.0, executor="processes")
+        sweep(trial, seeds=1, lam=1.0, compute="processes")
 
 
 @pytest.mark.parametrize(
@@ -149,20 +150,21 @@ def test_what_cannot_be_sent_to_a_process_is_named():
 def test_executors_that_cannot_be(executor, address, workers, message):
     if executor == "ray":
         pytest.importorskip("ray")
-    with pytest.raises(ConfigError, match=message):
-        executor_named(executor, address, workers)
+    with pytest.raises(ConfigError, match=message), opened(Compute(executor, address, workers)):
+        pass
 
 
-def test_a_shared_store_needs_a_store_and_workers(tmp_path):
-    for given in ({"store": tmp_path / "s"}, {"executor": "processes"}):
-        with pytest.raises(ConfigError, match="give both 'store' and 'executor'"):
-            sweep(sweep_process.trial, seeds=1, lam=1.0, shared_store=True, **given)
+def test_a_shared_store_needs_a_store_and_workers():
+    with pytest.raises(ConfigError, match="shared_store: it is workers that share it"):
+        Compute(shared_store=True)
+    with pytest.raises(ConfigError, match=r"shared_store: .* give 'store' too"):
+        sweep(sweep_process.trial, seeds=1, lam=1.0, compute=Compute("processes", shared_store=True))
 
 
 def test_ray_is_an_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError, match=r"Ray is not installed. Add it with: pip install 'jaxml\[ray\]'"):
-        sweep(sweep_process.trial, seeds=1, lam=1.0, executor="ray")
+        sweep(sweep_process.trial, seeds=1, lam=1.0, compute="ray")
 
 
 @pytest.mark.parametrize(
@@ -182,8 +184,9 @@ def test_a_port_where_something_else_answers_is_no_cluster(monkeypatch, reply, m
 
         serving = pool.submit(serve)
         begin = time.monotonic()
-        with pytest.raises(ConfigError, match=f"no cluster answers at .*({message})"):
-            executor_named("ray", f"127.0.0.1:{server.getsockname()[1]}")
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(ConfigError, match=f"no cluster answers.*({message})"), opened(Compute("ray", address)):
+            pass
         assert time.monotonic() - begin < 5
         answered.set()
         serving.result()

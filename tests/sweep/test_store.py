@@ -10,8 +10,8 @@ import zarr
 
 from jaxml import curve, sweep, zipped
 from jaxml.errors import StoreError
-from jaxml.sweep import run_plan
 from jaxml.sweep.plan import make_plan
+from jaxml.sweep.run import run
 from jaxml.sweep.signature import schema_of
 from jaxml.sweep.store import open_results, write_dataset
 from tests.sweep.stored import GRID, LAMS, assert_same, computed_by, trial
@@ -109,7 +109,7 @@ def test_lanes_that_are_nan_are_not_computed_again(tmp_path):
 
 def test_attributes_are_kept(tmp_path):
     plan = make_plan(schema_of(trial), {"lam": [1.0]}, 1)
-    run_plan(trial, plan, store=tmp_path / "a.zarr", attributes={"spec": "abc"})
+    run(trial, plan, store=tmp_path / "a.zarr", attributes={"spec": "abc"})
     assert open_results(tmp_path / "a.zarr").attrs == {"spec": "abc"}
 
 
