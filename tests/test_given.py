@@ -111,6 +111,8 @@ def test_tuning_seeds_are_negative_and_seeds_may_have_names():
     named = labelled({**frame, "seed": list("aabbccdd")}, ["y"], "seed", ["x"])
     assert named.seed.values.tolist() == [0, 1, 2, 3]
     assert named.y.sel(x=2).values.tolist() == [1, 3, 5, 7]
+    drawn = xarray.Dataset({"y": ("seed", [30.0, 10.0, 20.0])}, {"seed": [2, 0, 1]})
+    assert labelled(drawn, ["y"], "seed").y.values.tolist() == [10.0, 20.0, 30.0]  # looks take seeds in their order
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ def sleeping(tmp_path, monkeypatch):
     """Processes that write down who they are and sleep; one that is asked to fail says so."""
     script = tmp_path / "python"
     script.write_text(
-        f"#!/bin/sh\necho $$ > {tmp_path}/pid\n"
+        f"#!/bin/sh\necho $$ > {tmp_path}/pid\nps -o sess= -p $$ > {tmp_path}/session\n"
         f"[ -e {tmp_path}/fail ] && echo 'error: why' >&2 && exit 2\nexec sleep 60\n"
     )
     script.chmod(script.stat().st_mode | stat.S_IEXEC)
@@ -169,6 +169,9 @@ def test_ctrl_c_ends_the_process_and_the_run(sleeping):
     with pytest.raises(KeyboardInterrupt):
         in_process(task(sleeping), sleeping, sleeping, 60.0)
     assert gone(sleeping)
+    assert (sleeping / "pid").read_text().split() == (
+        sleeping / "session"
+    ).read_text().split()  # a terminal's stays out
 
 
 def test_controls_time_the_faster_one_against_itself_and_against_more_than_the_margin():
