@@ -30,6 +30,10 @@ class Measured:
     equals: float | None = None
     along: str = ""
     form: str = ""
+    meets: float = 0.0
+    rises: bool = True
+    theory: float | str = 0.0
+    of_scale: str = ""
     share: float = 0.0
     levels: Sequence[float] = ()
 

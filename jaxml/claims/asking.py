@@ -40,7 +40,10 @@ class Asked:
 
     def result(self, decision: "Decision") -> CellResult:
         """The cell as it is kept."""
-        return CellResult(at=self.at, tuned=self.effects.tuned, theta=self.effects.theta.tolist(), decision=decision)
+        found = self.effects
+        return CellResult(
+            at=self.at, tuned=found.tuned, theta=found.theta.tolist(), noted=found.noted, decision=decision
+        )
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Reading:
         difference: 0 means "no effect", so that a refutation is labelled.
         combine: all rows are said to lie there, or any.
         levels: of the rows, where they have values of their own.
+        upper: upper bounds, where the rows are lower ones.
     """
 
     effects: Effects
@@ -64,6 +68,7 @@ class Reading:
     difference: bool = True
     combine: Literal["all", "any"] = "all"
     levels: tuple[float, ...] = ()
+    upper: np.ndarray | None = None
 
 
 Read = Callable[[Quantities, Seeded, Grid, Indices, str], Reading]
@@ -122,8 +127,9 @@ def _asked(
         combine=found.combine,
         names=found.names,
         levels=found.levels,
+        upper=found.upper,
         failed=found.effects.failed,
-        ratio=_ratio(claim, grid, cell) or 0.0,
+        ratio=ratio_of(claim, grid, cell) or 0.0,
         difference=found.difference,
         control=None if role is None else "negative" if role == "negative control" else "positive",
     )
@@ -149,7 +155,7 @@ def described(claim: Seeded, arms: Mapping[str, Any]) -> dict[str, Any]:
     } | claim.extra
 
 
-def _ratio(claim: Seeded, grid: Grid, cell: Indices) -> float | None:
+def ratio_of(claim: Seeded, grid: Grid, cell: Indices) -> float | None:
     """The ratio of test to training size where both arms' seeds are splits of one data set."""
     here = {**locate(grid.axes, claim.arms.claimed, "arms"), **cell}
     for split in grid.splits:

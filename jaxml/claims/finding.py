@@ -22,12 +22,14 @@ class CellResult(Record):
         decision: how it was decided.
         tuned: what each arm was tuned to.
         theta: the effect of every seed; empty where there are no seeds.
+        noted: what else was seen in it: what theory expects, how many seeds were censored or left out.
     """
 
     at: dict[str, Any]
     decision: Decision
     tuned: dict[str, dict[str, Any]] = field(default_factory=dict)
     theta: list[float] = field(default_factory=list)
+    noted: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,11 +27,13 @@ class Effects:
         theta: one number for each reported seed, a failed trial as the worst; shape (seeds,), or (points, seeds).
         failed: which trials failed, shape (arms, seeds), or (points, arms, seeds).
         tuned: what each arm was tuned to, on the grid.
+        noted: what else was seen, as plain values.
     """
 
     theta: np.ndarray
     failed: np.ndarray
     tuned: dict[str, dict[str, Any]] = field(default_factory=dict)
+    noted: dict[str, Any] = field(default_factory=dict)
 
     @property
     def bare(self) -> np.ndarray:

@@ -173,12 +173,16 @@ class Seeded(Claim):
         """What a kind adds to what is said of its measure, as plain values."""
         return {}
 
+    def margin_scale(self, scale: Scale) -> Scale:
+        """The scale of a margin where effects are on `scale`: the same, but for kinds whose theta is no effect."""
+        return scale
+
     @model_validator(mode="after")
     def _factors(self) -> "Seeded":
-        _check_factor(self.margin, self.scale)
+        _check_factor(self.margin, self.margin_scale(self.scale))
         for side in ("negative", "positive"):
             for control in getattr(self.controls, side):
-                _check_factor(control.margin, control.scale or self.scale)
+                _check_factor(control.margin, self.margin_scale(control.scale or self.scale))
                 if (control.at_least or control.at_most) and "at_least" not in type(self).model_fields:
                     raise ValueError(
                         f"{side} control '{control.name}': only a contrast has 'at_least' and 'at_most'; give a margin"

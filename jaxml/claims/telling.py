@@ -130,10 +130,17 @@ def _told_cell(
             f"{words} {where}"
             for words, where in (("against the rival picked on the tuning seeds,", picked), ("tuned to", tuned))
             if where
-        ),
+        )
+        + noted_words(cell),
         warning=later_words(decision, margin, unit) if decided else "",
         strip=strip(cell, margin, unit, domain_of(cells, margins), mirrored),
     )
+
+
+def noted_words(cell: CellResult) -> tuple[str, ...]:
+    """What else was seen in a cell."""
+    noted = cell.noted
+    return (f"{noted['censored']} of {noted['of']} seeds are known by a bound only",) if noted.get("censored") else ()
 
 
 def seeded_checks(finding: Finding, decided: bool, mirrored: bool = False) -> list[CheckRow]:

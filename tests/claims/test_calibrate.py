@@ -15,7 +15,7 @@ def rows():
 
 
 def test_error_rates_are_within_the_declared(rows):
-    assert len(rows) == 30
+    assert len(rows) == 33
     for row in rows.values():
         assert row.holds, row
 
@@ -43,10 +43,12 @@ def test_power_beside_the_measured_rate_is_the_theorys(rows):
 
 
 def test_equality_trends_and_rivals_are_decided(rows):
-    """Two in three runs at least, where the truth lies a margin or more from the edge."""
+    """Two in three runs at least, where the truth lies a margin or more from the edge; by sign tests, one in two."""
     for world, row in rows.items():
         if world.kind != "contrast" and not (row.false_support is not None and row.false_refute is not None):
-            assert (row.supported if row.false_support is None else row.refuted) > 0.66, row
+            assert (row.supported if row.false_support is None else row.refuted) > (
+                0.5 if world.kind == "boundary" else 0.66
+            ), row
     same = rows[World(kind="equality", effects=(0.0,))]
     assert same.power is not None
     assert abs(same.supported - same.power) < 0.06

@@ -20,6 +20,7 @@ import dataclasses
 tall, wide = jax.ShapeDtypeStruct((8, 4), "float32"), jax.ShapeDtypeStruct((8, 64), "float32")
 experiment = dataclasses.replace(
     experiment,
+    estimands={**experiment.estimands, "expected": lambda results: 25 + 0 * results.value.isel(step=0, drop=True)},
     numbers={"seventh": lambda: {"share": 20 / 7, "rest": 1 / 7}, "rounded": lambda: {"share": 3.0, "rest": 0.0}},
     programs={
         "tall": lambda: (lambda w: jax.lax.scan(lambda c, r: (c + r, r), jnp.zeros(4), w), tall),
@@ -70,6 +71,21 @@ CLAIMS = {
     controls:
       negative: [{name: the other arm, arms: {claimed: {arm: b}}}]
       positive: [{name: far out, where: {x: 2.0}}]
+""",
+    "boundary": """  crosses:
+    kind: boundary
+    statement: The height of arm a passes 1.25 a quarter of the way.
+    quantifier: at_reference
+    reference: {x: 0.0}
+    estimand: value
+    along: step
+    meets: 1.25
+    theory: expected
+    arms: {claimed: {arm: a}}
+    margin: {value: 20.0, reason: Less than half of the steps between two values.}
+    controls:
+      negative: [{name: the other arm, arms: {claimed: {arm: b}}}]
+      positive: [{name: once more, where: {x: 0.0}}]
 """,
     "suite": """  rounding:
     kind: suite

@@ -4,6 +4,7 @@ from typing import Any
 
 from jaxml.claims.finding import Verdicts
 from jaxml.claims.kind import Kind
+from jaxml.claims.kinds.boundary import BoundaryKind
 from jaxml.claims.kinds.contrast import ContrastKind
 from jaxml.claims.kinds.equality import EqualityKind
 from jaxml.claims.kinds.fact import FactKind
@@ -22,6 +23,7 @@ KINDS: dict[str, Kind[Any]] = {
         EqualityKind(),
         SeveralKind(),
         TrendKind(),
+        BoundaryKind(),
         SuiteKind(),
         NumberKind(),
         ProgramKind(),

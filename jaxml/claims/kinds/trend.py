@@ -1,22 +1,21 @@
 """`trend`: a quantity rises or falls along an axis: by its slope in every seed, or by no step that goes against it."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import model_validator
 
+from jaxml.claims.along import at_first, check_along, effects_along
 from jaxml.claims.answers import Measured, at_cell, concluded, extreme, measured
-from jaxml.claims.cells import Indices, check_claim
+from jaxml.claims.cells import Indices
 from jaxml.claims.finding import Finding
 from jaxml.claims.kind import Given, Grid
 from jaxml.claims.kinds.contrast import ContrastKind
-from jaxml.claims.spec import Arms, Seeded
+from jaxml.claims.spec import Seeded
 from jaxml.claims.telling import QUANTIFIERS, told_of
 from jaxml.claims.told import Facts, Told
 from jaxml.claims.words import phrase, place
-from jaxml.errors import ConfigError, nearest
-from jaxml.sweep.grid import Axis
 
 if TYPE_CHECKING:
     from jaxml.claims.asking import Asked, Reading
@@ -58,22 +57,11 @@ class TrendKind(ContrastKind):
 
     def check(self, claim: Any, grid: Grid, where: str) -> None:
         """Check the axis, then cells and controls at one of its values."""
-        owner = {name: axis for axis in grid.axes for name in axis.parameters}
-        if claim.along not in owner:
-            raise ConfigError(
-                f"{where}.along: no axis of the grid is called '{claim.along}'. {nearest(claim.along, owner)}"
-            )
-        values = owner[claim.along].values(claim.along)
-        numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
-        if len(numbers) < max(len(values), 3) or numbers != sorted(set(numbers)):
-            raise ConfigError(f"{where}.along: a trend needs three or more increasing numbers on '{claim.along}'.")
-        if claim.log and numbers[0] <= 0:
-            raise ConfigError(f"{where}.log: the values of '{claim.along}' must be positive, got {numbers[0]}.")
-        check_claim(_posed(claim, grid.axes), grid.axes, grid.tuning_seeds, where)
+        check_along(claim, grid, where)
 
     def plan(self, claim: Any, grid: Grid, where: str) -> dict[str, Any]:
         """As for a contrast, with the axis."""
-        return {**super().plan(_posed(claim, grid.axes), grid, where), "along": claim.along, "form": claim.form}
+        return {**super().plan(at_first(claim, grid.axes), grid, where), "along": claim.along, "form": claim.form}
 
     def planned(self, plan: Mapping[str, Any]) -> str:
         """In one line."""
@@ -83,27 +71,11 @@ class TrendKind(ContrastKind):
         """The slope, or every step, in every cell."""
         from jaxml.claims.asking import hypotheses
 
-        return list(hypotheses(_posed(claim, given.grid.axes), given, f"claims.{id}", _read))
+        return list(hypotheses(at_first(claim, given.grid.axes), given, f"claims.{id}", _read))
 
     def tell(self, finding: Finding, decided: bool) -> Told:
         """Slopes, or the step that goes most against the trend, cell by cell."""
         return told_of(finding, decided, _answer(finding, decided), _facts(finding, measured(finding)))
-
-
-def _posed(claim: Any, axes: Sequence[Axis]) -> Any:
-    """The claim, and its controls, at the first value of the axis: so that it has no cells along it."""
-    first = next(axis.values(claim.along)[0] for axis in axes if claim.along in axis.parameters)
-
-    def pinned(arms: Arms) -> Arms:
-        return Arms(claimed={**arms.claimed, claim.along: first})
-
-    sides = {
-        side: tuple(
-            c.model_copy(update={"arms": pinned(c.arms)}) if c.arms else c for c in getattr(claim.controls, side)
-        )
-        for side in ("negative", "positive")
-    }
-    return claim.model_copy(update={"arms": pinned(claim.arms), "controls": claim.controls.model_copy(update=sides)})
 
 
 def _read(held: "Quantities", claim: Any, grid: Grid, cell: Indices, where: str) -> "Reading":
@@ -112,22 +84,11 @@ def _read(held: "Quantities", claim: Any, grid: Grid, cell: Indices, where: str)
 
     from jaxml.claims.asking import Reading
     from jaxml.claims.effect import scored
-    from jaxml.claims.measure import Effects, effect_in
+    from jaxml.claims.measure import Effects
     from jaxml.claims.rule.estimates import slope, steps
     from jaxml.claims.rule.hypothesis import at_least
 
-    (axis,) = (axis for axis in grid.axes if claim.along in axis.parameters)
-    at = [float(value) for value in axis.values(claim.along)]  # pyright: ignore[reportArgumentType]
-    levels = [
-        effect_in(
-            held,
-            claim.model_copy(update={"arms": Arms(claimed={**claim.arms.claimed, claim.along: v})}),
-            grid,
-            cell,
-            where,
-        )
-        for v in axis.values(claim.along)
-    ]
+    at, levels = effects_along(held, claim, grid, cell, where)
     failed = np.stack([level.failed.any(0) for level in levels])
     values = np.stack([level.bare for level in levels])
     if claim.form == "slope":

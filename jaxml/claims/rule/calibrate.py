@@ -18,7 +18,9 @@ NOISES = {"normal": 1, "t3": 1, "lognormal": 2, "strong lognormal": 4}
 """How many times alpha / 2 is declared under each noise: small samples hide the tail that skew puts the mean in."""
 
 
-Kind = Literal["contrast", "equality", "trend", "all rivals", "any rival", "share"]
+CENSORED = 1.5
+"""Where the grid ends, in margins from theory's value."""
+Kind = Literal["contrast", "equality", "trend", "all rivals", "any rival", "share", "boundary"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +34,8 @@ class World:
             several thetas together: of each step or rival, in one cell.
         kind: what is claimed of them: each is at least a margin (contrast), lies within a margin (equality), no step
             is below minus a margin (trend), all or any are at least a margin (rivals), the whole effect is at least a
-            margin and what a part brings beyond its share at least 0 (share).
+            margin and what a part brings beyond its share at least 0 (share); a root lies within a margin of theory's,
+            and what is more than `CENSORED` margins above it lies beyond the grid (boundary).
         correlation: between the cells of a run, which share their seeds.
         correction: n_test / n_train of dependent splits, which are then correlated r / (1 + r); None for fresh seeds.
     """
@@ -62,7 +65,7 @@ class Rates(Record):
         declared: bound on either error rate: alpha / 2 for symmetric noise, twice that under mild skew and four
             times under strong skew.
         power: chance that the last look alone decides the easiest cell, by the noncentral t; None at the margin, and
-            for trends, rivals and shares.
+            for trends, rivals, shares and boundaries.
         holds: neither rate exceeds the declared bound by more than three Monte Carlo errors.
     """
 
@@ -83,10 +86,10 @@ class Rates(Record):
 
 def worlds(noises: Sequence[str] = ("normal", "t3", "lognormal"), cells: int = 8) -> list[World]:
     """The standard worlds: one cell at -1, 0, 1 and 2 margins under each noise, runs of several cells, and splits; then
-    things that are the same, trends, rivals and shares, each true, false and at the edge.
+    things that are the same, trends, rivals, shares and boundaries, each true, false and at the edge.
 
     >>> len(worlds())
-    30
+    33
     """
     single = [World(noise=noise, effects=(effect,)) for noise in noises for effect in (-1.0, 0.0, 1.0, 2.0)]
     half = cells // 2
@@ -101,6 +104,7 @@ def worlds(noises: Sequence[str] = ("normal", "t3", "lognormal"), cells: int = 8
         *(World(kind="all rivals", effects=(2.0, 2.0, one), correlation=0.5) for one in (2.0, 1.0, 0.0)),
         *(World(kind="any rival", effects=(one, 0.0, 1.0), correlation=0.5) for one in (1.0, 2.0)),
         *(World(kind="share", effects=(2.0, beyond), correlation=0.5) for beyond in (1.0, 0.0, -1.0)),
+        *(World(kind="boundary", effects=(effect,)) for effect in (0.0, 1.0, 3.0)),
     ]
 
 
@@ -139,6 +143,10 @@ def calibrate(
         effects = np.asarray(world.effects)
         noise = draw_noise(generator, world, (replications, len(effects), looks[-1]))
         theta = noise + margin_sd * effects[:, None]
+        upper = None
+        if world.kind == "boundary":
+            end = CENSORED * margin_sd
+            theta, upper = np.minimum(theta, end), np.where(theta > end, np.inf, theta)
         walk = walked(
             theta,
             _layout(world),
@@ -146,9 +154,13 @@ def calibrate(
             looks=given,
             alpha=alpha,
             correction=world.correction,
+            upper=upper,
         )
         rows.append(_rates(world, walk.verdict, margin_sd, given, alpha))
     return rows
+
+
+WITHIN = ("equality", "boundary")
 
 
 def _edge(world: World) -> np.ndarray:
@@ -164,7 +176,7 @@ def _layout(world: World) -> Layout:
     no, yes = np.array([False]), np.array([True])
     return Layout(
         np.array([len(world.effects)]),
-        within=yes if world.kind == "equality" else no,
+        within=yes if world.kind in WITHIN else no,
         every=no if world.kind == "any rival" else yes,
         compared=no,
         alone=no,
@@ -177,7 +189,7 @@ def _truth(world: World) -> tuple[np.ndarray, np.ndarray]:
     match world.kind:
         case "contrast":
             return effects <= 1, effects >= 1
-        case "equality":
+        case "equality" | "boundary":
             return np.abs(effects) >= 1, np.abs(effects) <= 1
         case "any rival":
             return np.array([(effects <= 1).all()]), np.array([(effects >= 1).any()])

@@ -163,6 +163,7 @@ def walked(
     alpha: float = 0.05,
     correction: Any = None,
     unusable: Any = None,
+    upper: np.ndarray | None = None,
 ) -> Walk:
     """Take many runs through all looks that the seeds reach; its `verdict` costs less than its `outcome()`.
 
@@ -174,6 +175,7 @@ def walked(
         alpha: two-sided error of each run.
         correction: n_test / n_train, broadcast to (runs, rows).
         unusable: marks of shape (looks, runs, hypotheses).
+        upper: upper bounds of the rows, of which `values` are then the lower ones; None where theta is known.
     """
     if values.ndim != 3 or 0 in values.shape or values.shape[-1] < 2:
         raise ValueError(
@@ -189,7 +191,7 @@ def walked(
             )
         layout = layout or Layout.single(values.shape[1])
     ratios = np.broadcast_to(check_correction("decide_runs", correction), values.shape[:2])
-    scored = score(values, None, layout.within[layout.owner], looks[0])
+    scored = score(values, None, layout.within[layout.owner], looks[0], upper)
     return Walk(scored, layout, margins, ratios, looks, alpha).through(unusable)
 
 
