@@ -19,8 +19,8 @@ CODING, CONVERT, OVERLAP = (f"ops/boxes/{name}.py" for name in ("coding", "conve
 AXIS, WINDOWS, EXACT, ONCE = "ops/roi/axis.py", "ops/sampling/windows.py", "ops/exact.py", "ops/once.py"
 BLOCKS, HARD, SOFT = (f"ops/nms/{name}.py" for name in ("blocks", "hard", "soft"))
 MOMENTS, BATCH = (f"ops/norm/{name}.py" for name in ("moments", "batch"))
-LOSSES = ("regression", "classification", "robust", "focal")
-REGRESSION, CLASSIFICATION, ROBUST, FOCAL = (f"ops/losses/{name}.py" for name in LOSSES)
+LOSSES = ("regression", "classification", "robust", "focal", "rows")
+REGRESSION, CLASSIFICATION, ROBUST, FOCAL, ROWS = (f"ops/losses/{name}.py" for name in LOSSES)
 FINITE, PRIMITIVES = "ops/finite.py", "ops/primitives.py"
 CLASSES, PROBABILITY = (f"ops/metrics/{name}.py" for name in ("classes", "probability"))
 AREA, CURVES, PAIRS, RANKS = (f"ops/metrics/ranking/{name}.py" for name in ("area", "curves", "pairs", "sums"))
@@ -125,6 +125,11 @@ FAULTS = (
     (REGRESSION, "jnp.log1p(jnp.exp(-2 * far))", "jnp.log1p(jnp.exp(-far))"),
     (ROBUST, "t * t * (3 - 3 * u + u * u)", "t * t * (3 - 2 * u + u * u)"),
     (CLASSIFICATION, "jnp.where(barred, 0, log_probabilities)", "log_probabilities"),
+    (CLASSIFICATION, "jnp.where(smoothing == 0, 0, jnp.inf)", "jnp.inf"),
+    (CLASSIFICATION, "axis=-1), lowest)", "axis=-1), jnp.inf)"),
+    (ROWS, "labels.astype(jnp.int32)", "labels"),
+    (ROWS, "jnp.where(others == 0, none, jnp.log(others))", "jnp.log(others)"),
+    (ROWS, "slope = shares - _is_own(scores, labels).astype(shares.dtype)", "slope = shares"),
     (CLASSIFICATION, "- labels.astype(scores.dtype) * scores", "+ labels.astype(scores.dtype) * scores"),
     (
         CLASSIFICATION,
@@ -217,7 +222,7 @@ def tests_of(file: str) -> list[str]:
             PRIMITIVES: "sampling",
         }
         also = {AXIS: ["exact", "as_users_run"], ONCE: ["as_users_run"], REGIONS: ["exact"]}.get(file, [])
-        also = ["range"] if file in (MOMENTS, ROBUST, FOCAL) else also
+        also = ["range"] if file in (MOMENTS, ROBUST, FOCAL, ROWS, CLASSIFICATION) else also
         also = [*also, *(["range_boxes"] if folder in ("boxes", "nms", "roi") or file in (POINTS, FINITE) else [])]
         names = [own.get(file) or {"roi": "roi_pools"}.get(folder, folder), *also]
         return [f"tests/ops/test_{name}.py" for name in names if name != "once"]

@@ -1,5 +1,6 @@
 """Losses against scalar definitions, optax, limits and derivatives; stable at |logit| 1e4."""
 
+import functools
 import itertools
 import math
 import types
@@ -230,10 +231,28 @@ def test_softmax_cross_entropy_equals_its_definition_and_optax():
 
 def test_a_barred_class_costs_nothing():
     logits = jnp.array([1.0, -jnp.inf, 0.0])
-    loss, gradient = jax.value_and_grad(lambda z: ops.softmax_cross_entropy(z, jnp.array(0)))(logits)
-    contract.assert_close(loss, math.log1p(math.exp(-1)))
-    assert np.isfinite(gradient).all()
-    assert gradient[1] == 0
+    slope = jax.jit(jax.value_and_grad(lambda z, labels, s: ops.softmax_cross_entropy(z, labels, label_smoothing=s)))
+    for labels in (jnp.array(0), jnp.array([1.0, 0, 0])):
+        loss, gradient = slope(logits, labels, 0.0)
+        contract.assert_close(loss, math.log1p(math.exp(-1)))
+        contract.assert_close(gradient, np.array([-1, 0, 1]) / (1 + math.e))
+        assert np.isposinf(slope(logits, labels, 0.1)[0])  # where each class has its share
+
+
+def test_class_losses_keep_no_copy_of_the_logits():
+    logits, labels = jnp.zeros((64, 512)), jnp.zeros(64, int)
+    smooth = functools.partial(ops.softmax_cross_entropy, label_smoothing=0.1)
+    for loss in (ops.softmax_cross_entropy, smooth, ops.softmax_focal_loss):
+        slope = jax.jit(jax.value_and_grad(lambda z, y, loss=loss: jnp.mean(loss(z, y))))
+        assert slope.lower(logits, labels).compile().memory_analysis().temp_size_in_bytes < logits.nbytes / 4
+
+
+def test_labels_of_any_width_name_any_class():
+    logits = jnp.zeros((3, 300)).at[1, 100].set(5.0)
+    for dtype in (jnp.int8, jnp.int16):
+        labels = jnp.array([0, 100, 127], dtype)
+        for loss in (compiled.softmax_cross_entropy, compiled.softmax_focal_loss, compiled.multiclass_hinge):
+            contract.assert_close(loss(logits, labels), loss(logits, labels.astype(jnp.int32)))
 
 
 def test_softmax_focal_loss():

@@ -6,6 +6,7 @@ from jaxtyping import Array, Float, Int, Num, Shaped
 
 from jaxml.ops.checks import Scalar, accumulator_dtype, check_equal_shapes, check_floating
 from jaxml.ops.finite import narrowed, saturated, squared, total
+from jaxml.ops.losses.rows import best_of_others, class_indices, cross_entropy, is_class, own_score
 
 __all__ = [
     "hinge",
@@ -105,17 +106,39 @@ def softmax_cross_entropy(
     >>> softmax_cross_entropy(jnp.array([[2.0, 0.0, 0.0], [1e4, 0.0, 0.0]]), jnp.array([0, 1]))
     Array([2.3954484e-01, 1.0000000e+04], dtype=float32)
     """
-    check_floating("softmax_cross_entropy", logits=logits)
+    where = "softmax_cross_entropy"
+    check_floating(where, logits=logits)
     logits, labels = jnp.asarray(logits), jnp.asarray(labels)
     wide = accumulator_dtype(logits.dtype)
-    targets = _target_probabilities("softmax_cross_entropy", logits, labels).astype(wide)
-    smoothing = jnp.asarray(label_smoothing, wide)
-    spread = jnp.sum(targets, axis=-1, keepdims=True) / logits.shape[-1]
-    targets = (1 - smoothing) * targets + smoothing * spread
-    log_probabilities = jax.nn.log_softmax(below_the_largest(logits.astype(wide)), axis=-1)
-    # A barred class (-inf) that no label asks for costs nothing: 0 * -inf must not become NaN.
-    barred = jnp.isneginf(log_probabilities) & (targets == 0)
-    return narrowed(-total(targets * jnp.where(barred, 0, log_probabilities), axis=-1), logits)
+    z, smoothing = logits.astype(wide), jnp.asarray(label_smoothing, wide)
+    if not _are_indices(where, logits, labels):
+        return narrowed(_cross_entropy_of_shares(z, labels.astype(wide), smoothing), logits)
+    labels = class_indices(labels)
+    loss = cross_entropy(z, labels)
+    if not (isinstance(label_smoothing, int | float) and label_smoothing == 0):  # which costs no passes over the logits
+        loss = loss + smoothing * _lead_over_mean(z, labels, smoothing)
+    return narrowed(jnp.where(is_class(labels, z.shape[-1]), loss, 0), logits)
+
+
+def _lead_over_mean(z: Array, labels: Array, smoothing: Array) -> Array:
+    """The label's logit less the mean of all; infinite where a class is barred and has to have its share."""
+    largest, lowest = (
+        jax.lax.stop_gradient(f(z, axis=-1, initial=e)) for f, e in ((jnp.max, -jnp.inf), (jnp.min, jnp.inf))
+    )
+    own = own_score(z, labels)
+    mean = saturated(jnp.sum((z - largest[..., None]) / max(z.shape[-1], 1), axis=-1), lowest)
+    # A barred class (-inf) that no label asks for costs nothing: 0 * inf must not become NaN.
+    barred = jnp.isneginf(mean)
+    return jnp.where(barred, jnp.where(smoothing == 0, 0, jnp.inf), saturated(own - largest, own, largest) - mean)
+
+
+def _cross_entropy_of_shares(z: Array, shares: Array, smoothing: Array) -> Array:
+    spread = jnp.sum(shares, axis=-1, keepdims=True) / z.shape[-1]
+    shares = (1 - smoothing) * shares + smoothing * spread
+    largest = jax.lax.stop_gradient(jnp.max(z, axis=-1, keepdims=True, initial=-jnp.inf))
+    log_probabilities = jax.nn.log_softmax(saturated(z - jnp.where(jnp.isfinite(largest), largest, 0), z), axis=-1)
+    barred = jnp.isneginf(log_probabilities) & (shares == 0)
+    return -total(shares * jnp.where(barred, 0, log_probabilities), axis=-1)
 
 
 def hinge(
@@ -201,11 +224,11 @@ def multiclass_hinge(
     """
     check_floating("multiclass_hinge", scores=scores)
     scores, labels = jnp.asarray(scores), jnp.asarray(labels)
-    is_label = _target_probabilities("multiclass_hinge", scores, labels)
-    rivals = scores + jnp.asarray(margin, scores.dtype) * (1 - is_label)
-    best, own = jnp.max(rivals, axis=-1), jnp.sum(scores * is_label, axis=-1)
-    loss = saturated(best - own, best, own)
-    return jnp.where(jnp.sum(is_label, axis=-1) > 0, loss, 0)
+    check_indices("multiclass_hinge", scores, labels)
+    labels = class_indices(labels)
+    best, own = best_of_others(scores, labels), own_score(scores, labels)
+    lag = saturated(best - own, best, own) + jnp.asarray(margin, scores.dtype)
+    return jnp.where(is_class(labels, scores.shape[-1]), jnp.maximum(0, lag), 0)
 
 
 def _violated_margin(where: str, scores: Array, labels: Array, margin: Scalar) -> Array:
@@ -215,25 +238,25 @@ def _violated_margin(where: str, scores: Array, labels: Array, margin: Scalar) -
     return jnp.asarray(margin, scores.dtype) - labels.astype(scores.dtype) * scores
 
 
-def below_the_largest(logits: Array) -> Array:
-    largest = jax.lax.stop_gradient(jnp.max(logits, axis=-1, keepdims=True, initial=-jnp.inf))
-    return saturated(logits - jnp.where(jnp.isfinite(largest), largest, 0), logits)
-
-
-def _target_probabilities(where: str, logits: Array, labels: Array) -> Array:
-    """Class indices as one-hot rows (all zero when out of range); probabilities as they are."""
-    if logits.ndim == 0:
-        raise ValueError(f"{where}: the scores must have a last axis of classes, got shape ().")
+def _are_indices(where: str, logits: Array, labels: Array) -> bool:
+    """Whether labels are class indices, as opposed to probabilities; refuse those of another shape."""
     if jnp.issubdtype(labels.dtype, jnp.integer):
-        if labels.shape != logits.shape[:-1]:
-            raise ValueError(
-                f"{where}: integer 'labels' must have shape {logits.shape[:-1]}, got {labels.shape}. "
-                "Pass one class index per example, or floating probabilities of the logits' shape."
-            )
-        return jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
-    if labels.shape != logits.shape:
+        check_indices(where, logits, labels)
+        return True
+    if logits.ndim == 0 or labels.shape != logits.shape:
         raise ValueError(
             f"{where}: floating 'labels' must have the logits' shape {logits.shape}, got {labels.shape}. "
             "For class indices pass integers: labels.astype(jnp.int32)."
         )
-    return labels
+    return False
+
+
+def check_indices(where: str, logits: Array, labels: Array) -> None:
+    """Refuse class indices that are not one per row of scores."""
+    if logits.ndim == 0:
+        raise ValueError(f"{where}: the scores must have a last axis of classes, got shape ().")
+    if labels.shape != logits.shape[:-1]:
+        raise ValueError(
+            f"{where}: integer 'labels' must have shape {logits.shape[:-1]}, got {labels.shape}. "
+            "Pass one class index per example, or floating probabilities of the logits' shape."
+        )

@@ -8,7 +8,8 @@ from jaxtyping import Array, Float, Int, Shaped
 
 from jaxml.ops.checks import Scalar, accumulator_dtype, check_equal_shapes, check_floating, check_shapes
 from jaxml.ops.finite import narrowed, saturated, widened
-from jaxml.ops.losses.classification import below_the_largest, sigmoid_cross_entropy
+from jaxml.ops.losses.classification import sigmoid_cross_entropy
+from jaxml.ops.losses.rows import class_indices, is_class, log_odds_of_others
 
 __all__ = ["sigmoid_focal_loss", "softmax_focal_loss"]
 
@@ -104,21 +105,17 @@ def softmax_focal_loss(
             f"softmax_focal_loss: 'labels' must have shape {logits.shape[:-1]}, got {labels.shape}. "
             "Pass one class index per example."
         )
-    classes = logits.shape[-1]
+    labels, classes = class_indices(labels), logits.shape[-1]
     wide = accumulator_dtype(logits.dtype)
     weights = jnp.ones(classes, wide) if alpha is None else jnp.asarray(alpha).astype(wide)
     check_shapes("softmax_focal_loss", logits=(logits, "... k"), alpha=(weights, "k"))
-    z = logits.astype(wide)
-    own = jax.nn.one_hot(labels, classes, dtype=bool)
-    z = below_the_largest(z)
-    # The log-odds of a miss, from which log p_y and log(1 - p_y) follow without cancellation.
-    others, mine = jax.nn.logsumexp(jnp.where(own, -jnp.inf, z), axis=-1), jnp.sum(jnp.where(own, z, 0), axis=-1)
-    odds = saturated(others - mine, others, mine)
+    # From the log-odds of a miss log p_y and log(1 - p_y) follow without cancellation.
+    odds = log_odds_of_others(logits.astype(wide), labels)
     # Beyond 100 the power is 1, and the loss times gamma could overflow before a slope of 0 makes it vanish.
     log_miss = -jax.nn.softplus(-jnp.where(odds < 100, odds, 100))
-    weight = own.astype(wide) @ weights
+    weight = weights.at[labels].get(mode="clip")
     loss = weight * jnp.exp(jnp.asarray(gamma, wide) * log_miss) * jax.nn.softplus(odds)
-    return narrowed(jnp.where(jnp.any(own, axis=-1), saturated(loss, odds, weight), 0), logits)
+    return narrowed(jnp.where(is_class(labels, classes), saturated(loss, odds, weight), 0), logits)
 
 
 @jax.custom_jvp

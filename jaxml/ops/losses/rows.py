@@ -1,0 +1,95 @@
+"""What class losses read of a row of scores, without a one-hot array: one pass each, and one for its derivative.
+
+A derivative made by JAX would scatter into zeros, or keep what the pass made of every score. These compare each class
+with the label where it is read instead.
+"""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jaxml.ops.finite import saturated
+
+__all__ = ["best_of_others", "class_indices", "cross_entropy", "is_class", "log_odds_of_others", "own_score"]
+
+
+def class_indices(labels: Array) -> Array:
+    """Labels in a dtype that holds every class."""
+    return labels if labels.dtype.itemsize >= 4 else labels.astype(jnp.int32)
+
+
+def is_class(labels: Array, classes: int) -> Array:
+    """Whether each label is one of the classes."""
+    return (labels >= 0) & (labels < classes)
+
+
+@jax.custom_jvp
+def own_score(scores: Array, labels: Array) -> Array:
+    """The score of each row's label; any score where that is no class."""
+    return jnp.squeeze(jnp.take_along_axis(scores, labels[..., None], axis=-1, mode="clip"), -1)
+
+
+@own_score.defjvp
+def _own_score_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Any]) -> tuple[Array, Array]:
+    scores, labels = primals
+    return own_score(scores, labels), jnp.sum(jnp.where(_is_own(scores, labels), tangents[0], 0), axis=-1)
+
+
+def best_of_others(scores: Array, labels: Array) -> Array:
+    """The largest score of another class than the label; -inf where there is none."""
+    return jnp.max(jnp.where(_is_own(scores, labels), -jnp.inf, scores), axis=-1, initial=-jnp.inf)
+
+
+@jax.custom_jvp
+def cross_entropy(scores: Array, labels: Array) -> Array:
+    """``log sum_k exp(score_k) - score_label``, in two passes that leave nothing in memory."""
+    largest, powers = _powers(scores)
+    own = own_score(scores, labels)
+    return jnp.log(jnp.sum(powers, axis=-1)) - saturated(own - largest, own, largest)
+
+
+@cross_entropy.defjvp
+def _cross_entropy_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Any]) -> tuple[Array, Array]:
+    scores, labels = primals
+    powers = _powers(scores)[1]
+    shares = powers / jnp.sum(powers, axis=-1, keepdims=True)
+    slope = shares - _is_own(scores, labels).astype(shares.dtype)
+    return cross_entropy(scores, labels), jnp.sum(slope * tangents[0], axis=-1)
+
+
+@jax.custom_jvp
+def log_odds_of_others(scores: Array, labels: Array) -> Array:
+    """``log sum_{k != label} exp(score_k) - score_label``; where no other class has any weight, so low that exp is 0.
+
+    A sum over all classes would be rounded to the label's own power where that has all the weight.
+    """
+    largest, powers = _powers(scores)
+    own = own_score(scores, labels)
+    others = jnp.sum(jnp.where(_is_own(scores, labels), 0, powers), axis=-1)
+    none = -2 * math.log(float(jnp.finfo(others.dtype).max))
+    log = jnp.where(others == 0, none, jnp.log(others))
+    return log - saturated(own - largest, own, largest)
+
+
+@log_odds_of_others.defjvp
+def _log_odds_of_others_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Any]) -> tuple[Array, Array]:
+    scores, labels = primals
+    own = _is_own(scores, labels)
+    powers = jnp.where(own, 0, _powers(scores)[1])
+    others = jnp.sum(powers, axis=-1, keepdims=True)
+    slope = jnp.where(own, -1, powers / jnp.where(others > 0, others, 1))
+    return log_odds_of_others(scores, labels), jnp.sum(slope * tangents[0], axis=-1)
+
+
+def _powers(scores: Array) -> tuple[Array, Array]:
+    """The largest score, a constant under differentiation, and e to all scores less that."""
+    largest = jax.lax.stop_gradient(jnp.max(scores, axis=-1, initial=-jnp.inf))
+    largest = jnp.where(jnp.isneginf(largest), 0, largest)
+    return largest, jnp.exp(scores - largest[..., None])
+
+
+def _is_own(scores: Array, labels: Array) -> Array:
+    return jax.lax.broadcasted_iota(labels.dtype, scores.shape, scores.ndim - 1) == labels[..., None]
