@@ -74,6 +74,39 @@ def test_examples_of_claims_are_claims():
     assert {claim.of for claim in shown.values()} <= {*ids, None}
 
 
+@pytest.mark.parametrize(("most", "verdict"), [(3, "supported"), (1, "refuted"), (99, "invalid")])
+def test_the_kind_that_the_docs_write_decides_and_is_told(monkeypatch, most, verdict):
+    """One file of fewer than 60 lines, as it stands on the page."""
+    import jax.numpy as jnp
+
+    from jaxml import Experiment
+    from jaxml.claims.finding import Verdicts
+    from jaxml.claims.judge import judge
+    from jaxml.claims.kind import Bench, Grid
+    from jaxml.claims.kinds import tell
+
+    (text,) = blocks("docs/writing-a-kind.md", "python")
+    assert len([line for line in text.splitlines() if line.strip()]) < 60
+    names = {"__name__": "lines"}
+    exec(compile(text, "writing-a-kind.md", "exec"), names)
+    kind = names["LinesKind"]()
+    monkeypatch.setitem(KINDS, kind.name, kind)
+    said = {"statement": "A sum is one line, a norm is more.", "program": "sum", "at_most": most, "unlike": "norm"}
+    claim = kind.Claim.model_validate({**said, "kind": "lines"})
+    programs = {
+        "sum": lambda: (jnp.sum, jnp.ones(3)),
+        "norm": lambda: (lambda x: jnp.sqrt((x * x).sum()) + 1, jnp.ones(3)),
+    }
+    evidence = kind.collect(claim, Bench(Experiment(trial=lambda key: {}, programs=programs), "key"))
+    findings = judge({"N1": claim}, Grid(()), None, {"N1": evidence})
+    assert findings[0].verdict.verdict == verdict
+    (told,) = tell(Verdicts(status="confirmatory", why="", spec_sha256="", findings=findings))
+    assert told.word == verdict
+    assert told.answer.startswith({"supported": "Yes: sum takes", "refuted": "No: sum takes"}.get(verdict, "No answer"))
+    assert told.checks[0].outcome == ("it does" if verdict != "invalid" else "it does not")
+    assert kind.planned(kind.plan(claim, Grid(()), "claims.N1")).startswith("sum in at most")
+
+
 def test_links_between_pages_lead_somewhere():
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from jaxml.claims.finding import CellResult, Finding
-from jaxml.claims.words import Unit
+from jaxml.claims.words import Unit, phrase
 
 Facts = list[tuple[str, str]]
 
@@ -145,6 +145,28 @@ class Told:
             badge=(verdict.badge or "") if decided else "",
             fragile=(self.finding.fragile or "") if decided else "",
         )
+
+
+def unlike_rows(finding: Finding, what: str, must: str, outcomes: tuple[str, str]) -> list[CheckRow]:
+    """What is counted or computed besides, so that an exact claim can fail.
+
+    Args:
+        finding: of the claim.
+        what: each of them is.
+        must: what had to come out.
+        outcomes: in words where it did, and where it did not.
+    """
+    return [
+        CheckRow(
+            name=phrase(check.name),
+            role=what,
+            must=must,
+            passed=check.passed,
+            outcome=outcomes[0 if check.passed else 1],
+            row=Row(where="", word="", shown={"why": check.reason}),
+        )
+        for check in finding.checks
+    ]
 
 
 def strip(cell: CellResult, margin: float, unit: Unit, domain: tuple[float, float], mirrored: bool = False) -> Strip:

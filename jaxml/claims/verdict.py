@@ -78,8 +78,10 @@ class Decision(Record):
         half_width_over_margin: precision reached, in margins.
         seeds_needed: seeds that would decide it with 90 % power if the estimate is right; None if no number
             would, or if it is decided.
-        p_support: one-sided p-value of theta <= margin at this look, before the corrections.
-        p_refute: one-sided p-value of theta >= margin.
+        p_support: p-value of what would support it at this look, before the corrections: of theta <= margin for "at
+            least", of theta >= margin for "at most", the larger of both ends for "within"; of several thetas as they
+            are combined, see `jaxml.claims.rule.hypothesis.decide`.
+        p_refute: likewise of what would refute it.
         reason: the decision in plain words.
         later: the seeds beyond those that decided, where their mean lies on the other side of the margin; they change
             nothing, and whoever reads the verdict must hear of them.

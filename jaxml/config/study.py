@@ -177,7 +177,10 @@ class Study:
         if name not in claims:
             raise ConfigError(f"{where}: there is no claim '{name}'. {nearest(name, claims)}")
         if claims[name].kind != "contrast":
-            raise ConfigError(f"{where}: '{name}' is a claim of kind {claims[name].kind}; only a contrast has one.")
+            raise ConfigError(
+                f"{where}: '{name}' is a claim of kind {claims[name].kind}; only a contrast has one effect at each "
+                "point, to be held against its margin. State a contrast for it."
+            )
 
     def _posed(self, claim: str, names: Sequence[str], at: Mapping[str, Any], where: str) -> Posed:
         """A claim with some of its parameters free, see `jaxml.claims.posing`."""

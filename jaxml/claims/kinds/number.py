@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from jaxml.claims.finding import CellResult, Check, Finding
 from jaxml.claims.kind import Bench, Given, Grid, Kind
 from jaxml.claims.spec import Claim
-from jaxml.claims.told import CheckRow, Row, Told
+from jaxml.claims.told import Row, Told, unlike_rows
 from jaxml.claims.verdict import Decision
 from jaxml.claims.words import sentence
 from jaxml.errors import ConfigError, TrialError, nearest
@@ -120,17 +120,7 @@ class NumberKind(Kind[NumberClaim]):
             facts=[],
             head="figure",
             rows=rows,
-            checks=[
-                CheckRow(
-                    name=check.name,
-                    role="another number",
-                    must="must not come out as told",
-                    passed=check.passed,
-                    outcome="it does not" if check.passed else "it does",
-                    row=Row(where="", word="", shown={"why": check.reason}),
-                )
-                for check in finding.checks
-            ],
+            checks=unlike_rows(finding, "another number", "must not come out as told", ("it does not", "it does")),
             summary={
                 "told": ", ".join(told.values()),
                 "computed": ", ".join(shown(computed[name], figure) for name, figure in told.items()),

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from jaxml.claims.finding import CellResult, Check, Finding
 from jaxml.claims.kind import Bench, Given, Grid, Kind
 from jaxml.claims.spec import Claim, Finite
-from jaxml.claims.told import CheckRow, Row, Told
+from jaxml.claims.told import Row, Told, unlike_rows
 from jaxml.claims.verdict import Decision
 from jaxml.claims.words import number, phrase, sentence
 from jaxml.errors import ConfigError, TrialError, nearest
@@ -127,17 +127,7 @@ class ProgramKind(Kind[ProgramClaim]):
             facts=[("Claimed", f"{about['count']} of {phrase(about['program'])}: {_bound(*about['bound'])}")],
             head="program",
             rows=[Row(where=phrase(name), word="", shown={about["count"]: number(counts[name])}) for name in compared],
-            checks=[
-                CheckRow(
-                    name=phrase(check.name),
-                    role="another program",
-                    must="must not have it",
-                    passed=check.passed,
-                    outcome="it has not" if check.passed else "it has",
-                    row=Row(where="", word="", shown={"why": check.reason}),
-                )
-                for check in finding.checks
-            ],
+            checks=unlike_rows(finding, "another program", "must not have it", ("it has not", "it has")),
             summary={"counted": about["count"], "found": number(finding.cells[0].decision.estimate)}
             | {"claimed": _bound(*about["bound"])},
         ).framed(decided)
