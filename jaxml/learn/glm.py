@@ -178,7 +178,7 @@ def linear_data_term(family: Family, A: Array, y: Array, omega: Array, *, interc
     def bound(eta: Array, penalty: Penalty) -> Array:
         u = family.slope(eta, y)
         u = family.balance(u, y, omega) if intercept else u
-        v = -(A.T @ (omega * u))
+        v = -((omega * u) @ A)  # A.T @ u would copy the transpose
         v = v.at[-1].set(0.0) if intercept else v
         c = dual_scale(penalty, v)
         scaled = jnp.where(c > 0, -jnp.sum(omega * family.conjugate(c * u, y)), -jnp.inf)
@@ -187,7 +187,7 @@ def linear_data_term(family: Family, A: Array, y: Array, omega: Array, *, interc
     return Smooth(
         predict=lambda w: A @ w,
         value=lambda eta: jnp.sum(omega * family.value(eta, y)),
-        gradient=lambda eta: A.T @ (omega * family.slope(eta, y)),
+        gradient=lambda eta: (omega * family.slope(eta, y)) @ A,
         hessian=lambda eta: (A * (omega * family.curvature(eta, y))[:, None]).T @ A,
         bound=bound,
         quadratic=family.quadratic,

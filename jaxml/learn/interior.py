@@ -47,12 +47,12 @@ def _shifted(A: Float[Array, "n d"], D: Vector) -> Solver:
     factor = cholesky(jnp.eye(A.shape[1], dtype=A.dtype) + A.T @ scaled)
 
     def solve(R: Columns) -> Columns:
-        return R / D[:, None] - scaled @ solve_cholesky(factor, scaled.T @ R)
+        return R / D[:, None] - scaled @ solve_cholesky(factor, (R.T @ scaled).T)
 
     def refined(R: Columns) -> Columns:
         X = solve(R)
         for _ in range(2):
-            X = X + solve(R - A @ (A.T @ X) - D[:, None] * X)
+            X = X + solve(R - A @ (X.T @ A).T - D[:, None] * X)
         return X
 
     return refined

@@ -155,6 +155,19 @@ def test_a_linear_machine_with_a_large_box_ends_near_the_hard_margin():
     assert fit.diagnostics.support.tolist() == np.isin(np.arange(60), theirs.support_).tolist()
 
 
+@pytest.mark.parametrize("distance", [0.0, 1e-4, 1e-3, 1e-2])
+def test_least_squares_of_features_that_almost_depend_on_each_other(distance):
+    """Normal equations square the condition: from 1e-3 on they lose all of float32's digits."""
+    rows = np.concatenate([X, X[:, :1] + X[:, 1:2] + distance * np.roll(X[:, 2:], 1)], axis=1).astype(np.float32)
+    rows, y = rows - rows.mean(axis=0), (TARGETS - TARGETS.mean()).astype(np.float32)
+    fit = learn.fit_least_squares(rows, y, intercept=False)
+    expected = np.linalg.lstsq(rows.astype(float), y.astype(float), rcond=1e-6)[0]
+    assert fit.diagnostics.converged
+    np.testing.assert_allclose(rows @ np.asarray(fit.params.coef), rows @ expected, atol=5e-4)
+    if distance == 0:
+        np.testing.assert_allclose(fit.params.coef, expected, atol=1e-4)
+
+
 def test_least_squares_of_many_rows_is_certified():
     rows = RNG.normal(size=(20_000, 20)).astype(np.float32)
     y = (rows.sum(axis=1) + RNG.normal(size=len(rows))).astype(np.float32)

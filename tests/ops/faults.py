@@ -166,6 +166,8 @@ FAULTS = (
     (BAGGING, "jax.random.split(key)[0]) == 0", "jax.random.split(key)[1]) == 0"),
     (LINEAR, "weight = shares * bend /", "weight = bend /"),
     (LINEAR, "jnp.where(length > 0, length, 1.0)", "jnp.ones(p, A.dtype)"),
+    (LINEAR, "pivot > 100 * p", "pivot > -100 * p"),
+    (LINEAR, "@ unit)[:, None])[:, 0] / scale", "@ unit)[:, None])[:, 0]"),
     (LINEAR, "100 + jnp.sqrt", "0.001 + 0 * jnp.sqrt"),
     (LDA, "jnp.mean(X, axis=0))", "jnp.zeros(d, dtype))"),
     (LDA, "(jnp.asarray(X) - params.mean[None, :]) @ params.coef", "jnp.asarray(X) @ params.coef"),
