@@ -62,10 +62,10 @@ def test_the_axis_aligned_box_of_a_rotated_one_encloses_its_corners():
     contract.assert_close(hull, np.concatenate([points.min(1), points.max(1)], 1))
 
 
-@pytest.mark.parametrize(("a", "b"), list(itertools.product(FORMATS, FORMATS)))
-def test_conversion_is_finite_for_boxes_without_size(a, b):
-    boxes = jnp.zeros(op.convert.SIZES[a])
-    contract.finite_everywhere(jax.jit(lambda x: op.box_convert(x, from_format=a, to_format=b)), boxes)
+@pytest.mark.parametrize("a", FORMATS)
+def test_conversion_is_finite_for_boxes_without_size(a):
+    convert = lambda x: {b: op.box_convert(x, from_format=a, to_format=b) for b in FORMATS}  # noqa: E731
+    contract.finite_everywhere(convert, jnp.zeros(op.convert.SIZES[a]))
 
 
 @pytest.mark.usefixtures("x64")
@@ -78,7 +78,7 @@ def test_conversion_derivatives_are_right():
                 op.box_convert(x, from_format="cxcywhr", to_format=middle), from_format=middle, to_format=last
             )
 
-        contract.gradients_match(there_and_on, boxes)
+        contract.hessian_matches(there_and_on, boxes)
 
 
 @pytest.mark.parametrize("dtype", [jnp.int16, jnp.int32, jnp.uint8])
@@ -140,7 +140,7 @@ def test_legacy_targets_count_pixels():
 @pytest.mark.usefixtures("x64")
 def test_target_derivatives_are_right():
     boxes, anchors = golden("a")[:3], golden("a")[3:6]
-    contract.gradients_match(op.encode_boxes, boxes, anchors)
+    contract.hessian_matches(op.encode_boxes, boxes, anchors)
     contract.gradients_match(op.decode_boxes, golden("deltas")[:3] * 0.1, anchors)
 
 

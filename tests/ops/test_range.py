@@ -170,7 +170,7 @@ def compiled(group, order):
 @pytest.mark.parametrize(
     ("group", "dtype", "order"),
     [(group, jnp.float32, 2) for group in GROUPS]
-    + [("regression", jnp.float64, 2), ("regression", jnp.float16, 1), ("classification", jnp.bfloat16, 1)],
+    + [("regression", jnp.float64, 1), ("regression", jnp.float16, 1), ("classification", jnp.bfloat16, 1)],
 )
 def test_finite_for_every_finite_input(group, dtype, order, x64):
     results = compiled(group, order)({name: inputs(name, dtype) for name in GROUPS[group]})
@@ -189,7 +189,7 @@ def test_right_wherever_it_can_be_held(group, x64):
     """The same in float64, where nothing overflows; what is beyond float32 is its largest number."""
     arguments = {name: inputs(name, jnp.float32, headroom=4) for name in GROUPS[group]}
     ours = compiled(group, 2)(arguments)
-    exact = compiled(group, 2)(jax.tree.map(lambda x: x.astype(jnp.float64), arguments))
+    exact = compiled(group, 1)(jax.tree.map(lambda x: x.astype(jnp.float64), arguments))
     limits = jnp.finfo(jnp.float32)
     for name, result in ours.items():
         for what in ("value",) if name == "multiclass_hinge" else ("value", "gradient"):  # ties after rounding

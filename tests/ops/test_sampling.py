@@ -37,20 +37,20 @@ def onnx_run(operator: str, inputs: dict[str, np.ndarray], **attributes) -> np.n
 @MODES
 def test_grid_sample_equals_torch_in_value_and_gradients(mode, x64):
     image, grid, cotangent = (jnp.array(GOLDEN[name]) for name in ("image", "grid", "cotangent"))
-    for padding in PADDINGS:
-        for corners in (False, True):
-            sample = partial(grid_sample, mode=mode, padding=padding, align_corners=corners)
 
-            @jax.jit
-            def with_gradients(image, grid, cotangent, sample=sample):
+    @jax.jit
+    def with_gradients(image, grid, cotangent):
+        results = {}
+        for padding in PADDINGS:
+            for corners in (False, True):
+                sample = partial(grid_sample, mode=mode, padding=padding, align_corners=corners)
                 value, pull = jax.vjp(sample, image, grid)
-                return value, *pull(cotangent)
+                key = f"{mode}_{padding}_{int(corners)}"
+                results |= dict(zip((key, f"{key}_dimage", f"{key}_dgrid"), (value, *pull(cotangent)), strict=True))
+        return results
 
-            key = f"{mode}_{padding}_{int(corners)}"
-            for ours, theirs in zip(
-                with_gradients(image, grid, cotangent), (key, f"{key}_dimage", f"{key}_dgrid"), strict=True
-            ):
-                np.testing.assert_allclose(ours, GOLDEN[theirs], rtol=0, atol=1e-11, err_msg=theirs)
+    for name, ours in with_gradients(image, grid, cotangent).items():
+        np.testing.assert_allclose(ours, GOLDEN[name], rtol=0, atol=1e-11, err_msg=name)
 
 
 @pytest.mark.parametrize("mode", ["bilinear", "nearest"])
@@ -110,7 +110,8 @@ def test_sampling_laws(mode):
     wild = jnp.array([[1e30, -3e38], [jnp.nan, 0.0], [0.0, 1.0]], jnp.float32)
     for padding in ("zeros",) if mode == "bilinear" else ("reflection",):
         sample = partial(grid_sample, mode=mode, padding=padding)
-        contract.jit_equals_eager(partial(ops.grid_sample, mode=mode, padding=padding), image, grid)
+        if mode == "bilinear":  # the others differ in their weights alone
+            contract.jit_equals_eager(partial(ops.grid_sample, mode=mode, padding=padding), image, grid)
         gradient = jax.jit(jax.grad(lambda i, g, sample=sample: jnp.sum(sample(i, g) ** 2), (0, 1)))
         contract.vmap_equals_loop(gradient, jnp.stack([image, 2 * image]), jnp.stack([grid, -grid]))
         contract.lowers_everywhere(gradient, image, grid)
@@ -140,6 +141,8 @@ def test_window_sum_and_its_derivatives(n, window, x64):
     )
     total = jax.jit(lambda image, weight: window_sum(image, jnp.array(start), weight))
     np.testing.assert_allclose(total(image, weight), plain, atol=1e-12)
+    lanes = jax.jit(jax.vmap(total, (3, 1)))(np.stack([image, -image], 3), np.stack([weight, 2 * weight], 1))
+    np.testing.assert_allclose(lanes, [plain, -2 * plain], atol=1e-12)
     curved = lambda image, weight: jnp.sum(jnp.sin(total(image, weight)))  # noqa: E731
     contract.derivatives_match(curved, jnp.array(image), jnp.array(weight), order=3 if n == 1 else 1)
     lowered = jax.jit(jax.grad(curved, (0, 1))).trace(image, weight).lower(lowering_platforms=("cuda",))
