@@ -36,6 +36,9 @@ class Measured:
     of_scale: str = ""
     share: float = 0.0
     levels: Sequence[float] = ()
+    premise: str = ""
+    leaves_out: str = ""
+    cap: float | None = None
 
     @property
     def unit(self) -> Unit:

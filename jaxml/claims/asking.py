@@ -1,7 +1,7 @@
 """What a seeded claim asks of the rule: one hypothesis for each of its cells, one for each of its controls."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -10,6 +10,7 @@ from jaxml.claims.cells import Indices, cells_of, control_claim, locate, matches
 from jaxml.claims.finding import CellResult, Role
 from jaxml.claims.kind import Given, Grid
 from jaxml.claims.measure import Effects, Quantities, effect_in
+from jaxml.claims.premises import arms_at, left_out, meets_premise
 from jaxml.claims.rule.hypothesis import Hypothesis, Region, at_least, within
 from jaxml.claims.spec import Seeded
 from jaxml.errors import ConfigError
@@ -29,6 +30,7 @@ class Asked:
         role: of a control; None for the claim itself.
         name: of a control.
         detail: what a control measures otherwise than its claim.
+        left_out: why the claim does not speak of this cell; empty where it does.
     """
 
     at: dict[str, Any]
@@ -37,12 +39,19 @@ class Asked:
     role: Role | None = None
     name: str = ""
     detail: dict[str, Any] = field(default_factory=dict)
+    left_out: str = ""
+
+    def judged(self, decision: "Decision") -> "Decision":
+        """The decision, of a cell that the claim speaks of."""
+        from jaxml.claims.verdict import Decision
+
+        return Decision(verdict="invalid", reason=self.left_out) if self.left_out else decision
 
     def result(self, decision: "Decision") -> CellResult:
         """The cell as it is kept."""
         found = self.effects
         return CellResult(
-            at=self.at, tuned=found.tuned, theta=found.theta.tolist(), noted=found.noted, decision=decision
+            at=self.at, tuned=found.tuned, theta=found.theta.tolist(), noted=found.noted, decision=self.judged(decision)
         )
 
 
@@ -78,13 +87,16 @@ def read_larger(held: Quantities, claim: Seeded, grid: Grid, cell: Indices, wher
     """The effect is at least the margin."""
     effects = effect_in(held, claim, grid, cell, where)
     compared = claim.arms.against is not None
-    return Reading(effects, effects.theta[None], at_least(claim.margin.value), difference=compared)
+    low, high = effects.bounds or (effects.theta, None)
+    upper = None if high is None else high[None]
+    return Reading(effects, low[None], at_least(claim.margin.value), difference=compared and high is None, upper=upper)
 
 
 def read_within(held: Quantities, claim: Seeded, grid: Grid, cell: Indices, where: str) -> Reading:
     """The effect lies within the margin; what failed is on the bad side of both ends, so the rule scores it."""
     effects = effect_in(held, claim, grid, cell, where)
-    return Reading(effects, effects.bare[None], within(claim.margin.value))
+    low, high = effects.bounds or (effects.bare, None)
+    return Reading(effects, low[None], within(claim.margin.value), upper=None if high is None else high[None])
 
 
 def hypotheses(claim: Seeded, given: Given, where: str, read: Read = read_larger) -> Iterator[Asked]:
@@ -119,6 +131,20 @@ def _asked(
         raise ConfigError(f"{where}: this claim needs a trial, and the experiment has none.")
     at = {n: v for axis in grid.axes if axis.name in cell for n, v in axis.points[cell[axis.name]].items()}
     found = read(held, claim, grid, cell, where)
+    ratio = ratio_of(claim, grid, cell) or 0.0
+    if found.upper is not None and ratio:
+        raise ConfigError(f"{where}.cap: capped times are decided by sign tests, which know of no dependent splits.")
+    arms = arms_at(claim, grid, cell, found.effects.tuned, where)
+    why, met = left_out(held, claim, arms, where), meets_premise(held, claim, arms, where)
+    count = None
+    if claim.applies_if is not None and met is not None:
+        count, least = int(met.sum()), claim.applies_if.seeds
+        noted = found.effects.noted | {"met": count, "seeds": len(met)}
+        found = replace(found, effects=replace(found.effects, noted=noted))
+        if count < least:
+            why = why or f"left out, {claim.applies_if.words} in {count} of {len(met)} seeds, {least} are needed"
+        else:
+            found = _only(found, met)
     hypothesis = Hypothesis(
         claim=where,
         at=at,
@@ -129,9 +155,11 @@ def _asked(
         levels=found.levels,
         upper=found.upper,
         failed=found.effects.failed,
-        ratio=ratio_of(claim, grid, cell) or 0.0,
+        ratio=ratio,
         difference=found.difference,
-        control=None if role is None else "negative" if role == "negative control" else "positive",
+        # What is left out is decided alone, and by nobody: it takes no part in the families of the run.
+        control="positive" if role == "positive control" else "negative" if role or why else None,
+        count=None if why else count,
     )
     return Asked(
         at=at,
@@ -140,11 +168,32 @@ def _asked(
         role=role,
         name=name,
         detail=described(claim, held.telling(claim, grid.axes)) if role else {},
+        left_out=why,
     )
+
+
+def _only(found: Reading, met: np.ndarray) -> Reading:
+    """A reading of the seeds that meet a premise, in order; padding follows, so that looks count these."""
+    order, count = np.argsort(~met, kind="stable"), int(met.sum())
+
+    def packed(values: np.ndarray, fill: Any) -> np.ndarray:
+        values = np.asarray(values)[..., order]
+        values[..., count:] = fill
+        return values
+
+    effects = found.effects
+    kept = replace(effects, theta=effects.theta[met], failed=packed(effects.failed, False))
+    upper = None if found.upper is None else packed(found.upper, np.nan)
+    return replace(found, effects=kept, rows=packed(found.rows, np.nan), upper=upper)
 
 
 def described(claim: Seeded, arms: Mapping[str, Any]) -> dict[str, Any]:
     """What a seeded claim or a control of one measures, as plain values."""
+    limits = {
+        "premise": f"{claim.applies_if.words}, in {claim.applies_if.seeds} seeds at least" if claim.applies_if else "",
+        "leaves_out": "; ".join(f"{rule.name} (mean {rule.words})" for rule in claim.leave_out),
+        "cap": claim.cap,
+    }
     return {
         "estimand": claim.estimand,
         "direction": claim.direction,
@@ -152,6 +201,7 @@ def described(claim: Seeded, arms: Mapping[str, Any]) -> dict[str, Any]:
         "arms": dict(arms),
         "margin": claim.margin.value,
         "margin_reason": claim.margin.reason,
+        **{name: value for name, value in limits.items() if value not in ("", None)},
     } | claim.extra
 
 

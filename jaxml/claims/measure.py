@@ -1,7 +1,7 @@
 """What the trials say of a seeded claim: the effect of its arms in every cell, on the run's grid or off it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from jaxml.claims.cells import Indices, locate
 from jaxml.claims.effect import oriented, scored
 from jaxml.claims.kind import Grid
 from jaxml.claims.posing import ARM, Posed
+from jaxml.claims.premises import MOST_CAPPED, capped
 from jaxml.claims.spec import Seeded, Tuning
 from jaxml.errors import ConfigError, nearest
 from jaxml.sweep.grid import Axis
@@ -28,12 +29,14 @@ class Effects:
         failed: which trials failed, shape (arms, seeds), or (points, arms, seeds).
         tuned: what each arm was tuned to, on the grid.
         noted: what else was seen, as plain values.
+        bounds: lower and upper ones on theta, where too many trials were stopped at a cap.
     """
 
     theta: np.ndarray
     failed: np.ndarray
     tuned: dict[str, dict[str, Any]] = field(default_factory=dict)
     noted: dict[str, Any] = field(default_factory=dict)
+    bounds: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def bare(self) -> np.ndarray:
@@ -100,9 +103,18 @@ def effect_in(
         if left != ("seed",):
             raise ConfigError(f"{where}.estimand: '{claim.estimand}' still has the axes {left} in one cell.")
         values[arm] = column[(held.seeds < 0) == tuning]
+    if claim.cap is not None:
+        own = {arm: np.minimum(column, claim.cap) for arm, column in values.items()}  # NaN stays NaN
+    else:
+        own = dict(values)
     if "equals" in claim.extra:
-        values["against"] = np.full_like(values["claimed"], claim.extra["equals"])
-    return _effects(list(values.values()), claim, grid.looks[0], tuned)
+        values["against"] = own["against"] = np.full_like(values["claimed"], claim.extra["equals"])
+    found = _effects(list(own.values()), claim, grid.looks[0], tuned)
+    if claim.cap is None:
+        return found
+    marks, bounds = capped(list(values.values()), claim, claim.cap)
+    noted = {"censored": int(marks.any(0).sum()), "of": marks.shape[-1]}
+    return replace(found, noted=noted, bounds=bounds if marks.mean(-1).max() > MOST_CAPPED else None)
 
 
 def effects_at(results: "xarray.Dataset", posed: Posed, first_look: int, where: str) -> Effects:

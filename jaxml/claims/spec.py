@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_serializer, model_validator
 
 from jaxml.claims.lineage import Relation
 
@@ -149,6 +149,43 @@ class Claim(Spec):
         return self
 
 
+class Condition(Spec):
+    """A quantity is at least, or at most, a number."""
+
+    estimand: str
+    at_least: Finite | None = None
+    at_most: Finite | None = None
+
+    @model_validator(mode="after")
+    def _one_side(self) -> "Condition":
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("give either 'at_least' or 'at_most'")
+        return self
+
+    @property
+    def words(self) -> str:
+        """It in words."""
+        side, value = ("at least", self.at_least) if self.at_least is not None else ("at most", self.at_most)
+        return f"{self.estimand.replace('_', ' ')} {side} {value:g}"
+
+    def holds(self, values: Any) -> Any:
+        """Where it does; it does not where a value is not finite."""
+        return values >= self.at_least if self.at_least is not None else values <= self.at_most
+
+
+class Premise(Condition):
+    """What must hold in a seed for the claim to speak of it, in an arm or in both; and in so many seeds at least."""
+
+    arm: Literal["claimed", "against", "both"] = "claimed"
+    seeds: Annotated[int, Field(ge=2)]
+
+
+class Exclusion(Condition):
+    """What leaves a cell out where it holds for the mean of every arm: a ceiling is reached, a dose does nothing."""
+
+    name: str
+
+
 class Seeded(Claim):
     """A claim on trials: theta = effect of the claimed arm over the other, oriented so that it says theta > 0."""
 
@@ -161,7 +198,16 @@ class Seeded(Claim):
     margin: Margin
     reference: Where = {}
     where: dict[str, Annotated[tuple[Value, ...], Field(min_length=1, strict=False)]] = {}
+    applies_if: Premise | None = None
+    leave_out: Annotated[tuple[Exclusion, ...], Field(strict=False)] = ()
+    cap: Finite | None = None
     controls: Controls
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_unsaid(self, handler: Any) -> dict[str, Any]:
+        """Keys that came later are no part of a spec that says nothing of them."""
+        unsaid = {"applies_if": None, "leave_out": (), "cap": None}
+        return {n: v for n, v in handler(self).items() if n not in unsaid or v not in (unsaid[n], [])}
 
     @property
     def sides(self) -> dict[str, Where | None]:
@@ -180,6 +226,12 @@ class Seeded(Claim):
     @model_validator(mode="after")
     def _factors(self) -> "Seeded":
         _check_factor(self.margin, self.margin_scale(self.scale))
+        if self.cap is not None and self.kind not in ("contrast", "equality"):
+            raise ValueError(
+                f"'cap' is for contrasts and equalities; a {self.kind} has more than one time for each seed"
+            )
+        if self.applies_if and self.applies_if.arm != "claimed" and self.arms.against is None:
+            raise ValueError("applies_if.arm: there is no second arm; leave it out")
         for side in ("negative", "positive"):
             for control in getattr(self.controls, side):
                 _check_factor(control.margin, self.margin_scale(control.scale or self.scale))

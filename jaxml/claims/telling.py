@@ -38,7 +38,7 @@ def told_of(
         finding=finding,
         word=finding.verdict.verdict if decided else "exploratory",
         answer=answer,
-        facts=facts,
+        facts=[*facts, *_limits(about)],
         head="cell",
         rows=seeded_rows(finding, decided, mirrored, rows),
         checks=seeded_checks(finding, decided, mirrored),
@@ -48,6 +48,12 @@ def told_of(
         unit=about.unit,
         summary=summary(finding),
     ).framed(decided)
+
+
+def _limits(about: Measured) -> Facts:
+    """Of which seeds and cells the claim does not speak, and which times are bounds."""
+    capped = "" if about.cap is None else f"at {number(about.cap)}; a trial that reaches it is known by a bound only"
+    return [("Premise", about.premise), ("Leaves out", about.leaves_out), ("Capped", capped)]
 
 
 def seeded_facts(finding: Finding, decided: bool) -> Facts:
@@ -139,8 +145,14 @@ def _told_cell(
 
 def noted_words(cell: CellResult) -> tuple[str, ...]:
     """What else was seen in a cell."""
-    noted = cell.noted
-    return (f"{noted['censored']} of {noted['of']} seeds are known by a bound only",) if noted.get("censored") else ()
+    noted, words = cell.noted, []
+    if "met" in noted:
+        words.append(f"{noted['met']} of {noted['seeds']} seeds meet the premise")
+    if noted.get("censored"):
+        words.append(f"{noted['censored']} of {noted['of']} seeds are known by a bound only")
+    if cell.decision.reason.startswith("left out"):
+        words.append(cell.decision.reason)
+    return tuple(words)
 
 
 def seeded_checks(finding: Finding, decided: bool, mirrored: bool = False) -> list[CheckRow]:

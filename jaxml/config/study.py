@@ -181,6 +181,8 @@ class Study:
                 f"{where}: '{name}' is a claim of kind {claims[name].kind}; only a contrast has one effect at each "
                 "point, to be held against its margin. State a contrast for it."
             )
+        if claims[name].applies_if or claims[name].cap is not None:
+            raise ConfigError(f"{where}: '{name}' has a premise or a cap, which are not asked away from the grid.")
 
     def _posed(self, claim: str, names: Sequence[str], at: Mapping[str, Any], where: str) -> Posed:
         """A claim with some of its parameters free, see `jaxml.claims.posing`."""

@@ -182,6 +182,21 @@ def test_a_map_that_cannot_be_filled_is_refused_with_its_place(tmp_path, old, ne
     assert "planted.yaml" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("cap: 5.0", "map.high: 'high' has a premise or a cap"),
+        (
+            "kind: equality",
+            "map.high: 'high' is a claim of kind equality; only a contrast has one effect at each point",
+        ),
+    ],
+)
+def test_a_claim_without_one_effect_at_each_point_is_refused(tmp_path, more, message):
+    with pytest.raises(ConfigError, match=message):
+        load_study(project(tmp_path, MAP, CONFIG.replace("  high:", f"  high:\n    {more}")))
+
+
 def test_an_open_axis_is_refused(tmp_path):
     more = CONFIG.replace("  y: [0.0]", "  y: [0.0]\n  noise: [0.1, 0.2]").replace("{x: 0.0}", "{x: 0.0, noise: 0.1}")
     more = more.replace("{x: 2.0}", "{x: 2.0, noise: 0.1}").replace("at_reference", "universal")

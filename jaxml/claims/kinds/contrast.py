@@ -49,6 +49,10 @@ class ContrastKind(Kind[Contrast]):
         yield ("estimand",), claim.estimand
         if claim.tune:
             yield ("tune",), claim.tune.goal
+        if claim.applies_if:
+            yield ("applies_if", "estimand"), claim.applies_if.estimand
+        for number, rule in enumerate(claim.leave_out):
+            yield ("leave_out", str(number), "estimand"), rule.estimand
         for side in ("negative", "positive"):
             for control in getattr(claim.controls, side):
                 there = ("controls", side, control.name)
@@ -92,16 +96,17 @@ class ContrastKind(Kind[Contrast]):
             Check(
                 name=asked.name,
                 role=asked.role,
-                passed=(decision.verdict == "supported") == (asked.role == "positive control"),
-                reason=decision.reason,
+                passed=(asked.judged(decision).verdict == "supported") == (asked.role == "positive control"),
+                reason=asked.judged(decision).reason,
                 detail=asked.detail,
                 cell=asked.result(decision),
             )
             for asked, decision in decided
             if asked.role is not None
         ]
+        out = [asked.left_out for asked, _ in decided if asked.role is None]
         verdict = decide_claim(
-            [cell.decision for cell in cells],
+            [cell.decision for cell, why in zip(cells, out, strict=True) if not why or all(out)],
             quantifier=claim.quantifier,
             reference=0 if claim.quantifier == "at_reference" else None,
         )

@@ -35,6 +35,8 @@ class Equality(Seeded):
             raise ValueError("an equality needs either arms.against or a number under 'equals'")
         if self.direction != "larger":
             raise ValueError("an equality has no direction; leave it out")
+        if self.cap is not None and self.equals is not None and self.equals >= self.cap:
+            raise ValueError(f"equals: {self.equals:g} must lie below the cap, {self.cap:g}")
         return self
 
 

@@ -86,6 +86,8 @@ class Hypothesis:
         upper: where theta is only known between bounds, as a capped time or a root beyond the grid is: the upper ones,
             with `rows` the lower ones, infinite where nothing is known. What is decided is then the median, by sign
             tests.
+        count: how many seeds there are, where they are fewer than those of other hypotheses: the first ones of each
+            row, the rest is padding. Looks count these.
 
     Raises:
         ValueError: for shapes that do not fit.
@@ -103,6 +105,7 @@ class Hypothesis:
     levels: Sequence[float] = ()
     control: Literal["negative", "positive"] | None = None
     upper: np.ndarray | None = None
+    count: int | None = None
 
     def __post_init__(self) -> None:
         shape = np.shape(self.rows)
@@ -120,6 +123,8 @@ class Hypothesis:
             raise ValueError(
                 f"Hypothesis {self.claim!r}: 'names' must hold one for each of {shape[0]} rows, got {self.names}."
             )
+        if self.count is not None and not 2 <= self.count <= shape[1]:
+            raise ValueError(f"Hypothesis {self.claim!r}: 'count' must lie between 2 and {shape[1]}, got {self.count}.")
         if self.levels and (len(self.levels) != shape[0] or self.region.kind != "at_least"):
             raise ValueError(
                 f"Hypothesis {self.claim!r}: 'levels' must hold one for each of {shape[0]} rows that are to be "
@@ -197,7 +202,8 @@ def decide(hypotheses: Sequence[Hypothesis], *, looks: Sequence[int], alpha: flo
     rows, upper = _bounds(hypotheses)
     marks = _marks(hypotheses, rows.shape, layout)
     scored = score(rows, marks, layout.within[layout.owner], given[0], upper)
-    walk = Walk(scored, layout, values[None], ratios[None], given, alpha).through(_unusable(hypotheses, given))
+    counts = np.asarray([h.count or np.shape(h.rows)[1] for h in hypotheses])
+    walk = Walk(scored, layout, values[None], ratios[None], given, alpha, counts).through(_unusable(hypotheses, given))
     return recorded(walk, [_said(h) for h in hypotheses])
 
 

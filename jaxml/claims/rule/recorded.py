@@ -43,7 +43,7 @@ def recorded(walk: Walk, said: Sequence[Said]) -> list[Decision]:
     plain = [{name: column[i] for name, column in cells.items()} for i in range(len(said))]
     decisions = []
     for i, (cell, each) in enumerate(zip(plain, said, strict=True)):
-        theta = walk.scored.low[0, shown[i]]
+        theta = walk.scored.low[0, shown[i], : walk.counts[i]]
         turned = cell
         if each.kind == "at_most":
             turned = _turned(cell) | {"probability_positive": np.mean(theta[: cell["seeds"]] < 0)}

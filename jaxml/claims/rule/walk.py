@@ -87,18 +87,22 @@ class Walk:
         ratios: np.ndarray,
         looks: tuple[int, ...],
         alpha: float,
+        counts: np.ndarray | None = None,
     ) -> None:
         self.scored, self.layout, self.values, self.ratios = scored, layout, values, ratios
         self.looks, self.alpha = looks, alpha
         self.shape = (len(scored.low), len(layout.count))
         self.within = np.broadcast_to(layout.within[layout.owner], scored.mended.shape)
-        self.reached = sum(look <= scored.low.shape[-1] for look in looks)
+        most = scored.low.shape[-1]
+        self.counts = np.full(self.shape[1], most) if counts is None else counts
+        """The seeds of each hypothesis; the rest of its rows is padding."""
+        self.reached = np.sum(np.asarray(looks)[:, None] <= self.counts, 0)
         together = max(int(np.sum(~layout.alone)), 1)
         self.tails = pocock_level(looks, alpha / (together - np.arange(together))) / 2
         self.verdict = np.full(self.shape, OPEN)
         # What stays open keeps the last look reached; before the first, all its seeds, for the record.
         self.at = np.full(self.shape, self.reached)
-        self.seeds = np.full(self.shape, looks[self.reached - 1] if self.reached else scored.low.shape[-1])
+        self.seeds = np.full(self.shape, np.where(self.reached, np.asarray(looks)[self.reached - 1], self.counts))
         self.tail_low, self.tail_high = np.full((2, *self.shape), np.where(layout.alone, self.tails[-1], self.tails[0]))
         self.p_support, self.p_refute = np.full((2, *self.shape), np.nan)
         self.row_support, self.row_refute = np.full((2, *scored.mended.shape), np.nan)
@@ -111,16 +115,16 @@ class Walk:
             unusable: marks of shape (looks, runs, hypotheses): the look can decide nothing about the hypothesis.
         """
         marks = np.zeros((len(self.looks), *self.shape), bool) if unusable is None else np.asarray(unusable, bool)
-        for k, mark in enumerate(marks[: self.reached]):
+        for k, mark in enumerate(marks[: max(self.reached, default=0)]):
             self._look(k, mark)
-        self.unusable = marks[max(self.reached - 1, 0)]
+        self.unusable = np.take_along_axis(marks, np.maximum(self.reached - 1, 0)[None, None], 0)[0]
         return self
 
     def _look(self, k: int, unusable: np.ndarray) -> None:
         """Judge what is open at look k."""
         layout = self.layout
         low, known = (each[..., : self.looks[k]] for each in (self.scored.low, self.scored.known))
-        judged = (self.verdict == OPEN) & ~unusable & layout.smallest(np.asarray(known.all(-1)))
+        judged = (self.verdict == OPEN) & ~unusable & (k < self.reached) & layout.smallest(np.asarray(known.all(-1)))
         rows = judged[:, layout.owner]
         if not judged.any():
             return
