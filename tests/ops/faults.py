@@ -139,6 +139,11 @@ FAULTS = (
     (CLASSES, "jnp.sum(f1 * actual) / jnp.sum(actual)", "jnp.mean(f1 * actual) / jnp.mean(f1)"),
     (CLASSES, "(encode(labels) * weights[:, None])", "encode(labels)"),
     (PROBABILITY, "else squares / 2", "else squares"),
+    (
+        PROBABILITY,
+        "jnp.sum(p[:, None] > edges[None], axis=1, dtype=jnp.int32)",
+        "jnp.int32(jnp.ceil(p * num_bins) - 1)",
+    ),
     (PROBABILITY, "jnp.where(weights > 0, divided(weights, weight) * values, 0)", "divided(weights, weight) * values"),
     (AREA, "jnp.square(limit) / 2", "jnp.square(limit)"),
     (AREA, "(before + seen) / 2))", "seen))"),

@@ -261,6 +261,18 @@ def test_what_weighs_nothing_may_be_anything():
     assert curve.precision[1] == 1  # above the second score nothing is predicted
 
 
+@pytest.mark.parametrize(("bins", "dtype"), [(13, jnp.float32), (25, jnp.float32), (23, jnp.float16)])
+def test_a_probability_that_is_an_edge_belongs_to_the_bin_below(bins, dtype):
+    p, y = (
+        jnp.array(np.arange(1, bins + 1) / bins, dtype),
+        np.arange(bins) % 2,
+    )  # one in each bin, above and below in turn
+    expected = np.abs(y - np.asarray(p, np.float64)).mean()
+    contract.assert_close(
+        ops.calibration_error(p, jnp.array(y), num_bins=bins), expected, rtol=2e-3 if dtype == jnp.float16 else 1e-5
+    )
+
+
 def test_bins_hold_their_upper_border():
     ours = jax.jit(functools.partial(ops.calibration_error, num_bins=4))(jnp.array([0.25, 0.3]), jnp.array([1, 0]))
     contract.assert_close(ours, (0.75 + 0.3) / 2)

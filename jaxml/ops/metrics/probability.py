@@ -8,6 +8,7 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxml.ops.checks import check_choice, check_floating, check_shapes
@@ -120,7 +121,10 @@ def calibration_error(
         raise ValueError(f"calibration_error: 'num_bins' must be at least 1, got {num_bins}.")
     table, chosen, weights = _table("calibration_error", probabilities, labels, weights)
     p, y = table[:, 1], chosen[:, 1].astype(table.dtype)
-    bins = jnp.clip(jnp.ceil(p * num_bins) - 1, 0, num_bins - 1).astype(jnp.int32)
+    # Compared with the edges, rounded as the probabilities are: a product with the number of bins is rounded again, and
+    # puts 7/13 above the edge that it is.
+    edges = jnp.asarray(np.arange(1, num_bins) / num_bins, jnp.result_type(probabilities)).astype(p.dtype)
+    bins = jnp.sum(p[:, None] > edges[None], axis=1, dtype=jnp.int32)
     member = jax.nn.one_hot(bins, num_bins, dtype=p.dtype)
     shares = divided(weights, jnp.sum(weights))
     gaps = jnp.abs(jnp.matmul(shares * (y - p), member, precision="highest"))
