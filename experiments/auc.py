@@ -58,11 +58,8 @@ def trial(
         "fpr_with_false_share": spearman(1 - precision),
         "tpr_with_count": spearman(true_positives + 1e-6 * position),
         "auc": roc_auc(scores, label),
-        "auc_inverted": 1 - roc_auc(scores, label),
         "youden": jnp.abs(youden).max(),
-        "useless": 1 - jnp.abs(youden).max(),
         "explained": explained,
-        "unexplained": 1 - explained,
         "auc_of_distance": roc_auc(jnp.abs(scores - jnp.median(scores)), label),
         "inverted_gain": inverted_gain(jax.random.fold_in(key, 1), separation, few, scores_tried),
     }
@@ -85,12 +82,12 @@ def explained_share(scores: jax.Array, label: jax.Array, a: Any, b: Any, upward:
     return (jnp.where(label, ratio, 0.0) - mixed).mean() / entropy
 
 
-def expected_useless(parameters: Mapping[str, Any]) -> np.ndarray:
-    """1 minus the largest gap between the distributions of positives and negatives, by theory."""
+def expected_youden(parameters: Mapping[str, Any]) -> np.ndarray:
+    """The largest gap between the distributions of positives and negatives, by theory."""
     a, u = (np.asarray(parameters[name], float)[..., None] for name in ("separation", "upward"))
     b = np.asarray(lowered(a, u))
     t = np.linspace(-4.0, 7.0, 441)
-    return 1 - np.abs(u * norm.cdf(t - a) + (1 - u) * norm.cdf(t + b) - norm.cdf(t)).max(-1)
+    return np.abs(u * norm.cdf(t - a) + (1 - u) * norm.cdf(t + b) - norm.cdf(t)).max(-1)
 
 
 def inverted_gain(key: jax.Array, separation: Any, few: int, tried: int, *, fresh: int = 200) -> jax.Array:
@@ -165,7 +162,7 @@ def area_suite(subject: Callable[..., Any], reference: Any = None) -> Suite:
 
 experiment = Experiment(
     trial=trial,
-    theory={"useless": expected_useless},
+    theory={"youden": expected_youden},
     suites={
         "area": lambda: area_suite(jax.jit(roc_auc)),
         "area_without_ties": lambda: area_suite(partial(pair_share, tie=0.0), reference=pair_share),

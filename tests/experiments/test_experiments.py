@@ -204,4 +204,4 @@ def test_mixtures_whose_auc_is_one_half_tell_what_quadrature_says(upward):
     information = trapezoid(share * xlogy(positives, positives / both), s)
     information += trapezoid((1 - share) * xlogy(negatives, negatives / both), s)
     assert float(out["explained"]) == pytest.approx(information / entropy([share, 1 - share]), abs=5e-3)
-    assert float(out["useless"]) == pytest.approx(auc.expected_useless({"separation": a, "upward": upward}), abs=1e-2)
+    assert float(out["youden"]) == pytest.approx(auc.expected_youden({"separation": a, "upward": upward}), abs=1e-2)
