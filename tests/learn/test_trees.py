@@ -74,6 +74,18 @@ def test_classification_equals_the_reference(method, criterion):
         np.testing.assert_allclose(feature_importances(tree, n_features=D), importance / importance.sum(), atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.int32, jnp.bfloat16])
+def test_what_is_chosen_from_known_features_changes_no_tree(dtype):
+    """Fewer bins than asked for and no search among missing entries, where the features need neither."""
+    for X in [problem(0, missing=False)[0].astype(dtype)] + ([problem(1)[0]] if dtype is np.float32 else []):
+        X, y = np.where(np.arange(D) == D - 1, X > 3, X).astype(X.dtype), problem(0)[1]  # the last has two values
+        y = np.where(X[:, 0].astype(np.float32) >= 3, y % 2, 2)  # what is missing goes with the low values
+        fit = partial(decision_tree, None, y=y, n_classes=3, max_depth=3)
+        chosen, general = fit(X), jax.jit(lambda X: fit(X))(X)  # noqa: B023
+        for a, b in zip(chosen.params, general.params, strict=True):
+            np.testing.assert_allclose(np.asarray(a, np.float64), np.asarray(b, np.float64), atol=1e-6)
+
+
 def test_second_order_gain_equals_the_reference():
     grow = jax.jit(lambda X, g, h, rules: grow_tree(None, bin_features(X, bins=8), g, h, max_depth=3, rules=rules))
     for seed in range(6):

@@ -155,6 +155,8 @@ FAULTS = (
     (BINNING, "middle = midpoint(low, high)", "middle = (low + high) / 2"),
     (BINNING, "bits ^ jnp.iinfo(whole).max", "bits"),
     (BINNING, "(number - gap)[rank] + 1", "number[rank] + 1"),
+    (BINNING, "np.isnan(values).any()", "np.isnan(values).all()"),
+    (BINNING, "most = max(most, np.unique(column).size)", "most = max(2, np.unique(column).size)"),
     (GROWTH, "| (rank <= first_able)", ""),
     (GROWTH, "(start + end) // 2)", "start)"),
     (GROWTH, "self.missing & (end == cuts - 1)", "end < 0"),

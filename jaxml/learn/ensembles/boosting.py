@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, Num
 from jaxml.learn.checks import Target, look_at_rows, look_at_strengths, looked_at, proper_rows
 from jaxml.learn.ensembles.objectives import LOSSES, Loss, objective
 from jaxml.learn.trees import Binned, Rules, Tree, bin_features, grow_tree, predict_tree
+from jaxml.learn.trees.binning import bins_from_data
 from jaxml.learn.trees.sums import Method
 from jaxml.ops.checks import Scalar, check_choice, check_floating, check_shapes
 
@@ -81,6 +82,7 @@ _NOT_NEGATIVE = ("l2", "min_leaf_weight", "min_gain")
 
 
 @looked_at(_look)
+@bins_from_data
 @partial(jax.jit, static_argnames=_STATIC)
 def gradient_boosting(
     key: Array | None,
@@ -95,7 +97,7 @@ def gradient_boosting(
     max_depth: int = 3,
     width: int | None = None,
     bins: int = 64,
-    missing: bool = True,
+    missing: bool | None = None,
     order: Literal["newton", "gradient"] = "newton",
     method: Method = "auto",
     learning_rate: Scalar = 0.1,
@@ -126,8 +128,8 @@ def gradient_boosting(
         rounds: number of rounds, static.
         max_depth: levels of splits, static.
         width: most nodes on one level, static; None for no limit.
-        bins: intervals per feature, static, 2 to 256.
-        missing: whether entries of X may be missing, static; False halves the search.
+        bins: most intervals per feature, static, 2 to 256.
+        missing: whether entries of X may be missing, static; False halves the search. None looks, where X is known.
         order: ``"newton"`` or ``"gradient"``, static.
         method: how sums are formed, see `grow_tree`.
         learning_rate: shrinkage of every tree, traced, > 0.

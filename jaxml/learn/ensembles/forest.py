@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int, Num
 from jaxml.learn.checks import looked_at, proper_rows
 from jaxml.learn.ensembles.bagging import bagging
 from jaxml.learn.trees import Tree, bin_features, decision_tree, predict_tree
+from jaxml.learn.trees.binning import bins_from_data
 from jaxml.learn.trees.fit import look_at_tree
 from jaxml.ops.checks import Scalar, check_shapes
 
@@ -54,6 +55,7 @@ _STATIC = ("members", "n_classes", "max_depth", "width", "bins", "missing", "boo
 
 
 @looked_at(partial(look_at_tree, where="random_forest"))
+@bins_from_data
 @partial(jax.jit, static_argnames=(*_STATIC, "criterion", "splitter", "method"))
 def random_forest(
     key: Array,
@@ -67,7 +69,7 @@ def random_forest(
     max_depth: int = 10,
     width: int | None = 32,
     bins: int = 64,
-    missing: bool = True,
+    missing: bool | None = None,
     bootstrap: bool = True,
     batch_size: int | None = 64,
     **tree: Any,
@@ -85,8 +87,8 @@ def random_forest(
             regression. With d the forest is bagging of trees.
         max_depth: levels of splits, static.
         width: most nodes on one level, static; None for no limit.
-        bins: intervals per feature, static, 2 to 256.
-        missing: whether entries of X may be missing, static; False halves the search.
+        bins: most intervals per feature, static, 2 to 256.
+        missing: whether entries of X may be missing, static; False halves the search. None looks, where X is known.
         bootstrap: False fits every tree to all rows.
         batch_size: trees grown at once, static; None for all. It bounds the memory and changes no result beyond
             rounding.

@@ -4,19 +4,24 @@ Bins depend on the features alone, never on weights, targets or hyperparameters:
 share one copy of what this module computes.
 """
 
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any, NamedTuple, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int, Num
 
+from jaxml.learn.checks import known
 from jaxml.ops.checks import check_shapes
 from jaxml.ops.exact import midpoint
 
 MAX_BINS = 256
 MAX_BELOW_BYTES = 2**29  # half a gibibyte
+GLANCE = 1024  # rows that usually tell that a feature has more values than bins
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Binned(NamedTuple):
@@ -112,3 +117,32 @@ def bin_features(X: Num[Array, "n d"], *, bins: int = 64, missing: bool = True) 
         return Binned(codes, edges, None)
     below = (codes.T[:, :, None] <= jnp.arange(cuts)[None, None]).reshape(n, d * cuts)
     return Binned(codes, edges, below.astype(X.dtype))
+
+
+def bins_from_data(fit: F) -> F:
+    """Decorate a jitted fit of (key, X, y): known features choose whether any is missing, and no more bins than values.
+
+    Neither changes the tree, both what its search costs. Inside `jit` and for `Binned` features the general case stays.
+    """
+
+    @wraps(fit)
+    def run(key: Any, X: Any, y: Any, *rest: Any, bins: int = 64, missing: bool | None = None, **options: Any) -> Any:
+        if not isinstance(X, Binned) and known(X) and np.ndim(X) == 2:
+            values = np.asarray(X)
+            values = values.astype(np.float32) if values.dtype.itemsize < 4 else values  # NumPy cannot sort bfloat16
+            missing = bool(np.isnan(values).any()) if missing is None else missing
+            bins = min(bins, _most_values(values, bins)) if bins <= MAX_BINS else bins
+        return fit(key, X, y, *rest, bins=bins, missing=True if missing is None else missing, **options)
+
+    return cast("F", run)
+
+
+def _most_values(values: np.ndarray, enough: int) -> int:
+    """The number of different values of the feature that has most, at least 2; or any number from `enough` on."""
+    most = 2
+    for rows in (values[:GLANCE], values):
+        for column in rows.T:
+            most = max(most, np.unique(column).size)
+            if most >= enough:
+                return most
+    return most

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Num
 
 from jaxml.learn.checks import look_at_rows, look_at_strengths, looked_at, proper_rows
-from jaxml.learn.trees.binning import Binned, bin_features
+from jaxml.learn.trees.binning import Binned, bin_features, bins_from_data
 from jaxml.learn.trees.growth import Rules, Tree, grow_tree
 from jaxml.learn.trees.sums import Method
 from jaxml.ops.checks import Scalar, check_choice, check_floating, check_shapes
@@ -50,6 +50,7 @@ def look_at_tree(
 
 
 @looked_at(look_at_tree)
+@bins_from_data
 @partial(jax.jit, static_argnames=_STATIC)
 def decision_tree(
     key: Array | None,
@@ -62,7 +63,7 @@ def decision_tree(
     max_depth: int = 6,
     width: int | None = None,
     bins: int = 64,
-    missing: bool = True,
+    missing: bool | None = None,
     splitter: Literal["best", "random"] = "best",
     method: Method = "auto",
     depth: Scalar | None = None,
@@ -88,8 +89,8 @@ def decision_tree(
         max_depth: levels of splits, static, >= 1.
         width: most nodes on one level, static, even; None for no limit. Deep trees want one: a level of
             unlimited width holds 2^level slots, used or not.
-        bins: intervals per feature, static, 2 to 256.
-        missing: whether entries of X may be missing, static; False halves the search.
+        bins: most intervals per feature, static, 2 to 256.
+        missing: whether entries of X may be missing, static; False halves the search. None looks, where X is known.
         splitter: ``"best"`` threshold, or a ``"random"`` one per node and feature, static.
         method: how sums are formed, see `grow_tree`.
         depth: effective depth, at most `max_depth`, traced; None for `max_depth`.
