@@ -21,7 +21,7 @@ from jaxml.learn import train
 from jaxml.ops import BatchNormState, NormParams, batch_norm, softmax_cross_entropy
 
 if TYPE_CHECKING:
-    import xarray
+    pass
 
 DIGITS = load_problem("digits")
 NORMS = ("no norm", "batch norm", "batch norm, frozen")
@@ -120,32 +120,13 @@ def trial(
     return jax.tree.map(lambda values: values.mean(0), found)
 
 
-def by_network(results: "xarray.Dataset") -> "xarray.DataArray":
-    """The gap at the rate with the least error on the tuning seeds, by the network's name, at momentum 0.9."""
-    (net,) = results.norm.dims
-    kept = results.isel({net: np.flatnonzero(results.momentum.values == 0.9)})
-    tuning = kept.test_error.sel(seed=kept.seed[kept.seed < 0]).mean("seed")
-    names = [f"{NORMS[norm]}, {used} rows" for norm, used in zip(kept.norm.values, kept.used.values, strict=True)]
-    picked = kept.gap.isel(rate=tuning.argmin("rate")).drop_vars(["norm", "used", "momentum", "rate"], errors="ignore")
-    return picked.rename({net: "network"}).assign_coords(network=np.asarray(names, object))
-
-
-def by_momentum(results: "xarray.Dataset") -> "xarray.DataArray":
-    """Agreement of the networks with batch norm, by the weight of the old statistics."""
-    (net,) = results.norm.dims
-    kept = results.agreement.isel({net: np.flatnonzero(results.norm.values == 1)})
-    plain = kept.drop_vars(["norm", "used", "momentum"])
-    return plain.rename({net: "memory"}).assign_coords(memory=kept.momentum.values)
-
-
 experiment = Experiment(
     trial=trial,
     labels={"norm": dict(enumerate(NORMS))},
-    estimands={"gap_by_network": by_network, "agreement_by_memory": by_momentum},
     figures=(
-        Figure("Test loss minus training loss, at equal training loss", y="gap_by_network", x="batch",
-               lines="network", log_x=True),
+        Figure("Test loss minus training loss, at equal training loss", y="gap", x="batch", lines="norm", panels="used",
+               log_x=True, at={"momentum": 0.9}, tune={"over": "rate", "minimise": "test_error"}),
         Figure("Test rows classified alike by running averages and by exact statistics",
-               y="agreement_by_memory", x="rate", lines="memory", panels="batch", log_x=True),
+               y="agreement", x="rate", lines="momentum", panels="batch", log_x=True, at={"norm": 1}),
     ),
 )  # fmt: skip

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from jaxml import Experiment, Figure, Traced
+from jaxml import Experiment, Figure, Metric, Traced
 from jaxml.data import friedman1
 from jaxml.learn import (
     adaboost,
@@ -23,7 +22,7 @@ from jaxml.learn import (
 )
 
 if TYPE_CHECKING:
-    import xarray
+    pass
 
 MODELS = ("deep tree", "stump", "bagged deep trees", "AdaBoost")
 
@@ -70,27 +69,12 @@ def trial(
     return {"error": (positive[model] != (clean[n:] == 1)).mean()}
 
 
-def damage(results: "xarray.Dataset") -> "xarray.DataArray":
-    """By how much wrong labels raise the error of the same model on the same rows."""
-    return results.error - results.error.sel(wrong=0.0, drop=True)
-
-
-def by_name(values: "xarray.DataArray") -> "xarray.DataArray":
-    """Values along an axis of the models' names."""
-    names = [MODELS[i] for i in values.model.values]
-    return values.rename(model="model_name").assign_coords(model_name=np.asarray(names, object))
-
-
 experiment = Experiment(
     trial=trial,
     labels={"model": dict(enumerate(MODELS))},
-    estimands={
-        "damage": damage,
-        "error_by_name": lambda results: by_name(results.error),
-        "damage_by_name": lambda results: by_name(damage(results)),
-    },
+    estimands={"damage": Metric(lambda here, clean: here.error - clean.error, inputs={"clean": {"wrong": 0.0}})},
     figures=(
-        Figure("Error that wrong training labels add on clean rows", y="damage_by_name", x="wrong", lines="model_name"),
-        Figure("Error on clean rows", y="error_by_name", x="wrong", lines="model_name"),
+        Figure("Error that wrong training labels add on clean rows", y="damage", x="wrong", lines="model"),
+        Figure("Error on clean rows", y="error", x="wrong", lines="model"),
     ),
 )  # fmt: skip

@@ -26,7 +26,7 @@ from jaxml.learn import solve_positive
 from jaxml.ops import roi_align, roi_pool
 
 if TYPE_CHECKING:
-    import xarray
+    pass
 
 POOLINGS = ("RoIPool", "RoIPool, rounded down", "RoIAlign", "RoIAlign, maximum", "RoIAlign, rounded", "displaced")
 DIGITS = load_problem("digits")
@@ -166,23 +166,13 @@ def ridge_predictions(X: jax.Array, targets: jax.Array, fresh: jax.Array, lam: A
     return (fresh - mean) / scale @ solve_positive(gram + lam * jnp.eye(len(gram)), right) + level
 
 
-def by_way(results: "xarray.Dataset", name: str) -> "xarray.DataArray":
-    """An output by the name of the pooling, at the penalty best on the tuning seeds, for proposals not snapped."""
-    values = results[name].sel(snapped=0.0, drop=True)
-    tuning = values.sel(seed=values.seed[values.seed < 0]).mean("seed")
-    picked = values.isel(lam=tuning.argmin("lam") if name == "miss" else tuning.argmax("lam"))
-    names = [POOLINGS[i] for i in results.pooling.values]
-    return picked.drop_vars("lam").rename(pooling="way").assign_coords(way=np.asarray(names, object))
-
-
 experiment = Experiment(
     trial=trial,
     labels={"pooling": dict(enumerate(POOLINGS)), "snapped": {0.0: "no", 1.0: "yes"}},
-    estimands={"miss_by_way": lambda r: by_way(r, "miss"), "accuracy_by_way": lambda r: by_way(r, "accuracy")},
     figures=(
-        Figure("Root mean square error of the object's place, in pixels", y="miss_by_way", x="stride", lines="way",
-               panels="scene", log_x=True, log_y=True),
-        Figure("Share of objects that are named rightly", y="accuracy_by_way", x="stride", lines="way",
-               panels="scene", log_x=True),
+        Figure("Root mean square error of the object's place, in pixels", y="miss", x="stride", lines="pooling",
+               panels="scene", log_x=True, log_y=True, at={"snapped": 0.0}, tune={"over": "lam", "minimise": "miss"}),
+        Figure("Share of objects that are named rightly", y="accuracy", x="stride", lines="pooling",
+               panels="scene", log_x=True, at={"snapped": 0.0}, tune={"over": "lam", "maximise": "accuracy"}),
     ),
 )  # fmt: skip

@@ -142,33 +142,12 @@ def agreement(results: "xarray.Dataset", *, with_slope: bool = True) -> "xarray.
     return 1 - np.abs(results.slope - theory) / np.maximum(np.abs(theory), 0.1)
 
 
-def some_nets(
-    results: "xarray.Dataset", values: "xarray.DataArray", chosen: np.ndarray, name: str, label: Any
-) -> "xarray.DataArray":
-    """Values of the chosen networks, along an axis of their own."""
-    net = results.depth.dims[0]
-    kept = values.isel({net: np.flatnonzero(chosen)}).drop_vars(["depth", "block"], errors="ignore")
-    return kept.rename({net: name}).assign_coords({name: np.asarray(label, object)[chosen]})
-
-
-def plain(results: "xarray.Dataset", values: "xarray.DataArray") -> "xarray.DataArray":
-    """Values of the plain networks, by their depth."""
-    return some_nets(results, values, results.block.values == 0, "hidden_layers", results.depth.values)
-
-
-def deepest(results: "xarray.Dataset", values: "xarray.DataArray") -> "xarray.DataArray":
-    """Values of the deepest networks, by their kind of block."""
-    names = [BLOCKS[i] for i in results.block.values]
-    return some_nets(results, values, results.depth.values == results.depth.values.max(), "architecture", names)
-
-
 def against_theory(results: "xarray.Dataset") -> "xarray.DataArray":
-    """Slope of the deepest plain networks, measured and predicted, on an axis `source`."""
+    """Slope of every network, measured and as theory has it for a plain one, on an axis `source`."""
     import xarray
 
     source = xarray.Variable("source", np.asarray(["measured", "theory"], object))
-    both = xarray.concat([results.slope, theory_slope(results)], source)
-    return deepest(results, both).sel(architecture="plain", drop=True)
+    return xarray.concat([results.slope, theory_slope(results)], source)
 
 
 experiment = Experiment(
@@ -178,22 +157,21 @@ experiment = Experiment(
         "theory_agreement": agreement,
         "weights_alone_agreement": lambda results: agreement(results, with_slope=False),
         "slope_by_source": against_theory,
-        "loss_by_depth": lambda results: plain(results, results.decades_lost),
-        "imbalance_by_block": lambda results: deepest(results, results.imbalance),
     },
     theory={"decades_lost": theory_decades, "decades_gained": lambda parameters: -theory_decades(parameters)},
     figures=(
         Figure(
             "Decades of squared gradient norm per layer: measured, and mean-field theory",
             y="slope_by_source", x="sigma_w", lines="source", panels="activation", log_x=True,
+            at={"block": 0, "depth": "largest"},
         ),
         Figure(
             "Decades between the last and the first of 64 layers, by kind of block",
-            y="imbalance_by_block", x="sigma_w", lines="architecture", panels="activation", log_x=True,
+            y="imbalance", x="sigma_w", lines="block", panels="activation", log_x=True, at={"depth": "largest"},
         ),
         Figure(
             "Decades lost on the way to the first layer, by depth of a plain network (below 0: gained)",
-            y="loss_by_depth", x="hidden_layers", lines="sigma_w", panels="activation",
+            y="decades_lost", x="depth", lines="sigma_w", panels="activation", at={"block": 0},
         ),
     ),
 )  # fmt: skip

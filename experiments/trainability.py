@@ -22,7 +22,7 @@ from jaxml.nn.padded import gated_scan
 from jaxml.ops import batch_norm, init_batch_norm, softmax_cross_entropy
 
 if TYPE_CHECKING:
-    import xarray
+    pass
 
 DIGITS = load_problem("digits")
 PIXELS = (DIGITS.X - DIGITS.X.mean()) / DIGITS.X.std()
@@ -82,34 +82,14 @@ def trial(
     return {"accuracy": (found == y[rows:]).mean()}
 
 
-def by_block(results: "xarray.Dataset") -> "xarray.DataArray":
-    """Accuracy of the deepest networks by the name of their block, at the rate that did best on the tuning seeds."""
-    (net,) = results.depth.dims
-    values = results.accuracy.isel({net: np.flatnonzero(results.depth.values == results.depth.values.max())})
-    tuning = values.sel(seed=values.seed[values.seed < 0]).mean("seed")
-    names = [BLOCKS[i] for i in values.block.values]
-    picked = values.isel(rate=tuning.argmax("rate")).drop_vars(["depth", "block", "rate"], errors="ignore")
-    return picked.rename({net: "architecture"}).assign_coords(architecture=np.asarray(names, object))
-
-
-def by_depth(results: "xarray.Dataset") -> "xarray.DataArray":
-    """Accuracy of the plain networks by depth, at the rate that did best on the tuning seeds."""
-    (net,) = results.depth.dims
-    values = results.accuracy.isel({net: np.flatnonzero(results.block.values == 0)})
-    tuning = values.sel(seed=values.seed[values.seed < 0]).mean("seed")
-    depths = values.depth.values
-    picked = values.isel(rate=tuning.argmax("rate")).drop_vars(["depth", "block", "rate"], errors="ignore")
-    return picked.rename({net: "hidden_layers"}).assign_coords(hidden_layers=depths)
-
-
 experiment = Experiment(
     trial=trial,
     labels={"block": dict(enumerate(BLOCKS))},
-    estimands={"accuracy_by_depth": by_depth, "accuracy_by_block": by_block},
     figures=(
-        Figure("Accuracy of plain networks by the size of their initial weights", y="accuracy_by_depth", x="sigma_w",
-               lines="hidden_layers", panels="activation", log_x=True),
-        Figure("Accuracy of the deepest networks, by kind of block", y="accuracy_by_block", x="sigma_w",
-               lines="architecture", panels="activation", log_x=True),
+        Figure("Accuracy of plain networks by the size of their initial weights", y="accuracy", x="sigma_w",
+               lines="depth", panels="activation", log_x=True, at={"block": 0},
+               tune={"over": "rate", "maximise": "accuracy"}),
+        Figure("Accuracy of the deepest networks, by kind of block", y="accuracy", x="sigma_w", lines="block",
+               panels="activation", log_x=True, at={"depth": "largest"}, tune={"over": "rate", "maximise": "accuracy"}),
     ),
 )  # fmt: skip

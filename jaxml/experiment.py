@@ -35,6 +35,10 @@ class Figure:
         panels: the axis whose values become panels side by side.
         log_x: logarithmic bottom axis.
         log_y: logarithmic left axis.
+        at: only the points of the grid with these values, ``parameter -> value``, "largest" or "smallest"; an axis of
+            which one value is left is drawn no more.
+        tune: drawn at the value that does best on the tuning seeds, point by point:
+            ``{"over": axis, "minimise": output}``, or "maximise".
     """
 
     title: str
@@ -44,6 +48,8 @@ class Figure:
     panels: str | None = None
     log_x: bool = False
     log_y: bool = False
+    at: Mapping[str, Any] = field(default_factory=dict)
+    tune: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

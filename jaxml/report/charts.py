@@ -54,7 +54,8 @@ def save_figure(run_directory: Path | str, index: int, path: Path | str, *, scal
         raise ConfigError(f"index: must be from 0 to {len(figures) - 1} for this run, got {index}.")
     labels = read_labels(directory.path)
     splits = [{**split, "where": named(split["where"], labels)} for split in splits]
-    series = read_series(named_results(directory.results(), labels), figures[index], splits)
+    figure = figures[index] | {"at": named(figures[index].get("at", {}), labels)}
+    series = read_series(named_results(directory.results(), labels), figure, splits)
     spec = {
         "title": {"text": series.figure["title"], "anchor": "start", "fontSize": 15, "offset": 10},
         "hconcat": [

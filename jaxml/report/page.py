@@ -142,7 +142,9 @@ def _figures(directory: RunDirectory, spec: Mapping[str, Any], labels: Labels) -
         why = str(error).replace(f"{directory.path}/", "")
         return [_figure(Series(figure, [], [""], [""], True, [why])) for figure in wanted]
     splits = [{**split, "where": named(split["where"], labels)} for split in spec.get("dependent_splits", ())]
-    return [_figure(read_series(results, figure, splits)) for figure in wanted]
+    return [
+        _figure(read_series(results, figure | {"at": named(figure.get("at", {}), labels)}, splits)) for figure in wanted
+    ]
 
 
 def _figure(series: Series) -> dict[str, Any]:

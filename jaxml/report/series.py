@@ -54,15 +54,15 @@ def read_series(
     if missing:
         empty.notes.append(f"Nothing to draw: the results hold no {', '.join(map(repr, missing))}.")
         return empty
-    values = results[figure["y"]].astype(float)
-    if "nonfinite" in results and set(results["nonfinite"].dims) <= set(values.dims):
-        values = values.where(~results["nonfinite"])
-    if "seed" in values.dims:
-        values = values.sel(seed=values.seed[values.seed >= 0])
-    else:
-        values = values.expand_dims("seed")
-    dims = {role: _dim(results, figure[role]) for role in ("x", "lines", "panels") if figure.get(role)}
-    if dims["x"] not in values.dims:
+    try:
+        values = chosen(results, figure)
+    except LookupError as error:
+        empty.notes.append(f"Nothing to draw: {error.args[0]}.")
+        return empty
+    results = values.to_dataset(name=figure["y"])
+    named = {*map(str, results.coords), *map(str, results.dims)}
+    dims = {role: _dim(results, figure[role]) for role in ("x", "lines", "panels") if figure.get(role) in named}
+    if dims.get("x") not in values.dims:
         empty.notes.append(f"Nothing to draw: '{figure['y']}' does not vary along '{figure['x']}'.")
         return empty
     dims = {role: dim for role, dim in dims.items() if dim in values.dims}
@@ -87,6 +87,42 @@ def read_series(
     drawn = [panel for panel in panels if any(row["panel"] == panel for row in rows)]
     numeric = all(isinstance(row["x"], (int, float)) and not isinstance(row["x"], bool) for row in rows)
     return Series(figure, rows, drawn or [""], list(lines), numeric, notes)
+
+
+def chosen(results: "xarray.Dataset", figure: Mapping[str, Any]) -> "xarray.DataArray":
+    """What a figure draws: its quantity on the reported seeds, where it is asked for, at the settings that are tuned.
+
+    Raises:
+        LookupError: with a sentence, where the results hold nothing of the kind.
+    """
+    for name, wanted in (figure.get("at") or {}).items():
+        if name not in results.coords:
+            raise LookupError(f"there is no axis '{name}'")
+        column = results[name].values
+        ends = {"largest": max, "smallest": min}
+        wanted = ends[wanted](column.tolist()) if wanted in ends and wanted not in column else wanted
+        kept = np.flatnonzero([value == wanted for value in column.tolist()])
+        if not len(kept):
+            raise LookupError(f"'{name}' is nowhere {wanted!r}")
+        results = results.isel({_dim(results, name): kept})
+        if len(kept) == 1:
+            results = results.squeeze(_dim(results, name), drop=True)
+
+    def finite(name: str) -> "xarray.DataArray":
+        values = results[name].astype(float)
+        failed = results.get("nonfinite")
+        return values if failed is None or not set(failed.dims) <= set(values.dims) else values.where(~failed)
+
+    values = finite(figure["y"])
+    if "seed" not in values.dims:
+        return values.expand_dims("seed")
+    if tune := figure.get("tune"):
+        over = tune["over"]
+        sign, goal = (1, tune["minimise"]) if "minimise" in tune else (-1, tune["maximise"])
+        scores = sign * finite(goal)
+        scores = scores.sel(seed=scores.seed[scores.seed < 0]).mean("seed", skipna=False).fillna(np.inf)
+        values = values.isel({over: scores.argmin(over)}).drop_vars(over, errors="ignore")
+    return values.sel(seed=values.seed[values.seed >= 0])
 
 
 def _dim(results: "xarray.Dataset", name: str) -> str:

@@ -38,6 +38,8 @@ def trace_programs(study: Study, timing: "Timing | None" = None) -> "list[Traced
             where = study.document.place(place)
             raise ConfigError(f"{where}: the trial returns no '{wanted}'. {nearest(wanted, known)}")
     for figure in experiment.figures:
-        if figure.y not in known:
-            raise ConfigError(f"figure '{figure.title}': the trial returns no '{figure.y}'. {nearest(figure.y, known)}")
+        tuned = [name for role, name in figure.tune.items() if role != "over"]
+        for name in (figure.y, *tuned):
+            if name not in known:
+                raise ConfigError(f"figure '{figure.title}': the trial returns no '{name}'. {nearest(name, known)}")
     return traced

@@ -130,6 +130,32 @@ def test_a_long_curve_without_labels_is_thinned():
     assert series.rows[-1]["x"] == 1000
 
 
+def test_a_figure_is_drawn_where_it_is_asked_for_and_where_tuning_seeds_do_best():
+    """Two zipped axes: only the deep plain nets at the rate with the least loss on seeds below 0, failed rates last."""
+    loss = np.random.default_rng(0).uniform(1.0, 2.0, (4, 3, 5))
+    loss[:, 1, :2] = 0.5
+    loss[3, 1, 0] = np.nan
+    loss[3, 2, :2] = 0.6
+    net = {"depth": ("net", [2, 9, 2, 9]), "block": ("net", ["res", "res", "plain", "plain"])}
+    data = xarray.Dataset(
+        {"loss": (("net", "rate", "seed"), loss), "error": (("net", "rate", "seed"), loss**2)},
+        {**net, "rate": [0.1, 0.2, 0.3], "seed": [-2, -1, 0, 1, 2]},
+    )
+    figure = {"title": "", "y": "error", "x": "depth", "lines": "block", "tune": {"over": "rate", "minimise": "loss"}}
+    rows = {(row["line"], row["x"]): row["mean"] for row in read_series(data, figure).rows}
+    expected = {(net["block"][1][i], net["depth"][1][i]): (loss**2)[i, 2 if i == 3 else 1, 2:].mean() for i in range(4)}
+    assert rows == pytest.approx(expected)
+    at = {"block": "plain", "depth": "largest"}
+    (row,) = read_series(data, figure | {"x": "rate", "at": at, "tune": {}}).rows[1:2]
+    assert row["mean"] == pytest.approx((loss**2)[3, 1, 2:].mean())
+    worst = {"over": "rate", "maximise": "loss"}
+    (row,) = read_series(data.isel(net=[0]), figure | {"tune": worst}).rows
+    best = np.argmax(loss[0, :, :2].mean(-1))
+    assert row["mean"] == pytest.approx((loss**2)[0, best, 2:].mean())
+    for wrong, note in (({"depth": 3}, "'depth' is nowhere 3"), ({"size": 3}, "there is no axis 'size'")):
+        assert note in read_series(data, figure | {"at": wrong}).notes[0]
+
+
 def test_names_that_the_results_do_not_hold_become_a_note():
     assert "hold no 'nothing'" in read_series(results(), FIGURE | {"y": "nothing"}).notes[0]
     data = held(np.ones((2, 3)), ("x", "seed"), x=[1.0, 2.0]).assign_coords(other=("other", [1, 2]))
