@@ -1,14 +1,14 @@
 """E24: does batch norm regularise, and do its running averages make inference agree with training?
 
-Networks of two hidden layers of ReLU are trained on digits by plain gradient descent, with batch norm before each ReLU
-(`norm` 1), without (0), or with the statistics of all training rows, taken between rounds and frozen during them (2):
-the same norm without noise. Networks are compared at equal training loss: after each round of `steps` steps they are
+Networks of two hidden layers of ReLU are trained on digits by plain gradient descent, with batch norm before each ReLU,
+without, or with the statistics of all training rows, taken between rounds and frozen during them: the same norm
+without noise. Networks are compared at equal training loss: after each round of `steps` steps they are
 measured on their training rows and on fresh ones, and what counts is the value where the training loss passes `level`,
 between two rounds by interpolation, at the last round if it never does. Every seed averages over `networks` of them,
 which differ in their initial weights and batches. `used` of the training rows are used, repeated to fill the epoch.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -20,18 +20,14 @@ from jaxml.data import load_problem
 from jaxml.learn import train
 from jaxml.ops import BatchNormState, NormParams, batch_norm, softmax_cross_entropy
 
-if TYPE_CHECKING:
-    pass
-
 DIGITS = load_problem("digits")
-NORMS = ("no norm", "batch norm", "batch norm, frozen")
 PIXELS = (DIGITS.X - DIGITS.X.mean()) / DIGITS.X.std()
 
 
 def trial(
     key: jax.Array,
     *,
-    norm: Traced[int] = 1,
+    norm: Traced[Literal["no norm", "batch norm", "batch norm, frozen"]] = "batch norm",
     used: Traced[int] = 200,
     rate: float = 0.1,
     momentum: float = 0.9,
@@ -52,7 +48,12 @@ def trial(
     sizes = [X.shape[1], width, width, 10]
 
     def logits(
-        params: dict[str, Any], state: list, h: jax.Array, training: bool, momentum: Any, frozen: Any = norm == 2
+        params: dict[str, Any],
+        state: list,
+        h: jax.Array,
+        training: bool,
+        momentum: Any,
+        frozen: Any = norm == "batch norm, frozen",
     ) -> tuple:
         after = []
         for W, scale, bias, running in zip(params["kernels"], params["scales"], params["biases"], state, strict=False):
@@ -60,7 +61,7 @@ def trial(
             level_z, moved = batch_norm(z, affine, running, training=training, momentum=momentum)
             frozen_z, _ = batch_norm(z, affine, running, training=False, momentum=momentum)
             after.append(moved)
-            h = jax.nn.relu(jnp.where(norm == 0, z + bias, jnp.where(frozen, frozen_z, level_z)))
+            h = jax.nn.relu(jnp.where(norm == "no norm", z + bias, jnp.where(frozen, frozen_z, level_z)))
         return h @ params["kernels"][-1] + params["biases"][-1], after
 
     def of_all_rows(params: Any, state: list) -> list:
@@ -69,7 +70,7 @@ def trial(
 
     def loss(key: jax.Array, params: Any, state: Any, numbers: jax.Array) -> tuple[jax.Array, Any]:
         out, after = logits(params, state, X[numbers], True, momentum)
-        kept = jax.tree.map(lambda moved, frozen: jnp.where(norm == 2, frozen, moved), after, state)
+        kept = jax.tree.map(lambda moved, frozen: jnp.where(norm == "batch norm, frozen", frozen, moved), after, state)
         return softmax_cross_entropy(out, y[numbers]).mean(), kept
 
     def measure(params: Any, state: Any, numbers: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -81,7 +82,7 @@ def trial(
             key, loss, carry[0], known, optimizer=optax.sgd(rate), steps=steps, batch_size=batch, state=carry[1]
         )
         exact = of_all_rows(run.params, run.state)
-        state = jax.tree.map(lambda one, other: jnp.where(norm == 2, one, other), exact, run.state)
+        state = jax.tree.map(lambda one, other: jnp.where(norm == "batch norm, frozen", one, other), exact, run.state)
         (train_loss, _), (test_loss, test_error) = (measure(run.params, state, numbers) for numbers in (known, fresh))
         return (run.params, state), jnp.stack([train_loss, test_loss, test_error])
 
@@ -96,7 +97,9 @@ def trial(
             "biases": [jnp.zeros((1, n), jnp.float32) for n in sizes[1:]],
         }
         start = [BatchNormState(jnp.zeros((1, n), jnp.float32), jnp.ones((1, n), jnp.float32)) for n in sizes[1:-1]]
-        start = jax.tree.map(lambda one, other: jnp.where(norm == 2, one, other), of_all_rows(params, start), start)
+        start = jax.tree.map(
+            lambda one, other: jnp.where(norm == "batch norm, frozen", one, other), of_all_rows(params, start), start
+        )
         (params, state), history = jax.lax.scan(advance, (params, start), jax.random.split(train_key, rounds))
         history = jnp.where(jnp.isfinite(history), history, jnp.array([100.0, 100.0, 1.0])[None])
         reached = history[:, 0] <= level
@@ -122,11 +125,10 @@ def trial(
 
 experiment = Experiment(
     trial=trial,
-    labels={"norm": dict(enumerate(NORMS))},
     figures=(
         Figure("Test loss minus training loss, at equal training loss", y="gap", x="batch", lines="norm", panels="used",
                log_x=True, at={"momentum": 0.9}, tune={"over": "rate", "minimise": "test_error"}),
         Figure("Test rows classified alike by running averages and by exact statistics",
-               y="agreement", x="rate", lines="momentum", panels="batch", log_x=True, at={"norm": 1}),
+               y="agreement", x="rate", lines="momentum", panels="batch", log_x=True, at={"norm": "batch norm"}),
     ),
 )  # fmt: skip

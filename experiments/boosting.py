@@ -1,9 +1,8 @@
 """E21: does boosting turn a weak learner into a strong one, on whatever problem?
 
-AdaBoost on trees of `depth` levels (1: stumps), measured after one round and after all. Planted problems by number: 0
-the sign of a sum of features, 1 rings (inside or outside of a radius), 2 parity (the sign of a product of two features,
-of which no stump sees anything: its error is one half under any weights that keep the four corners level). Problem 3 is
-the digits 3 and 8.
+AdaBoost on trees of `depth` levels (1: stumps), measured after one round and after all. Planted problems: the sign
+of a sum of features; rings, inside or outside of a radius; parity, the sign of a product of two features, of which no
+stump sees anything: its error is one half under any weights that keep the four corners level. The others are digits.
 """
 
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,14 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import jax
 import jax.numpy as jnp
 
-from jaxml import Experiment, Figure, Traced, curve
+from jaxml import Experiment, Figure, Traced, curve, select
 from jaxml.data import load_problem
 from jaxml.learn import adaboost, bin_features, decision_tree, predict_tree, staged_adaboost
 
 if TYPE_CHECKING:
     import xarray
 
-PROBLEMS = ("sum of features", "rings", "parity", "digits 3 and 8")
 DIGITS = load_problem("digits")
 PAIR = (DIGITS.y == 3) | (DIGITS.y == 8)
 
@@ -29,15 +27,16 @@ def draw(key: jax.Array, problem: Any, data: str, rows: int) -> tuple[jax.Array,
         chosen = jax.random.permutation(key, int(PAIR.sum()))[:rows]
         return jnp.asarray(DIGITS.X[PAIR], float)[chosen], (jnp.asarray(DIGITS.y[PAIR])[chosen] == 8).astype(int)
     X = jax.random.uniform(key, (rows, 4), minval=-1.0)
-    scores = jnp.stack([X.sum(1), (X**2).sum(1) - 4 / 3, X[:, 0] * X[:, 1]])
-    return X, (scores[problem] > 0).astype(int)
+    total = X.sum(1)
+    scores = {"sum of features": total, "rings": (X**2).sum(1) - 4 / 3, "parity": X[:, 0] * X[:, 1]}
+    return X, (select(problem, scores | {"digits 3 and 8": total}) > 0).astype(int)
 
 
 def trial(
     key: jax.Array,
     *,
     depth: float = 1.0,
-    problem: Traced[int] = 1,
+    problem: Traced[Literal["sum of features", "rings", "parity", "digits 3 and 8"]] = "rings",
     data: Literal["planted", "digits"] = "planted",
     n: int = 200,
     test_rows: int = 150,
@@ -74,7 +73,6 @@ def error_by_round(results: "xarray.Dataset") -> "xarray.DataArray":
 
 experiment = Experiment(
     trial=trial,
-    labels={"problem": dict(enumerate(PROBLEMS))},
     estimands={"fresh_error": error_by_round},
     figures=(
         Figure("Error on fresh rows by the number of rounds", y="fresh_error", x="round", lines="depth",

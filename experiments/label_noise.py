@@ -1,16 +1,16 @@
 """E32: do bagging and boosting weaken the harm of wrong labels?
 
 Two classes: whether Friedman's first function of ten features lies above its median. A share `wrong` of the training
-labels is flipped; errors are measured on clean rows. Models by number: 0 one deep tree, 1 one stump, 2 bagged deep
-trees, 3 AdaBoost on trees of depth 3. All are fitted to the same rows, so every seed compares them on the same flips.
+labels is flipped; errors are measured on clean rows. Models: one deep tree, one stump, bagged deep trees,
+AdaBoost on trees of depth 3. All are fitted to the same rows, so every seed compares them on the same flips.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 
-from jaxml import Experiment, Figure, Metric, Traced
+from jaxml import Experiment, Figure, Metric, Traced, select
 from jaxml.data import friedman1
 from jaxml.learn import (
     adaboost,
@@ -21,17 +21,12 @@ from jaxml.learn import (
     predict_tree,
 )
 
-if TYPE_CHECKING:
-    pass
-
-MODELS = ("deep tree", "stump", "bagged deep trees", "AdaBoost")
-
 
 def trial(
     key: jax.Array,
     *,
     wrong: float = 0.2,
-    model: Traced[int] = 0,
+    model: Traced[Literal["deep tree", "stump", "bagged deep trees", "AdaBoost"]] = "deep tree",
     n: int = 200,
     test_rows: int = 400,
     members: int = 50,
@@ -60,18 +55,17 @@ def trial(
     trees = jax.vmap(lambda w, depth: fit(bag_key, None, y, w, most=levels, depth=depth).params)(weights, depths)
     shares = jax.vmap(predict_tree, (0, None))(trees, X[n:])[..., 1]
     ada = adaboost(boost_key, fit, predict_tree, X[:n], y, n_classes=2, rounds=rounds).params
-    positive = jnp.stack([
-        shares[0] > 0.5,
-        shares[1] > 0.5,
-        shares[2:].mean(0) > 0.5,
-        predict_adaboost(ada, predict_tree, X[n:], n_classes=2).argmax(1) == 1,
-    ])  # fmt: skip
-    return {"error": (positive[model] != (clean[n:] == 1)).mean()}
+    positive = {
+        "deep tree": shares[0] > 0.5,
+        "stump": shares[1] > 0.5,
+        "bagged deep trees": shares[2:].mean(0) > 0.5,
+        "AdaBoost": predict_adaboost(ada, predict_tree, X[n:], n_classes=2).argmax(1) == 1,
+    }
+    return {"error": (select(model, positive) != (clean[n:] == 1)).mean()}
 
 
 experiment = Experiment(
     trial=trial,
-    labels={"model": dict(enumerate(MODELS))},
     estimands={"damage": Metric(lambda here, clean: here.error - clean.error, inputs={"clean": {"wrong": 0.0}})},
     figures=(
         Figure("Error that wrong training labels add on clean rows", y="damage", x="wrong", lines="model"),

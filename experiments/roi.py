@@ -6,29 +6,25 @@ follows (brightness, and brightness that rises or falls along x and y, each blur
 cells' centres). A proposal, the object's box shifted and resized at random, is pooled into 4 x 4 bins, and a ridge
 regression tells from the bins where the object lies in the proposal and which of ten it is.
 
-Ways of pooling, by number: 0 RoIPool as the reference computes it, 1 RoIPool with both quantisations rounded down, as
-it is often told, 2 RoIAlign, 3 RoIAlign with the largest of a bin's samples, 4 RoIAlign of the box rounded to whole
-cells, 5 RoIAlign of the box displaced at random by up to a cell.
+Ways of pooling: RoIPool as the reference computes it; RoIPool with both quantisations rounded down, as it is often
+told; RoIAlign; RoIAlign with the largest of a bin's samples; RoIAlign of the box rounded to whole cells; RoIAlign of
+the box displaced at random by up to a cell.
 """
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
-from jaxml import Experiment, Figure, Traced
+from jaxml import Experiment, Figure, Traced, select
 from jaxml.data import load_problem
 from jaxml.learn import solve_positive
 from jaxml.ops import roi_align, roi_pool
 
-if TYPE_CHECKING:
-    pass
-
-POOLINGS = ("RoIPool", "RoIPool, rounded down", "RoIAlign", "RoIAlign, maximum", "RoIAlign, rounded", "displaced")
 DIGITS = load_problem("digits")
 
 
@@ -92,8 +88,8 @@ def feature_map(stride: Any, scene: str, image: tuple[Any, ...], canvas: int, ce
     return jnp.stack([blur @ c @ blur.T for c in channels], axis=-1)
 
 
-def pooled(features: jax.Array, box: jax.Array, drift: jax.Array, bins: int = 4) -> jax.Array:
-    """One box pooled in all ways, (ways, values); the box in cells, `drift` a displacement in cells."""
+def pooled(features: jax.Array, box: jax.Array, drift: jax.Array, bins: int = 4) -> dict[str, jax.Array]:
+    """One box pooled in all ways; the box in cells, `drift` a displacement in cells."""
     start, end = box[:2], box[2:]
     low = jnp.floor(start)
     whole = jnp.maximum(jnp.floor((jnp.floor(end - start)) / bins), 1)  # a bin's side, rounded down
@@ -102,8 +98,15 @@ def pooled(features: jax.Array, box: jax.Array, drift: jax.Array, bins: int = 4)
     quantised = roi_pool(features, jnp.stack([box, jnp.concatenate([low, last])]), output_size=bins)
     averaged = roi_align(features, jnp.stack([box, jnp.round(box), box + drifts]), output_size=bins)
     largest = roi_align(features, box[None], output_size=bins, mode="max")
-    ways = [quantised[0], quantised[1], averaged[0], largest[0], averaged[1], averaged[2]]
-    return jnp.stack(ways).reshape(len(ways), -1)
+    ways = {
+        "RoIPool": quantised[0],
+        "RoIPool, rounded down": quantised[1],
+        "RoIAlign": averaged[0],
+        "RoIAlign, maximum": largest[0],
+        "RoIAlign, rounded": averaged[1],
+        "displaced": averaged[2],
+    }
+    return {name: values.ravel() for name, values in ways.items()}
 
 
 def trial(
@@ -112,7 +115,9 @@ def trial(
     lam: float = 0.01,
     stride: float = 16.0,
     snapped: float = 0.0,
-    pooling: Traced[int] = 2,
+    pooling: Traced[
+        Literal["RoIPool", "RoIPool, rounded down", "RoIAlign", "RoIAlign, maximum", "RoIAlign, rounded", "displaced"]
+    ] = "RoIAlign",
     scene: Literal["digits", "photograph"] = "digits",
     n: int = 240,
     test_rows: int = 120,
@@ -139,12 +144,12 @@ def trial(
     own_corner = jnp.where(snapped > 0, 16 * jnp.round((corner + 0.5 * side[:, None] - 32) / 16), loose)
     proposals = jnp.concatenate([own_corner, own_corner + own_side[:, None]], axis=1)
 
-    def bins(image: tuple[Any, ...]) -> jax.Array:
+    def bins(image: tuple[Any, ...]) -> dict[str, jax.Array]:
         *drawn, box, drift = image
         return pooled(feature_map(stride, scene, tuple(drawn), canvas, canvas // 8), box / stride, drift, side_bins)
 
     drifts = jax.random.uniform(drift_key, (rows, 2), minval=-1.0)
-    X = jax.lax.map(bins, (objects, backgrounds, boxes, proposals, drifts))[:, pooling]
+    X = select(pooling, jax.lax.map(bins, (objects, backgrounds, boxes, proposals, drifts)))
     centre = (corner + 0.5 * side[:, None] - own_corner - 0.5 * own_side[:, None]) / own_side[:, None]
     targets = jnp.concatenate([centre, jnp.log(side / own_side)[:, None], jax.nn.one_hot(classes, 10)], axis=1)
 
@@ -168,7 +173,7 @@ def ridge_predictions(X: jax.Array, targets: jax.Array, fresh: jax.Array, lam: A
 
 experiment = Experiment(
     trial=trial,
-    labels={"pooling": dict(enumerate(POOLINGS)), "snapped": {0.0: "no", 1.0: "yes"}},
+    labels={"snapped": {0.0: "no", 1.0: "yes"}},
     figures=(
         Figure("Root mean square error of the object's place, in pixels", y="miss", x="stride", lines="pooling",
                panels="scene", log_x=True, log_y=True, at={"snapped": 0.0}, tune={"over": "lam", "minimise": "miss"}),

@@ -5,36 +5,33 @@ values as a share of the way that all steps make: near 1 for a continuous functi
 `agreement` is the cosine between the derivative of a random sum of the pooled values with respect to the box and its
 central difference over a quarter of a cell, averaged over boxes; a derivative of zero counts as 0.
 
-Ways of pooling, by number: 0 RoIPool, 1 RoIAlign, 2 RoIAlign with the largest of a bin's samples, 3 PrRoIPool, the
-integral over the bin.
+Ways of pooling: RoIPool; RoIAlign; RoIAlign with the largest of a bin's samples; PrRoIPool, the integral over the bin.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 
-from jaxml import Experiment, Figure, Traced
+from jaxml import Experiment, Figure, Traced, select
 from jaxml.ops import prroi_pool, roi_align, roi_pool
 
-POOLINGS = ("RoIPool", "RoIAlign", "RoIAlign, maximum", "PrRoIPool")
 
-
-def ways(features: jax.Array, boxes: jax.Array, bins: int) -> jax.Array:
-    """All ways of pooling, (ways, boxes, values)."""
-    found = [
-        roi_pool(features, boxes, output_size=bins),
-        roi_align(features, boxes, output_size=bins, implementation="dense"),
-        roi_align(features, boxes, output_size=bins, mode="max", implementation="gather"),
-        prroi_pool(features, boxes, output_size=bins),
-    ]
-    return jnp.stack(found).reshape(len(found), len(boxes), -1)
+def pooled(features: jax.Array, boxes: jax.Array, bins: int, pooling: Any) -> jax.Array:
+    """Boxes pooled in one of the ways, (boxes, values)."""
+    ways = {
+        "RoIPool": roi_pool(features, boxes, output_size=bins),
+        "RoIAlign": roi_align(features, boxes, output_size=bins, implementation="dense"),
+        "RoIAlign, maximum": roi_align(features, boxes, output_size=bins, mode="max", implementation="gather"),
+        "PrRoIPool": prroi_pool(features, boxes, output_size=bins),
+    }
+    return select(pooling, ways).reshape(len(boxes), -1)
 
 
 def trial(
     key: jax.Array,
     *,
-    pooling: Traced[int] = 1,
+    pooling: Traced[Literal["RoIPool", "RoIAlign", "RoIAlign, maximum", "PrRoIPool"]] = "RoIAlign",
     side: float = 8.0,
     bins: int = 4,
     boxes: int = 32,
@@ -55,13 +52,13 @@ def trial(
     direction = jnp.stack([jnp.cos(angle), jnp.sin(angle)] * 2)
     nudges = 0.125 * jnp.concatenate([jnp.eye(4), -jnp.eye(4)])
     moves = jnp.concatenate([jnp.linspace(0, 1, steps + 1)[:, None] * direction[None], nudges])
-    found = jax.lax.map(lambda move: ways(features, box + move[None], bins)[pooling], moves)
+    found = jax.lax.map(lambda move: pooled(features, box + move[None], bins, pooling), moves)
     moved = jnp.linalg.norm(jnp.diff(found[: steps + 1], axis=0), axis=-1)
     evenness = 1 - moved.max(0) / jnp.maximum(moved.sum(0), 1e-6)
 
     ahead, behind = (found[steps + 1 :] @ weights).reshape(2, 4, boxes)
     difference = ((ahead - behind) / 0.25).T
-    slope = jax.grad(lambda b: (ways(features, b, bins)[pooling] @ weights).sum())(box)
+    slope = jax.grad(lambda b: (pooled(features, b, bins, pooling) @ weights).sum())(box)
     length = jnp.linalg.norm(slope, axis=1) * jnp.linalg.norm(difference, axis=1)
     cosine = jnp.where(length > 0, (slope * difference).sum(1) / jnp.where(length > 0, length, 1.0), 0.0)
     return {"evenness": evenness.mean(), "agreement": cosine.mean()}
@@ -69,7 +66,6 @@ def trial(
 
 experiment = Experiment(
     trial=trial,
-    labels={"pooling": dict(enumerate(POOLINGS))},
     figures=(
         Figure("Evenness of the pooled values along a way of one cell (0: one jump)", y="evenness", x="side",
                lines="pooling", log_x=True),

@@ -7,30 +7,28 @@ cross-entropy the derivative in a logit is p - y, under the squared error of p i
 vanishes where the prediction is surely wrong. `steps_needed` is the first step at which `goal` of the training rows are
 on their right side, `steps` if none is.
 
-Losses by number: 0 cross-entropy, 1 squared error of p, 2 squared error of p whose derivative is divided by
-2 p (1 - p), 3 squared error of the logit against -1 and 1, without a sigmoid (Hui and Belkin 2021).
+Losses: cross-entropy; squared error of p; squared error of p whose derivative is divided by 2 p (1 - p); squared error
+of the logit against -1 and 1, without a sigmoid (Hui and Belkin 2021).
 """
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 
-from jaxml import Experiment, Figure, Traced
+from jaxml import Experiment, Figure, Traced, select
 from jaxml.data import ar_design, load_problem
 
-if TYPE_CHECKING:
-    pass
-
 CANCER = load_problem("breast_cancer")
-LOSSES = ("cross-entropy", "squared error", "squared error, divided", "squared error of the logit")
 
 
-def slopes(logit: jax.Array, y: jax.Array) -> jax.Array:
-    """The derivative of each loss in the logit, (losses, rows)."""
+def slope(logit: jax.Array, y: jax.Array, loss: Any) -> jax.Array:
+    """The derivative of a loss in the logit, row by row."""
     p = jax.nn.sigmoid(logit)
     squared = 2 * (p - y) * p * jax.nn.sigmoid(-logit)  # 1 - p without cancellation
-    return jnp.stack([p - y, squared, p - y, 2 * (logit - (2 * y - 1))])
+    of_logit = 2 * (logit - (2 * y - 1))
+    divided = {"cross-entropy": p - y, "squared error, divided": p - y}
+    return select(loss, divided | {"squared error": squared, "squared error of the logit": of_logit})
 
 
 def trial(
@@ -38,7 +36,9 @@ def trial(
     *,
     offset: float = 0.0,
     rate: float = 1.0,
-    loss: Traced[int] = 0,
+    loss: Traced[
+        Literal["cross-entropy", "squared error", "squared error, divided", "squared error of the logit"]
+    ] = "cross-entropy",
     problem: Literal["planted", "breast_cancer"] = "planted",
     steps: int = 800,
     goal: float = 0.95,
@@ -56,7 +56,7 @@ def trial(
     def descend(w: jax.Array, _: None) -> tuple[jax.Array, jax.Array]:
         logit = A @ w
         right = ((logit > 0) == (y > 0.5)).mean()
-        return w - rate * A.T @ slopes(logit, y)[loss] / len(y), right
+        return w - rate * A.T @ slope(logit, y, loss) / len(y), right
 
     start = jnp.zeros(A.shape[1]).at[-1].set(offset)
     right = jax.lax.scan(descend, start, length=steps)[1]
@@ -66,7 +66,6 @@ def trial(
 
 experiment = Experiment(
     trial=trial,
-    labels={"loss": dict(enumerate(LOSSES))},
     figures=(
         Figure("Steps until 95 % of the rows are on their right side, each loss at its best rate",
                y="steps_needed", x="offset", lines="loss", panels="problem", log_y=True,

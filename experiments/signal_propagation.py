@@ -30,7 +30,6 @@ PHI: dict[str, Callable[[jax.Array], jax.Array]] = {
     "erf": lambda z: erf(0.5 * np.sqrt(np.pi) * z),  # scaled to slope 1 at 0, as tanh
     "orthogonal": lambda z: z,  # a linear network with orthogonal weights, where the answer is known without theory
 }
-BLOCKS = ("plain", "residual", "batch norm", "batch norm and residual")
 # Gaussian expectations. 200 points of Gauss and Hermite miss tanh'(20 z), 1 / 20 wide, by a factor of 70; the
 # trapezoid rule, which converges faster than any power for such integrands, does not.
 ABSCISSAE = np.linspace(-9.0, 9.0, 4000)  # an even number: no point lies on the kink of ReLU
@@ -44,16 +43,14 @@ def trial(
     sigma_w: float,
     depth: Traced[int] = 64,
     activation: Literal["sigmoid", "tanh", "relu", "erf", "orthogonal"] = "sigmoid",
-    block: Traced[int] = 0,
+    block: Traced[Literal["plain", "residual", "batch norm", "batch norm and residual"]] = "plain",
     width: int = 100,
     batch: int = 8,
     deepest: int = 64,
 ) -> dict[str, Any]:
-    """Initialise one network and send one gradient back through it.
-
-    `block` is a place in `BLOCKS`. As a number it is a lane: a network of each kind costs no compilation of its own.
-    """
-    residual, normalised = block % 2 == 1, block >= 2
+    """Initialise one network and send one gradient back through it."""
+    both = block == "batch norm and residual"
+    residual, normalised = (block == "residual") | both, (block == "batch norm") | both
     weight_key, input_key = jax.random.split(key)
     inputs, top = jax.random.normal(input_key, (2, batch, width))
 
@@ -152,7 +149,6 @@ def against_theory(results: "xarray.Dataset") -> "xarray.DataArray":
 
 experiment = Experiment(
     trial=trial,
-    labels={"block": dict(enumerate(BLOCKS))},
     estimands={
         "theory_agreement": agreement,
         "weights_alone_agreement": lambda results: agreement(results, with_slope=False),
@@ -163,7 +159,7 @@ experiment = Experiment(
         Figure(
             "Decades of squared gradient norm per layer: measured, and mean-field theory",
             y="slope_by_source", x="sigma_w", lines="source", panels="activation", log_x=True,
-            at={"block": 0, "depth": "largest"},
+            at={"block": "plain", "depth": "largest"},
         ),
         Figure(
             "Decades between the last and the first of 64 layers, by kind of block",
@@ -171,7 +167,7 @@ experiment = Experiment(
         ),
         Figure(
             "Decades lost on the way to the first layer, by depth of a plain network (below 0: gained)",
-            y="decades_lost", x="depth", lines="sigma_w", panels="activation", at={"block": 0},
+            y="decades_lost", x="depth", lines="sigma_w", panels="activation", at={"block": "plain"},
         ),
     ),
 )  # fmt: skip

@@ -1,13 +1,13 @@
 """E12c: can a deep network be trained from its initial weights, where a shallow one can?
 
 Fully connected networks of `depth` hidden layers are trained on digits by Adam for `steps` steps of `batch` rows. A
-hidden layer is phi(sigma_w h W / sqrt(width)), as in `signal_propagation`; blocks by number: 0 plain, 1 with its input
-added, 2 with batch norm before phi, 3 both. Batch norm uses the statistics of the batch at hand, when testing too.
+hidden layer is phi(sigma_w h W / sqrt(width)), as in `signal_propagation`; blocks are plain, have their input added
+(residual), batch norm before phi, or both. Batch norm uses the statistics of the batch at hand, when testing too.
 Depth is a lane: layers beyond it pass their input through.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -21,9 +21,6 @@ from jaxml.learn import train
 from jaxml.nn.padded import gated_scan
 from jaxml.ops import batch_norm, init_batch_norm, softmax_cross_entropy
 
-if TYPE_CHECKING:
-    pass
-
 DIGITS = load_problem("digits")
 PIXELS = (DIGITS.X - DIGITS.X.mean()) / DIGITS.X.std()
 PHI: dict[str, Callable[[jax.Array], jax.Array]] = {
@@ -32,7 +29,6 @@ PHI: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": jax.nn.relu,
     "erf": lambda z: erf(0.5 * np.sqrt(np.pi) * z),  # scaled to slope 1 at 0, as tanh
 }
-BLOCKS = ("plain", "residual", "batch norm", "batch norm and residual")
 
 
 def trial(
@@ -41,7 +37,7 @@ def trial(
     sigma_w: float = 1.0,
     rate: float = 0.003,
     depth: Traced[int] = 10,
-    block: Traced[int] = 0,
+    block: Traced[Literal["plain", "residual", "batch norm", "batch norm and residual"]] = "plain",
     activation: Literal["sigmoid", "tanh", "relu", "erf"] = "sigmoid",
     width: int = 16,
     batch: int = 32,
@@ -62,11 +58,13 @@ def trial(
         "level": jnp.zeros(10),
     }
 
+    both = block == "batch norm and residual"
+
     def layer(h: jax.Array, parameters: tuple[jax.Array, jax.Array]) -> jax.Array:
         z = h @ parameters[0]
         level, _ = batch_norm(z, None, init_batch_norm(z.shape)[1], training=True)
-        z = jnp.where(block >= 2, level, z) + parameters[1]
-        return jnp.where(block % 2 == 1, h, 0.0) + PHI[activation](z)
+        z = jnp.where((block == "batch norm") | both, level, z) + parameters[1]
+        return jnp.where((block == "residual") | both, h, 0.0) + PHI[activation](z)
 
     def logits(params: dict[str, jax.Array], X: jax.Array) -> jax.Array:
         h = gated_scan(layer, X @ params["into"], (params["hidden"], params["bias"]), depth=depth)
@@ -84,10 +82,9 @@ def trial(
 
 experiment = Experiment(
     trial=trial,
-    labels={"block": dict(enumerate(BLOCKS))},
     figures=(
         Figure("Accuracy of plain networks by the size of their initial weights", y="accuracy", x="sigma_w",
-               lines="depth", panels="activation", log_x=True, at={"block": 0},
+               lines="depth", panels="activation", log_x=True, at={"block": "plain"},
                tune={"over": "rate", "maximise": "accuracy"}),
         Figure("Accuracy of the deepest networks, by kind of block", y="accuracy", x="sigma_w", lines="block",
                panels="activation", log_x=True, at={"depth": "largest"}, tune={"over": "rate", "maximise": "accuracy"}),

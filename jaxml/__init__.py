@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from jaxml.given import judge
     from jaxml.metric import Metric
     from jaxml.pipeline import Run, run
+    from jaxml.sweep.choice import select
     from jaxml.sweep.curve import curve
     from jaxml.watch import Watch
 
@@ -53,6 +54,7 @@ __all__ = [
     "product",
     "random_search",
     "run",
+    "select",
     "sweep",
     "uniform",
     "zipped",
@@ -60,6 +62,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _LAZY = {
+    "select": "jaxml.sweep.choice",
     "Metric": "jaxml.metric",
     "Run": "jaxml.pipeline",
     "Watch": "jaxml.watch",

@@ -73,7 +73,7 @@ def pose(
     """
     for name in names:
         parameter = schema.find(name, f"{where}.{name}")
-        if not parameter.traced or parameter.type is bool:
+        if not parameter.traced or parameter.type in (bool, str):
             raise ConfigError(
                 f"{where}.{name}: '{name}' must be a number that is traced. Declare it float or Traced[int]."
             )

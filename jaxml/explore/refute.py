@@ -294,8 +294,17 @@ class Search:
             lane, moved = jax.random.fold_in(key, seed), parameters(place)
             columns = []
             for arm in self.free.arms:
-                fixed = {n: jnp.asarray(v, self.schema[n].type) if self.schema[n].traced else v for n, v in arm.items()}
-                columns.append(jnp.asarray(self.trial(lane, **fixed, **moved)[claim.estimand]).astype(float))
+                fixed = {
+                    n: jnp.asarray(self.schema[n].code(v), int if self.schema[n].names else self.schema[n].type)
+                    if self.schema[n].traced
+                    else v
+                    for n, v in arm.items()
+                }
+                columns.append(
+                    jnp.asarray(self.trial(lane, **self.schema.arguments({**fixed, **moved}))[claim.estimand]).astype(
+                        float
+                    )
+                )
             return oriented(columns, scale=claim.scale, direction=claim.direction, xp=jnp)
 
         def mean(place: jax.Array) -> jax.Array:

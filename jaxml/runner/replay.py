@@ -1,6 +1,6 @@
 """One cell of a finished run: what is stored, and the same trial run again alone, outside any vmap."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from jaxml.config.document import parse_value
 from jaxml.errors import ConfigError
 from jaxml.runs.directory import RunDirectory
 from jaxml.sweep.grid import Axis
+from jaxml.sweep.signature import schema_of
 
 
 def read_cell(text: str) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def replay(directory: RunDirectory, pins: Mapping[str, Any], root: Path, *, debu
     key = jax.random.fold_in(master_key(spec["master_key"]), np.uint32(pins["seed"] % 2**32))
     jax.config.update("jax_debug_nans", debug_nans)
     with contained(f"the trial of experiments/{spec['experiment']}.py"):
-        outputs = experiment.trial(key, **{**spec["fixed"], **parameters})
+        outputs = experiment.trial(key, **_arguments(experiment.trial, {**spec["fixed"], **parameters}))
     stored = directory.results().isel(indices)
     rows = {}
     for name, value in outputs.items():
@@ -85,6 +86,11 @@ def replay(directory: RunDirectory, pins: Mapping[str, Any], root: Path, *, debu
         difference = float(np.abs(replayed.astype(float) - held.astype(float)).max(initial=0.0))
         rows[name] = {"stored": held.tolist(), "replayed": replayed.tolist(), "difference": difference}
     return rows
+
+
+def _arguments(trial: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    schema = schema_of(trial)
+    return schema.arguments({name: schema[name].code(value) for name, value in values.items()})
 
 
 def _locate(directory: RunDirectory, pins: Mapping[str, Any]) -> tuple[dict[str, int], dict[str, Any]]:

@@ -105,9 +105,13 @@ class Plan:
     def inputs(self, chunk: ChunkId) -> tuple[list[int], list[dict[str, list[Value]]], dict[str, Value]]:
         """The seeds, the values along each traced axis, and the traced scalars of one chunk."""
         *places, seeds = self.region(chunk)
-        scalars = {name: value for name, value in self.fixed.items() if self.schema[name].traced}
+        scalars = {n: self.schema[n].code(value) for n, value in self.fixed.items() if self.schema[n].traced}
         lanes = [
-            {n: [point[n] for point in axis.points[place]] for n in axis.parameters if self.schema[n].traced}
+            {
+                n: [self.schema[n].code(point[n]) for point in axis.points[place]]
+                for n in axis.parameters
+                if self.schema[n].traced
+            }
             for axis, place in zip(self.axes, places, strict=True)
             if self.is_traced(axis)
         ]

@@ -18,7 +18,8 @@ from jaxml.errors import ConfigError, TrialError, nearest
 
 T = TypeVar("T")
 Traced = Annotated[T, "traced"]
-"""Marks a trial's parameter as a lane of the vmapped program, whatever its type: ``depth: Traced[int]``."""
+"""Marks a trial's parameter as a lane of the vmapped program, whatever its type: ``depth: Traced[int]``. Text needs
+its choices, ``loss: Traced[Literal["huber", "square"]]``; the trial is given a `jaxml.sweep.choice.Choice`."""
 Static = Annotated[T, "static"]
 """Marks a trial's parameter as a compile-time constant, whatever its type: ``momentum: Static[float]``."""
 
@@ -41,6 +42,15 @@ class Parameter:
     traced: bool
     default: Any = REQUIRED
     choices: tuple[Value, ...] | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names among which a traced choice picks; empty for any other parameter."""
+        return tuple(map(str, self.choices or ())) if self.traced and self.type is str else ()
+
+    def code(self, value: Value) -> Value:
+        """What a program takes for a value: of a traced choice its place among the names."""
+        return self.names.index(str(value)) if self.names else value
 
     def accept(self, value: Any, where: str) -> Value:
         """Return `value` in this parameter's type.
@@ -131,6 +141,16 @@ class Schema(Mapping[str, Parameter]):
 
     def __len__(self) -> int:
         return len(self._parameters)
+
+    def arguments(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What the trial is called with: codes of traced choices as a `Choice`, all else as it is."""
+        if not any(self[name].names for name in values):
+            return dict(values)
+        import jax.numpy as jnp
+
+        from jaxml.sweep.choice import Choice
+
+        return {n: Choice(jnp.asarray(v), self[n].names) if self[n].names else v for n, v in values.items()}
 
     def find(self, name: str, where: str) -> Parameter:
         """Return the parameter called `name`.
@@ -241,8 +261,11 @@ def _parameter(trial: str, name: str, annotation: Any, default: Any) -> Paramete
             f"Traced[...] or Static[...]; write for example '{name}: float'."
         )
     traced = annotation is float if role is None else role == "traced"
-    if traced and annotation is str:
-        raise TrialError(f"{trial}: text cannot be traced; make '{name}' Static or drop Traced.")
+    if traced and annotation is str and not choices:
+        raise TrialError(
+            f"{trial}: text can be traced only where its choices are given: write '{name}: Traced[Literal[...]]', "
+            "or drop Traced."
+        )
     parameter = Parameter(name, annotation, traced, default, choices)
     if default is REQUIRED:
         return parameter

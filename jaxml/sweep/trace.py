@@ -56,7 +56,7 @@ def master_key(name: str | int) -> jax.Array:
 
 def dtype_of(plan: Plan, parameter: str) -> np.dtype:
     """The dtype that a traced parameter has inside the trial."""
-    kind = {float: jnp.result_type(float), int: jnp.result_type(int), bool: bool}
+    kind = {float: jnp.result_type(float), int: jnp.result_type(int), bool: bool, str: jnp.result_type(int)}
     return np.dtype(kind[plan.schema[parameter].type])
 
 
@@ -72,7 +72,7 @@ def trace(trial: Callable[..., Any], plan: Plan, program: Program, key: jax.Arra
     values = {name: jax.ShapeDtypeStruct((), dtype_of(plan, name)) for name in names}
 
     def one(lane_key: jax.Array, values: Mapping[str, jax.Array]) -> dict[str, Curve]:
-        return _checked(trial(lane_key, **program.static, **values), plan)
+        return _checked(trial(lane_key, **program.static, **plan.schema.arguments(values)), plan)
 
     try:
         stage = jax.jit(one).trace(jax.ShapeDtypeStruct((), key.dtype), values)
@@ -195,7 +195,9 @@ def _wrong_side(trial: Callable[..., Any], plan: Plan, program: Program) -> str 
         known = {name: value for name, value in values.items() if name not in traced}
         try:
             lane = {name: jax.ShapeDtypeStruct((), dtype_of(plan, name)) for name in traced}
-            jax.eval_shape(lambda lane: _checked(trial(jax.random.key(0), **known, **lane), plan), lane)
+            jax.eval_shape(
+                lambda lane: _checked(trial(jax.random.key(0), **plan.schema.arguments({**known, **lane})), plan), lane
+            )
         except Exception:
             return False
         return True

@@ -58,7 +58,7 @@ def test_no_stump_beats_a_coin_on_a_level_parity_and_boosting_then_ends(plain):
     assert abs(float(((X[:, 0] > 0) == (y == 1)).mean()) - 0.5) < 0.03
     assert float(((X[:, 0] * X[:, 1] > 0) == (y == 1)).mean()) == 1
     trial = jax.jit(partial(boosting.trial, n=60, test_rows=30, rounds=8))
-    out = trial(jax.random.key(0), problem=0)
+    out = trial(jax.random.key(0), problem="sum of features")
     assert float(out["under_bound"]) == 1
     assert float(out["gain"]) == pytest.approx(100 * float(out["first_error"] - out["last_error"]), abs=1e-3)
 

@@ -121,7 +121,9 @@ def test_an_orthogonal_linear_network_moves_by_its_weights_alone(x64):
 
 def test_batch_norm_makes_the_size_of_weights_irrelevant(x64):
     trial = module("signal_propagation").trial
-    slope = jax.jit(lambda s: trial(jax.random.key(0), sigma_w=s, depth=6, block=2, width=6, deepest=6)["slope"])
+    slope = jax.jit(
+        lambda s: trial(jax.random.key(0), sigma_w=s, depth=6, block="batch norm", width=6, deepest=6)["slope"]
+    )
     assert float(slope(30.0)) == pytest.approx(float(slope(300.0)), rel=1e-4)  # but for the 1e-5 under the root
 
 

@@ -40,12 +40,13 @@ def test_an_object_is_drawn_where_its_box_lies_to_a_fraction_of_a_pixel(plain):
 def test_pooling_rounded_down_reads_the_cells_that_the_story_tells(plain):
     roi = module("roi")
     cells = jnp.arange(400.0).reshape(20, 20, 1)
-    ways = jax.jit(roi.pooled)(cells, jnp.asarray([2.6, 3.9, 13.8, 14.0]), jnp.zeros(2)).reshape(6, 4, 4)
+    found = jax.jit(roi.pooled)(cells, jnp.asarray([2.6, 3.9, 13.8, 14.0]), jnp.zeros(2))
+    ways = {name: values.reshape(4, 4) for name, values in found.items()}
     # From cell 2 (3 downwards) on; floor(11.2) = 11 and floor(10.1) = 10 cells wide and high: bins of floor(10 / 4) = 2
     # and of floor(11 / 4) = 2, whose largest cell is the last.
     rows, columns = 3 + 2 * np.arange(4) + 1, 2 + 2 * np.arange(4) + 1
-    np.testing.assert_array_equal(ways[1], 20.0 * rows[:, None] + columns[None])
-    assert float(ways[5][0, 0]) == pytest.approx(float(ways[2][0, 0]))  # no drift
+    np.testing.assert_array_equal(ways["RoIPool, rounded down"], 20.0 * rows[:, None] + columns[None])
+    assert float(ways["displaced"][0, 0]) == pytest.approx(float(ways["RoIAlign"][0, 0]))  # no drift
 
 
 def test_the_head_is_ridge_on_standardised_features(plain):

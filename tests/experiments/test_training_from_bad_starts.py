@@ -34,7 +34,9 @@ def test_the_slopes_are_the_derivatives_of_their_losses(x64, plain):
     entropy, squared, direct = (jax.vmap(jax.grad(loss))(logits, y) for loss in losses)
     p = sigmoid(logits)
     exact = jnp.stack([entropy, squared, squared / (2 * p * (1 - p)), direct])
-    np.testing.assert_allclose(module("sigmoid_output").slopes(logits, y), exact, rtol=1e-9)
+    names = ("cross-entropy", "squared error", "squared error, divided", "squared error of the logit")
+    found = [module("sigmoid_output").slope(logits, y, name) for name in names]
+    np.testing.assert_allclose(found, exact, rtol=1e-9)
 
 
 def test_steps_are_counted_to_the_first_one_at_which_enough_rows_are_right(plain):
@@ -48,7 +50,9 @@ def test_steps_are_counted_to_the_first_one_at_which_enough_rows_are_right(plain
 
 def test_a_deep_sigmoid_network_guesses_where_a_shallow_one_learns(plain):
     given = {"activation": "sigmoid", "sigma_w": 0.577, "rate": 0.03, "deepest": 8, "steps": 120, "width": 12}
-    trial = jax.jit(partial(module("trainability").trial, **given))
+    trial = jax.jit(partial(module("trainability").trial, **given), static_argnames="block")
     key = jax.random.key(0)
-    shallow, deep, mended = (float(trial(key, depth=d, block=b)["accuracy"]) for d, b in ((1, 0), (8, 0), (8, 1)))
+    shallow, deep, mended = (
+        float(trial(key, depth=d, block=b)["accuracy"]) for d, b in ((1, "plain"), (8, "plain"), (8, "residual"))
+    )
     assert deep < 0.25 < 0.5 < min(shallow, mended)

@@ -68,7 +68,7 @@ def bad_default(key, *, n: int = "three"): ...  # type: ignore[assignment]
         (untyped, "'lam' needs one of the types"),
         (listed, "'lam' needs one of the types"),
         (mixed, "'lam' needs one of the types"),
-        (text_lane, "text cannot be traced"),
+        (text_lane, "text can be traced only where its choices are given"),
         (bad_default, "the default of 'n': expected int, got 'three'"),
     ],
 )
@@ -81,7 +81,7 @@ def test_what_is_not_a_trial(trial, message):
     ("text", "message"),
     [
         ("def trial(key, *, lam: float:", "trial.py, line 1"),
-        ("x = 1", "there is no function 'trial'"),
+        ("x = {'trial': trial}", "there is no function 'trial'"),
         ("def trial(key, lam): ...", r"must be trial\(key, \*"),
         ("def trial(key, *, n: int = len('abc')): ...", r"parameter 'n': the default 'len\('abc'\)' is computed"),
         ("def trial(key, *, n: open('x')): ...", "'n' needs one of the types"),
