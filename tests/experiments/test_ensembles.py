@@ -54,16 +54,16 @@ def test_bias_variance_and_correlation_are_those_of_the_definition(plain):
 
 def test_no_stump_beats_a_coin_on_a_level_parity_and_boosting_then_ends(plain):
     boosting = module("boosting")
-    X, y = boosting.draw(jax.random.key(0), 2, "planted", 4000)
+    X, y = boosting.draw(jax.random.key(0), "parity", "planted", 4000)
     assert abs(float(((X[:, 0] > 0) == (y == 1)).mean()) - 0.5) < 0.03
     assert float(((X[:, 0] * X[:, 1] > 0) == (y == 1)).mean()) == 1
-    trial = jax.jit(partial(boosting.trial, n=60, test_rows=30, rounds=8))
-    out = trial(jax.random.key(0), problem="sum of features")
+    trial = jax.jit(partial(boosting.trial, n=60, test_rows=30, rounds=8, problem="sum of features"))
+    out = trial(jax.random.key(0))
     assert float(out["under_bound"]) == 1
     assert float(out["gain"]) == pytest.approx(100 * float(out["first_error"] - out["last_error"]), abs=1e-3)
 
 
 def test_damage_is_counted_from_clean_labels():
     error = xarray.DataArray([[0.1, 0.2], [0.3, 0.25]], coords={"wrong": [0.0, 0.3], "model": [0, 1]})
-    found = module("label_noise").damage(xarray.Dataset({"error": error}))
+    found = module("label_noise").experiment.estimands["damage"](xarray.Dataset({"error": error}))
     np.testing.assert_allclose(found, [[0, 0], [0.2, 0.05]])

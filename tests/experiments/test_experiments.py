@@ -83,7 +83,7 @@ def reference_decades(trial_arguments, key, phi, slope):
     width, batch, depth = (trial_arguments[name] for name in ("width", "batch", "depth"))
     weight_key, input_key = jax.random.split(key)
     h, top = np.asarray(jax.random.normal(input_key, (2, batch, width)))
-    weights, slopes, residual = [], [], trial_arguments["block"] == 1
+    weights, slopes, residual = [], [], trial_arguments["block"] == "residual"
     for layer in range(depth):
         own = jax.random.fold_in(weight_key, layer)
         draw = jax.random.uniform(own, (width, width), jnp.float32, -1.0, 1.0)
@@ -98,7 +98,7 @@ def reference_decades(trial_arguments, key, phi, slope):
     return np.log10((top**2).sum()) - np.log10((gradient**2).sum())
 
 
-@pytest.mark.parametrize("block", [0, 1])
+@pytest.mark.parametrize("block", ["plain", "residual"])
 def test_decades_lost_follow_the_chain_rule_at_any_padding(block, x64):
     trial = module("signal_propagation").trial
     given = {"sigma_w": 1.3, "depth": 5, "block": block, "width": 7, "batch": 3}

@@ -8,6 +8,7 @@ import pytest
 from flax import nnx
 
 from jaxml.nn import count_parameters, describe, functional
+from jaxml.sweep.choice import Choice
 from tests.experiments.test_experiments import module
 from tests.ops.contract import assert_close
 
@@ -42,11 +43,11 @@ def test_a_stack_without_blocks_is_its_stem_and_skipping_adds_the_input():
 
 def test_running_averages_without_memory_of_one_batch_are_exact():
     given = {"rows": 20, "test_rows": 10, "batch": 20, "rounds": 2, "steps": 1, "width": 4, "used": 20}
-    trial = partial(module("batch_norm_regulariser").trial, jax.random.key(0), **given)
-    run = jax.jit(trial, static_argnames="norm")
-    exact = run(norm="batch norm", rate=0.0, momentum=0.0)
+    run = jax.jit(partial(module("batch_norm_regulariser").trial, jax.random.key(0), **given))
+    level, none = (Choice(jnp.asarray(i), ("no norm", "batch norm", "batch norm, frozen")) for i in (1, 0))
+    exact = run(norm=level, rate=0.0, momentum=0.0)
     assert float(exact["agreement"]) == 1
     assert float(exact["reached"]) == 0
-    plain = run(norm="no norm", rate=0.0, momentum=1.0)
+    plain = run(norm=none, rate=0.0, momentum=1.0)
     assert float(plain["agreement"]) == 1  # without a norm there is nothing to agree on
     assert float(plain["train_loss"]) != float(exact["train_loss"])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from jaxml.experiment import load_experiment
+from jaxml.sweep.choice import Choice
 
 
 def module(name):
@@ -50,9 +51,12 @@ def test_steps_are_counted_to_the_first_one_at_which_enough_rows_are_right(plain
 
 def test_a_deep_sigmoid_network_guesses_where_a_shallow_one_learns(plain):
     given = {"activation": "sigmoid", "sigma_w": 0.577, "rate": 0.03, "deepest": 8, "steps": 120, "width": 12}
-    trial = jax.jit(partial(module("trainability").trial, **given), static_argnames="block")
+    trial = jax.jit(partial(module("trainability").trial, **given))
+    plain, residual = (
+        Choice(jnp.asarray(i), ("plain", "residual", "batch norm", "batch norm and residual")) for i in (0, 1)
+    )
     key = jax.random.key(0)
     shallow, deep, mended = (
-        float(trial(key, depth=d, block=b)["accuracy"]) for d, b in ((1, "plain"), (8, "plain"), (8, "residual"))
+        float(trial(key, depth=d, block=b)["accuracy"]) for d, b in ((1, plain), (8, plain), (8, residual))
     )
     assert deep < 0.25 < 0.5 < min(shallow, mended)
