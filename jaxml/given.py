@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxml.claims.finding import Verdicts
-from jaxml.claims.kind import Grid
+from jaxml.claims.given import Grid
 from jaxml.claims.kinds import KINDS
 from jaxml.claims.lineage import lineages
 from jaxml.claims.spec import Spec, spec_hash

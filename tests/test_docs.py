@@ -81,8 +81,9 @@ def test_the_kind_that_the_docs_write_decides_and_is_told(monkeypatch, most, ver
 
     from jaxml import Experiment
     from jaxml.claims.finding import Verdicts
+    from jaxml.claims.given import Grid
     from jaxml.claims.judge import judge
-    from jaxml.claims.kind import Bench, Grid
+    from jaxml.claims.kind import Bench
     from jaxml.claims.kinds import tell
 
     (text,) = blocks("docs/writing-a-kind.md", "python")

@@ -10,7 +10,7 @@ import pytest
 
 from jaxml.claims.certificate import MASTER_KEY, Certificate, Check
 from jaxml.claims.finding import Verdicts
-from jaxml.claims.kind import Given, Grid
+from jaxml.claims.given import Given, Grid
 from jaxml.claims.kinds import KINDS, tell
 from jaxml.claims.kinds.suite import SuiteClaim
 from jaxml.claims.lineage import read_catalogue

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from jaxml.claims.cells import Indices, check_claim
-from jaxml.claims.kind import Grid
+from jaxml.claims.given import Grid
 from jaxml.claims.spec import Arms
 from jaxml.errors import ConfigError, nearest
 from jaxml.sweep.grid import Axis
 
 if TYPE_CHECKING:
-    from jaxml.claims.measure import Effects, Quantities
+    from jaxml.claims.measure import Effects
+    from jaxml.claims.quantities import Quantities
 
 
 def check_along(claim: Any, grid: Grid, where: str, *, least: int = 3) -> None:

@@ -8,9 +8,10 @@ import numpy as np
 
 from jaxml.claims.cells import Indices, cells_of, control_claim, locate, matches
 from jaxml.claims.finding import CellResult, Role
-from jaxml.claims.kind import Given, Grid
-from jaxml.claims.measure import Effects, Quantities, effect_in
+from jaxml.claims.given import Given, Grid
+from jaxml.claims.measure import Effects, effect_in
 from jaxml.claims.premises import arms_at, left_out, meets_premise
+from jaxml.claims.quantities import Quantities
 from jaxml.claims.rule.hypothesis import Hypothesis, Region, at_least, within
 from jaxml.claims.spec import Seeded
 from jaxml.errors import ConfigError

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jaxml.claims.finding import Finding
-from jaxml.claims.kind import Given, Grid
+from jaxml.claims.given import Given, Grid
 from jaxml.claims.kinds import KINDS
-from jaxml.claims.measure import Quantities
+from jaxml.claims.quantities import Quantities
 from jaxml.claims.rule.hypothesis import decide
 from jaxml.claims.spec import Claim
 

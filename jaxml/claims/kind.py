@@ -6,39 +6,23 @@ kind concludes, and says it in words. Everything else (loading, planning, certif
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from jaxml.claims.finding import Finding
-from jaxml.claims.spec import Claim, DependentSplits
+from jaxml.claims.given import Given, Grid
+from jaxml.claims.spec import Claim
 from jaxml.claims.told import Told
-from jaxml.sweep.grid import Axis
 
 if TYPE_CHECKING:
     from jaxml.claims.asking import Asked
-    from jaxml.claims.measure import Quantities
     from jaxml.claims.verdict import Decision
 
 C = TypeVar("C", bound=Claim)
 
 TAKEN = "JAXML_EVIDENCE_OF"
 """The environment variable with which `jaxml run --certify` has evidence of this machine taken over from a run."""
-
-
-@dataclass(frozen=True)
-class Grid:
-    """What claims are held against before anything runs: axes, seeds for tuning, looks, error rate, split ratios.
-
-    A smoke run decides nothing, so that less than a kind's least will do.
-    """
-
-    axes: Sequence[Axis]
-    tuning_seeds: int = 0
-    looks: tuple[int, ...] = (16, 32, 64)
-    alpha: float = 0.05
-    splits: Sequence[DependentSplits] = ()
-    smoke: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,15 +48,6 @@ class Bench:
     precision: str = "float32"
     seeds: int = 0
     keep: Path | None = None
-
-
-@dataclass(frozen=True)
-class Given:
-    """What a finished run holds for its claims."""
-
-    grid: Grid
-    held: "Quantities | None" = None
-    evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Kind(Generic[C]):

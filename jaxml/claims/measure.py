@@ -8,12 +8,12 @@ import numpy as np
 
 from jaxml.claims.cells import Indices, locate
 from jaxml.claims.effect import oriented, scored
-from jaxml.claims.kind import Grid
+from jaxml.claims.given import Grid
 from jaxml.claims.posing import ARM, Posed
 from jaxml.claims.premises import MOST_CAPPED, capped
+from jaxml.claims.quantities import Quantities, estimand_of
 from jaxml.claims.spec import Seeded, Tuning
-from jaxml.errors import ConfigError, nearest
-from jaxml.sweep.grid import Axis
+from jaxml.errors import ConfigError
 from jaxml.sweep.points import POINT
 
 if TYPE_CHECKING:
@@ -42,35 +42,6 @@ class Effects:
     def bare(self) -> np.ndarray:
         """`theta` with NaN where a trial failed, for sums of effects, which are scored only then."""
         return np.where(self.failed.any(-2), np.nan, self.theta)
-
-
-class Quantities:
-    """The results as plain arrays, each made once: a cell asks for few numbers, and labels cost more than they."""
-
-    def __init__(self, results: "xarray.Dataset"):
-        self.seeds = results.seed.values
-        self._results = results
-        self._held: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
-
-    def telling(self, claim: Seeded, axes: Sequence[Axis]) -> dict[str, Any]:
-        """What the arms of a claim pin, but for axes that its estimand has used up: there a pin plays no part."""
-        left = {axis.name: axis.name in self._results[claim.estimand].dims for axis in axes}
-        alive = {name: left[axis.name] for axis in axes for name in axis.parameters}
-        arms = claim.sides
-        return {side: pins and {n: v for n, v in pins.items() if alive[n]} for side, pins in arms.items()}
-
-    def at(self, name: str, indices: Indices, where: str) -> tuple[tuple[str, ...], np.ndarray]:
-        """A quantity at some positions: the axes that are left, the seeds last, and its values.
-
-        Raises:
-            ConfigError: when the results do not hold it.
-        """
-        if name not in self._held:
-            values = estimand_of(self._results, name, where).transpose(..., "seed")
-            self._held[name] = tuple(map(str, values.dims)), values.values.astype(np.float64)
-        dims, values = self._held[name]
-        left = tuple(dim for dim in dims if dim not in indices)
-        return left, values[tuple(indices.get(dim, slice(None)) for dim in dims)]
 
 
 def effect_in(
@@ -149,19 +120,6 @@ def _ordered(values: "xarray.DataArray", over: Sequence[str]) -> np.ndarray:
     """As an array of shape (arms, points, tuned axes ..., seeds)."""
     values = values if ARM in values.dims else values.expand_dims(ARM)
     return values.transpose(ARM, POINT, *over, "seed").values
-
-
-def estimand_of(results: "xarray.Dataset", name: str, where: str) -> "xarray.DataArray":
-    """A quantity of the results, NaN where the trial is not finite.
-
-    Raises:
-        ConfigError: when there is none of that name.
-    """
-    if name not in results.data_vars:
-        known = [str(n) for n in results.data_vars if n != "nonfinite"]
-        raise ConfigError(f"{where}.estimand: the trial returns no '{name}'. {nearest(name, known)}")
-    values = results[name].astype(float)
-    return values.where(~results["nonfinite"]) if "nonfinite" in results else values
 
 
 def _tune(held: Quantities, indices: Indices, tune: Tuning, where: str) -> Indices:

@@ -7,12 +7,12 @@ import numpy as np
 
 from jaxml.claims.cells import Indices, locate
 from jaxml.claims.effect import transform
-from jaxml.claims.kind import Grid
+from jaxml.claims.given import Grid
 from jaxml.claims.spec import Seeded
 from jaxml.errors import ConfigError
 
 if TYPE_CHECKING:
-    from jaxml.claims.measure import Quantities
+    from jaxml.claims.quantities import Quantities
 
 MOST_CAPPED = 0.05
 """With more capped trials than this in an arm the mean means little, and bounds are tested instead."""

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxml.claims.kind import Grid
+from jaxml.claims.given import Grid
 from jaxml.claims.kinds import KINDS
 from jaxml.claims.lineage import Lineage, lineages
 from jaxml.claims.posing import Posed, pose

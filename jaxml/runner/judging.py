@@ -49,8 +49,8 @@ def judge_run(directory: RunDirectory) -> Verdicts:
     Args:
         directory: a run whose results are complete.
     """
+    from jaxml.claims.given import Grid
     from jaxml.claims.judge import judge
-    from jaxml.claims.kind import Grid
     from jaxml.claims.kinds import KINDS
     from jaxml.claims.spec import DependentSplits
     from jaxml.runner.evidence import read_evidence

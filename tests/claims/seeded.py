@@ -6,8 +6,8 @@ import numpy as np
 import xarray
 import yaml
 
+from jaxml.claims.given import Grid
 from jaxml.claims.judge import judge
-from jaxml.claims.kind import Grid
 from jaxml.claims.kinds import KINDS
 from jaxml.claims.spec import spec_hash
 from jaxml.sweep.grid import Axis

@@ -7,10 +7,11 @@ import pytest
 import xarray
 
 from jaxml.claims.cells import cells_of, locate
+from jaxml.claims.given import Grid
 from jaxml.claims.judge import judge
-from jaxml.claims.kind import Grid
 from jaxml.claims.kinds.contrast import Contrast
-from jaxml.claims.measure import Quantities, effect_in
+from jaxml.claims.measure import effect_in
+from jaxml.claims.quantities import Quantities
 from jaxml.claims.spec import DependentSplits
 from jaxml.errors import ConfigError
 from jaxml.sweep.grid import Axis

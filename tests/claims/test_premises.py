@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxml.claims.kind import Grid
+from jaxml.claims.given import Grid
 from jaxml.claims.spec import DependentSplits
 from jaxml.errors import ConfigError
 from tests.claims.seeded import GRID, LOOKS, decided, read, told, world

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxml.claims.kind import Grid
+from jaxml.claims.given import Grid
 from jaxml.errors import ConfigError
 from tests.claims.seeded import AXES, GRID, LOOKS, decided, read, told, world
 

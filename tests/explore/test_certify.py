@@ -12,7 +12,7 @@ import jaxml
 from jaxml.backend import OTHER_PATH
 from jaxml.claims.certificate import MASTER_KEY, Certificate, Check, compared, marked, read_certificate
 from jaxml.claims.finding import Verdicts
-from jaxml.claims.kind import Given, Grid
+from jaxml.claims.given import Given, Grid
 from jaxml.claims.kinds.suite import SuiteClaim, SuiteKind
 from jaxml.claims.rule.intervals import union_interval
 from jaxml.claims.rule.quantifier import decide_claim

@@ -192,7 +192,7 @@ def test_controls_time_the_faster_one_against_itself_and_against_more_than_the_m
 
 
 def test_fewer_than_sixteen_processes_are_for_smoke_runs():
-    from jaxml.claims.kind import Grid
+    from jaxml.claims.given import Grid
     from jaxml.errors import ConfigError
 
     TimingKind().check(None, Grid((), looks=(16,)), "claims.Y6")

@@ -8,7 +8,7 @@ from jaxml.claims.along import at_first, check_along, effects_along
 from jaxml.claims.answers import HEADS, Measured, at_cell, concluded, extreme, measured
 from jaxml.claims.cells import Indices, cells_of, locate
 from jaxml.claims.finding import CellResult, Finding
-from jaxml.claims.kind import Given, Grid
+from jaxml.claims.given import Given, Grid
 from jaxml.claims.kinds.contrast import ContrastKind
 from jaxml.claims.spec import Finite, Scale, Seeded
 from jaxml.claims.telling import QUANTIFIERS, told_of
@@ -18,7 +18,7 @@ from jaxml.errors import ConfigError
 
 if TYPE_CHECKING:
     from jaxml.claims.asking import Asked, Reading
-    from jaxml.claims.measure import Quantities
+    from jaxml.claims.quantities import Quantities
 
 
 class Boundary(Seeded):

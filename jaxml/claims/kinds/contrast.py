@@ -9,7 +9,8 @@ from jaxml.claims.answers import answer
 from jaxml.claims.bounds import bounded
 from jaxml.claims.cells import cells_of, check_claim
 from jaxml.claims.finding import Check, Finding
-from jaxml.claims.kind import Given, Grid, Kind
+from jaxml.claims.given import Given, Grid
+from jaxml.claims.kind import Kind
 from jaxml.claims.spec import Bound, Seeded
 from jaxml.claims.telling import seeded_facts, told_of
 from jaxml.claims.told import Told

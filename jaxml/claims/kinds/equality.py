@@ -7,7 +7,7 @@ from pydantic import model_validator
 
 from jaxml.claims.answers import HEADS, at_cell, concluded, contrast, extreme, measured
 from jaxml.claims.finding import Finding
-from jaxml.claims.kind import Given
+from jaxml.claims.given import Given
 from jaxml.claims.kinds.contrast import ContrastKind
 from jaxml.claims.spec import Finite, Seeded
 from jaxml.claims.telling import QUANTIFIERS, told_of

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from jaxml.claims.finding import Finding
-from jaxml.claims.kind import Given, Grid, Kind
+from jaxml.claims.given import Given, Grid
+from jaxml.claims.kind import Kind
 from jaxml.claims.spec import Claim
 from jaxml.claims.told import Row, Told
 from jaxml.claims.verdict import ClaimVerdict, Status

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from jaxml.claims.finding import CellResult, Check, Finding
-from jaxml.claims.kind import Bench, Given, Grid, Kind
+from jaxml.claims.given import Given, Grid
+from jaxml.claims.kind import Bench, Kind
 from jaxml.claims.spec import Claim, Finite
 from jaxml.claims.told import Row, Told, unlike_rows
 from jaxml.claims.verdict import Decision

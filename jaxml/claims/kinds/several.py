@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from jaxml.claims.answers import Measured, at_cell, concluded, extreme, measured
 from jaxml.claims.cells import Indices, cell_axes, check_claim
 from jaxml.claims.finding import Finding
-from jaxml.claims.kind import Given, Grid
+from jaxml.claims.given import Given, Grid
 from jaxml.claims.kinds.contrast import ContrastKind
 from jaxml.claims.spec import Arms, Finite, Seeded, Where
 from jaxml.claims.telling import PICKED, QUANTIFIERS, told_of
@@ -18,7 +18,8 @@ from jaxml.errors import ConfigError
 
 if TYPE_CHECKING:
     from jaxml.claims.asking import Asked, Reading
-    from jaxml.claims.measure import Effects, Quantities
+    from jaxml.claims.measure import Effects
+    from jaxml.claims.quantities import Quantities
 
 
 class Several(Seeded):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from jaxml.claims.finding import CellResult, Check, Finding
-from jaxml.claims.kind import Bench, Given, Grid, Kind
+from jaxml.claims.given import Given, Grid
+from jaxml.claims.kind import Bench, Kind
 from jaxml.claims.spec import Claim
 from jaxml.claims.told import CheckRow, Row, Told
 from jaxml.claims.verdict import SuiteReport

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from jaxml.claims.finding import Check, Finding
-from jaxml.claims.kind import Bench, Given, Grid, Kind
+from jaxml.claims.given import Given, Grid
+from jaxml.claims.kind import Bench, Kind
 from jaxml.claims.launch import in_process
 from jaxml.claims.spec import Claim, Margin, Quantifier, Value
 from jaxml.claims.timing_words import UNIT, came_out, told_of

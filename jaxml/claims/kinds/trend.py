@@ -10,7 +10,7 @@ from jaxml.claims.along import at_first, check_along, effects_along
 from jaxml.claims.answers import Measured, at_cell, concluded, extreme, measured
 from jaxml.claims.cells import Indices
 from jaxml.claims.finding import Finding
-from jaxml.claims.kind import Given, Grid
+from jaxml.claims.given import Given, Grid
 from jaxml.claims.kinds.contrast import ContrastKind
 from jaxml.claims.spec import Seeded
 from jaxml.claims.telling import QUANTIFIERS, told_of
@@ -19,7 +19,7 @@ from jaxml.claims.words import phrase, place
 
 if TYPE_CHECKING:
     from jaxml.claims.asking import Asked, Reading
-    from jaxml.claims.measure import Quantities
+    from jaxml.claims.quantities import Quantities
 
 
 class Trend(Seeded):
