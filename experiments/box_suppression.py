@@ -25,8 +25,7 @@ compiled = jax.jit(partial(nms, pixel_offset=1))
 
 def shares(box: Array, others: Array, edge: float = 1.0) -> tuple[Array, Array]:
     """What a box has in common with each other box, and what they cover together, with `edge` added to every side."""
-    corners = np.concatenate([np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])], axis=1)
-    common = np.maximum(corners[:, 2:] - corners[:, :2] + edge, 0.0).prod(1)
+    common = np.maximum(np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2]) + edge, 0.0).prod(1)
     one, each = (sides.prod(-1) for sides in (box[2:] - box[:2] + edge, others[:, 2:] - others[:, :2] + edge))
     return common, one + each - common
 
