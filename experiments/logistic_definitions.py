@@ -96,7 +96,7 @@ def regression() -> Suite:
             dict(zip("ab", generator.uniform(-3, 3, 2).tolist(), strict=True))
             | {"X": generator.normal(size=(size, 1)), "at": float(generator.uniform(-9, 9))}
         ),
-        valid=lambda c: len(c["X"]) > 1 and np.std(c["X"]) > 0.1 and np.max(np.abs(c["X"])) < 5,
+        valid=lambda c: len(c["X"]) > 1 and bool(np.std(c["X"]) > 0.1 and np.max(np.abs(c["X"])) < 5),
         sizes=(2, 5),
         adversarial=[{"a": 0.0, "b": 0.0, "X": np.asarray([[0.0], [1.0]]), "at": 2.0}],
         properties={"is the line": line},
