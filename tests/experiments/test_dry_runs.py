@@ -48,7 +48,23 @@ def uncompiled(traced, plan, key, devices=None, *, hasty=False):
     return Block(plan, (), key, tuple(plan.block), Drawn(inputs, shapes), alone=False)
 
 
-@pytest.mark.parametrize("config", [c for c in CONFIGS if c.stem not in COMPILED], ids=lambda path: path.stem)
+EXACT = [c for c in CONFIGS if "sweep:" not in c.read_text()]
+"""Configs without trials: their suites run in full for the scoreboard, and one of them here."""
+
+
+@pytest.mark.parametrize("config", EXACT, ids=lambda path: path.stem)
+def test_exact_configs_name_what_their_experiments_hold(config, as_users_run_it):  # noqa: F811
+    study = load_study(config)
+    assert study.plan.cells == 0
+    for claim in study.config.claims.values():
+        if claim.kind == "suite":
+            assert len(study.experiment.suites[claim.suite]().mutants) >= 3
+
+
+WITH_TRIALS = [c for c in CONFIGS if c.stem not in COMPILED and c not in EXACT]
+
+
+@pytest.mark.parametrize("config", [*WITH_TRIALS, EXACT[0]], ids=lambda path: path.stem)
 def test_every_other_config_runs_but_for_its_numbers(config, tmp_path, as_users_run_it, monkeypatch):  # noqa: F811
     monkeypatch.setattr(execute, "compile_block", uncompiled)
     run = jaxml.run(config, runs=tmp_path, smoke=True)
