@@ -131,16 +131,13 @@ def with_boundary(reduce: Callable[..., Any]) -> Pooling:
     """Pool the cells inside the box and the points where the lines through them meet its edges."""
 
     def pool(cells: Any, box: Any) -> np.ndarray:
-        lines = []
-        for i in range(2):
-            low, high = box[i] - 0.5, box[i + 2] - 0.5
-            lattice = np.arange(len(cells), dtype=float)
+        lattice, lines = np.arange(float(len(cells))), []
+        for low, high in (box[::2] - 0.5, box[1::2] - 0.5):
             # Of one length for every box, so that this compiles once; a point that is left out is NaN.
             lines.append(np.r_[low, np.where((lattice > low) & (lattice < high), lattice, np.nan), high])
         x, y = np.broadcast_arrays(lines[0][None], lines[1][:, None])
-        known = np.isfinite(x) & np.isfinite(y)
-        places = np.where(known[..., None], np.stack([x, y], axis=-1), 0.0)
-        return np.full((1, 1), reduce(np.asarray(between(cells, places))[known]))
+        found = np.asarray(between(cells, np.nan_to_num(np.stack([x, y], axis=-1))))
+        return np.full((1, 1), reduce(found[np.isfinite(x + y)]))
 
     return pool
 
@@ -161,13 +158,8 @@ def redesign() -> Suite:
             np.min([np.abs(np.clip(low - 0.5 + t * (high - low), 0, lattice[-1]) - lattice) for t in (0.25, 0.75)], 0)
             for low, high in ((x1, x2), (y1, y2))
         )
-        apart = (rows[:, None] >= 1 + 1e-9) | (columns[None] >= 1 + 1e-9)
-        changed = np.where(apart, case["cells"] + 5, case["cells"])
-        return (
-            np.asarray(f(changed, case["box"])),
-            np.asarray(f(case["cells"], case["box"])),
-            10 * np.abs(case["cells"]).max(),
-        )
+        changed = case["cells"] + 5 * ((rows[:, None] >= 1 + 1e-9) | (columns >= 1 + 1e-9))
+        return np.asarray(f(changed, case["box"])), np.asarray(f(case["cells"], case["box"])), scale(case)
 
     return Suite(
         subject=align(1),
@@ -190,9 +182,9 @@ def redesign() -> Suite:
 experiment = Experiment(
     suites={
         "largest_by_default": lambda: largest(align(), reference=align(mode="max")),
-        "largest_if_told": lambda: largest(align(mode="max")),
-        "four_if_told": lambda: mean(align()),
-        "four_by_size": lambda: mean(align(sampling_ratio=0), reference=align()),
+        "largest_as_option": lambda: largest(align(mode="max")),
+        "mean_of_four": lambda: mean(align()),
+        "mean_by_size": lambda: mean(align(sampling_ratio=0), reference=align()),
         "redesign": redesign,
     }
 )
