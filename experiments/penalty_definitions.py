@@ -31,7 +31,7 @@ def count(subject: Callable[..., Any]) -> Suite:
         sizes=(1, 2, 5),
         adversarial=[np.zeros(0), np.zeros(2), np.array([3.0, -3.0]), np.array([1e-300, 0.0])],
         properties={
-            "how many are not zero": lambda f, w: (float(f(w)), float(sum(x != 0 for x in w))),
+            "how many are not zero": lambda f, w: (float(f(w)), float(sum(x != 0 for x in w)), 1.0),
             "0 for zeros alone": lambda f, w: (float(f(w)) == 0) == (not w.any()),
         },
         mutants={

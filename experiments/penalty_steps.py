@@ -70,7 +70,7 @@ def soft(subject: Callable[..., Any]) -> Suite:
         properties={
             "minimises (u - w)^2 / 2 + eta lambda |u|": minimises,
             "0 exactly up to eta lambda": lambda f, c: (float(f(**c)) == 0) == (abs(c["w"]) <= c["size"]),
-            "the same in either sign": lambda f, c: (float(f(-c["w"], c["size"])), -float(f(**c))),
+            "the same in either sign": lambda f, c: (float(f(-c["w"], c["size"])), -float(f(**c)), c["size"]),
         },
         mutants={
             "hard threshold": jax.jit(lambda w, size: prox_l0(w, strength=size**2 / 2)),
