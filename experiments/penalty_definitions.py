@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxml import Experiment, Suite
-from jaxml.claims.exact import hard_vectors
+from jaxml import Experiment, Suite, hard_vectors
 from jaxml.ops import l0_count, l1, l2_norm, l2_squared
 
 Case = dict[str, Any]

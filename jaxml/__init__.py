@@ -24,7 +24,7 @@ from jaxml.sweep import (
 )
 
 if TYPE_CHECKING:
-    from jaxml.claims.exact import Suite
+    from jaxml.claims.exact import Suite, hard_vectors
     from jaxml.experiment import Experiment, Figure
     from jaxml.given import judge
     from jaxml.metric import Metric
@@ -46,6 +46,7 @@ __all__ = [
     "curve",
     "geomspace",
     "grids",
+    "hard_vectors",
     "integers",
     "judge",
     "linspace",
@@ -69,6 +70,7 @@ _LAZY = {
     "Experiment": "jaxml.experiment",
     "Figure": "jaxml.experiment",
     "Suite": "jaxml.claims.exact",
+    "hard_vectors": "jaxml.claims.exact",
     "curve": "jaxml.sweep.curve",
     "judge": "jaxml.given",
     "run": "jaxml.pipeline",
