@@ -86,8 +86,8 @@ def test_contrasts_compare_each_arm_at_its_best_strength():
     error.loc[{"delta": 1000.0, "squared": 0.0, "lam": 0.1}] = 0.25  # L1 at its best
     error.loc[{"delta": 0.05, "squared": 1.0, "lam": 0.1, "noise_shape": 1.0}] = 0.125
     results = xarray.Dataset({"error": error, "validation_error": 2 - error})  # validation picks the worse strength
-    gains = [priors.penalty_contrast(results, oracle=oracle).sel(noise_shape=2.0).item() for oracle in (True, False)]
+    gains = [gain(results).sel(noise_shape=2.0).item() for gain in (priors.gain_of_l1, priors.gain_validated)]
     assert gains == pytest.approx([np.log(2), 0])
-    assert priors.moved_by_noise(priors.penalty_contrast(results, oracle=True)).item() == 0
+    assert priors.moved_by_noise(priors.gain_of_l1(results)).item() == 0
     # Squared error over absolute error under squared L2: 1/2 over 1/8 with Laplace noise, 1/2 over 1 with Gaussian.
-    assert priors.moved_by_noise(priors.loss_contrast(results)).item() == pytest.approx(np.log(4) - np.log(0.5))
+    assert priors.moved_by_noise(priors.gain_of_absolute(results)).item() == pytest.approx(np.log(4) - np.log(0.5))
