@@ -82,6 +82,7 @@ class _Failure:
     case: Case
     words: str
     kind: str
+    raised: bool = False
 
 
 def run_suite(suite: Suite, *, cases: int = LEAST_CASES, seed: int = 0) -> SuiteReport:
@@ -94,7 +95,7 @@ def run_suite(suite: Suite, *, cases: int = LEAST_CASES, seed: int = 0) -> Suite
 
     Returns:
         The report: verdict, a decision for each property, which property killed each mutant, and the smallest
-        counter-example found.
+        counter-example found. A property that raises in every case shows nothing, and makes the suite invalid.
 
     Raises:
         ValueError: when a property computes in less than float64, or a suite with `jit` cannot be compiled.
@@ -137,7 +138,8 @@ def run_suite(suite: Suite, *, cases: int = LEAST_CASES, seed: int = 0) -> Suite
     words = f"{len(everything)} cases; properties that hold: {len(decisions)}; mutants killed: {len(killers)}"
     if smallest:
         words = f"'{smallest.name}' fails on {plain(smallest.case)}: {smallest.words}"
-    broken = _flaw(suite, everything, killers)
+    never = [f"'{name}' {held.reason}" for name, held in decisions.items() if held.verdict == "invalid"]
+    broken = never[0] if never else _flaw(suite, everything, killers)
     return SuiteReport(
         verdict=ClaimVerdict(
             **{
@@ -214,15 +216,18 @@ def _jitted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _test(suite: Suite, name: str, cases: Sequence[Case]) -> tuple[Decision, _Failure | None]:
     """Judge one property on all cases; its counter-example comes back shrunk."""
-    worst, found = 0.0, None
+    worst, found, raised = 0.0, None, 0
     for case in cases:
         failure, error = _check(suite, name, suite.subject, case)
-        worst = max(worst, error)
+        worst, raised = max(worst, error), raised + (failure is not None and failure.raised)
         if failure and (found is None or weight(case) < weight(found.case)):
             found = failure
     if found is None:
         reason = f"{len(cases)} cases, largest error {worst:.2g} of the tolerance"
         return Decision(verdict="supported", reason=reason, seeds=len(cases)), None
+    if raised == len(cases):
+        reason = f"could be computed in none of {len(cases)} cases: {found.words}"
+        return Decision(verdict="invalid", reason=reason, seeds=len(cases)), found
     kind = found.kind
 
     def still_fails(case: Case) -> bool:
@@ -267,7 +272,9 @@ def _check(suite: Suite, name: str, subject: Any, case: Case) -> tuple[_Failure 
     except Uncompiled:
         raise
     except Exception as error:  # a subject that breaks on a valid case violates the property, whatever it raises
-        return _Failure(name, case, f"{type(error).__name__}: {error}", type(error).__name__), np.inf
+        return _Failure(name, case, f"{type(error).__name__}: {error}", type(error).__name__, raised=True), np.inf
+    if getattr(result, "shape", None) == ():  # a truth value from JAX
+        result = result.item()
     if isinstance(result, (bool, np.bool_)):
         return (None, 0.0) if result else (_Failure(name, case, "it does not hold", "false"), np.inf)
     actual, expected, *scale = result
@@ -300,4 +307,6 @@ def _error(name: str, actual: Any, expected: Any, scale: Any = None) -> float:
     if not (np.isfinite(a) | same).all() or not (np.isfinite(e) | same).all():
         return np.inf
     size = np.max(np.abs(np.where(same, 0.0, e)), initial=0.0) if scale is None else np.asarray(scale, float)
-    return float(np.max(np.where(same, 0.0, np.abs(np.where(same, 0.0, a - e))) / np.maximum(TOLERANCE * size, 5e-324)))
+    gap = np.where(same, 0.0, np.abs(np.where(same, 0.0, a - e)))
+    with np.errstate(over="ignore"):  # any gap is too large where 0 is expected and no scale is given
+        return float(np.max(gap / np.maximum(TOLERANCE * size, 5e-324)))

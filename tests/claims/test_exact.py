@@ -238,3 +238,37 @@ def test_a_compiled_suite_keeps_shapes_and_says_what_cannot_be_compiled():
             run_suite(box_suite(subject=subject, jit=True, sizes=range(1, 41)), cases=40)
     with pytest.raises(ValueError, match="'jit' compiles functions, and 'subject' is 3"):
         box_suite(subject=3, jit=True)
+
+
+def test_a_property_that_never_could_be_computed_refutes_nothing():
+    def suite(properties):
+        return Suite(
+            subject=np.abs,
+            draw=lambda generator, size: float(generator.normal()),
+            properties={"not below 0": lambda f, x: f(x) >= 0, **properties},
+            mutants={"itself": lambda x: x, "minus one": lambda x: np.abs(x) - 1, "turned": lambda x: -np.abs(x)},
+        )
+
+    broken = run_suite(suite({"wrong": lambda f, x: f(x) + len(x)}), cases=20)
+    assert broken.verdict.verdict == "invalid"
+    assert "'wrong' could be computed in none of 20 cases: TypeError" in broken.verdict.reason
+    sometimes = run_suite(suite({"positive": lambda f, x: 1 / (x > 0) > 0}), cases=20)
+    assert sometimes.verdict.verdict == "refuted"
+
+
+def test_a_truth_value_of_jax_is_one_and_a_gap_from_0_is_no_warning():
+    import jax.numpy as jnp
+
+    report = run_suite(
+        Suite(
+            subject=np.abs,
+            draw=lambda generator, size: float(generator.normal()),
+            properties={
+                "not below 0": lambda f, x: jnp.asarray(f(x) >= 0),
+                "no gap": lambda f, x: (min(float(f(x)), 0.0), 0.0),
+            },
+            mutants={"itself": lambda x: x, "minus one": lambda x: np.abs(x) - 1, "turned": lambda x: -1e300 * abs(x)},
+        ),
+        cases=20,
+    )
+    assert report.verdict.verdict == "supported"
