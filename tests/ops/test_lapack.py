@@ -100,10 +100,10 @@ def test_orthogonal_weights_are_those_of_jax():
 
 
 def test_nothing_else_calls_lapack():
-    """What a program may hold is made here alone, so that no two calls of it can wait for each other."""
+    """What a program may hold is made here alone, so that no two of its calls wait for each other; NumPy is free to."""
     names = "cholesky|qr|svd|eigh?|eigvalsh?|inv|pinv|solve|lstsq|s?l?o?g?det|matrix_rank|cond|matrix_power|tensorsolve"
     banned = re.compile(
-        rf"(linalg\.({names})\b|scipy\.linalg|lax\.linalg|initializers\.orthogonal|multivariate_normal\()"
+        rf"((?<!\bnp\.)linalg\.({names})\b|scipy\.linalg|lax\.linalg|initializers\.orthogonal|multivariate_normal\()"
     )
     allowed = {"jaxml/ops/lapack.py", "jaxml/nn/initializers.py"}
     for folder in ("jaxml", "experiments"):
