@@ -65,7 +65,7 @@ def trial(
     rows = round(0.8 * len(y))
     X = (X - X[:rows].mean(0)) / X[:rows].std(0)
     line = linear_predictor(fit_logistic(X[:rows], y[:rows], l2=0.01).params, X)
-    tree = decision_tree(None, X[:rows], y[:rows], n_classes=2, max_depth=3, missing=False).params
+    tree = decision_tree(None, X[:rows], y[:rows], classes=2, max_depth=3, missing=False).params
     leaves = predict_tree(tree, X)[:, 1] + 1e-6 * jax.random.uniform(jax.random.fold_in(key, 1), (len(y),))
     for scores in (line, leaves):  # cases of one leaf are ordered at random
         areas.append(roc_auc(scores[rows:], y[rows:]))

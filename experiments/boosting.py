@@ -49,11 +49,11 @@ def trial(
 
     def fit(key: jax.Array, X: Any, y: jax.Array, sample_weight: jax.Array) -> Any:
         """A tree on the bins of the training rows, which need not be cut again in every round."""
-        options: dict[str, Any] = {"n_classes": 2, "missing": False, "max_depth": 2, "depth": depth}
+        options: dict[str, Any] = {"classes": 2, "missing": False, "max_depth": 2, "depth": depth}
         return decision_tree(key, binned, y, sample_weight=sample_weight, **options)
 
-    boosted = adaboost(boost_key, fit, predict_tree, X[:n], y[:n], n_classes=2, rounds=rounds)
-    votes = staged_adaboost(boosted.params, predict_tree, X, n_classes=2)
+    boosted = adaboost(boost_key, X[:n], y[:n], fit=fit, predict=predict_tree, classes=2, rounds=rounds)
+    votes = staged_adaboost(boosted.params, X, predict=predict_tree, classes=2)
     wrong = votes.argmax(-1) != y[None]
     training, fresh = wrong[:, :n].mean(1), wrong[:, n:].mean(1)
     return {

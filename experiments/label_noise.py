@@ -45,7 +45,7 @@ def trial(
         key: jax.Array, X: Any, y: jax.Array, sample_weight: jax.Array, *, most: int = min(levels, 3), depth: Any = None
     ) -> Any:
         """A tree on the bins of the training rows, which need not be cut again for every member."""
-        options: dict[str, Any] = {"n_classes": 2, "missing": False, "max_depth": most, "width": 32, "depth": depth}
+        options: dict[str, Any] = {"classes": 2, "missing": False, "max_depth": most, "width": 32, "depth": depth}
         return decision_tree(key, binned, y, sample_weight=sample_weight, **options)
 
     # All deep trees at once: one on the rows as they are, a stump, and the members of the bag.
@@ -54,12 +54,12 @@ def trial(
     depths = jnp.where(jnp.arange(2 + members) == 1, 1, levels)
     trees = jax.vmap(lambda w, depth: fit(bag_key, None, y, w, most=levels, depth=depth).params)(weights, depths)
     shares = jax.vmap(predict_tree, (0, None))(trees, X[n:])[..., 1]
-    ada = adaboost(boost_key, fit, predict_tree, X[:n], y, n_classes=2, rounds=rounds).params
+    ada = adaboost(boost_key, X[:n], y, fit=fit, predict=predict_tree, classes=2, rounds=rounds).params
     positive = {
         "deep tree": shares[0] > 0.5,
         "stump": shares[1] > 0.5,
         "bagged deep trees": shares[2:].mean(0) > 0.5,
-        "AdaBoost": predict_adaboost(ada, predict_tree, X[n:], n_classes=2).argmax(1) == 1,
+        "AdaBoost": predict_adaboost(ada, X[n:], predict=predict_tree, classes=2).argmax(1) == 1,
     }
     return {"error": (select(model, positive) != (clean[n:] == 1)).mean()}
 

@@ -89,7 +89,7 @@ def ours(data):
     result["sweep"] = seconds(run, 5)
     result["sweep loss"] = float(np.mean([log_loss(row, t) for row in raw]))
     for name, (X, y, T, t) in data.items():
-        loss = "logistic" if name == "cancer" else "squared"
+        loss = "logistic" if name == "cancer" else "half_squared"
         single = jax.jit(lambda X, y, T, loss=loss: model(X, y, T, 0.1, 1.0, None, 0, loss)).lower(X, y, T).compile()
         raw = np.asarray(single(X, y, T))
         result[name] = seconds(lambda s=single, X=X, y=y, T=T: jax.block_until_ready(s(X, y, T)))

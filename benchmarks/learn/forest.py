@@ -55,7 +55,7 @@ def ours(X, y, T, t, features, method):
             X,
             y,
             members=MEMBERS,
-            n_classes=2,
+            classes=2,
             features_per_split=features,
             max_depth=10,
             width=16,

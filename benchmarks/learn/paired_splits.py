@@ -58,14 +58,14 @@ def ours(kind, classes):
 
     def forecast(key, X, y, X_test):
         if kind == "tree":
-            scores = predict_tree(decision_tree(None, X, y, n_classes=classes, max_depth=6).params, X_test)
+            scores = predict_tree(decision_tree(None, X, y, classes=classes, max_depth=6).params, X_test)
         elif kind == "forest":
-            fit = random_forest(key, X, y, members=MEMBERS, n_classes=classes, max_depth=12, width=64)
+            fit = random_forest(key, X, y, members=MEMBERS, classes=classes, max_depth=12, width=64)
             scores = predict_forest(fit.params, X_test)
         else:
-            loss = "squared" if classes is None else "logistic" if classes == 2 else "softmax"
+            loss = "half_squared" if classes is None else "logistic" if classes == 2 else "softmax"
             number = classes if loss == "softmax" else None
-            fit = gradient_boosting(None, X, y, loss=loss, n_classes=number, rounds=ROUNDS, max_depth=3)
+            fit = gradient_boosting(None, X, y, loss=loss, classes=number, rounds=ROUNDS, max_depth=3)
             scores = predict_boosted(fit.params, X_test)
             if loss == "logistic":
                 return (scores > 0).astype(jnp.int32)

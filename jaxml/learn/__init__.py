@@ -2,12 +2,8 @@
 
 from jaxml.learn.elimination import solve_positive
 from jaxml.learn.ensembles import (
-    AdaboostFit,
-    BaggingFit,
     Boosted,
     BoostedTrees,
-    BoostingFit,
-    ForestFit,
     adaboost,
     bagging,
     bootstrap_weights,
@@ -20,18 +16,16 @@ from jaxml.learn.ensembles import (
     staged_adaboost,
     staged_boosted,
 )
+from jaxml.learn.fit import Fit
 from jaxml.learn.glm import (
     Diagnostics,
-    Fit,
     LinearParams,
     linear_predictor,
     regularization_path,
 )
 from jaxml.learn.kernels import KernelParams, kernel_decision, kernel_matrix
 from jaxml.learn.lda import (
-    FisherFit,
     LDADiagnostics,
-    LDAFit,
     LDAParams,
     fit_fisher,
     fit_lda,
@@ -39,15 +33,14 @@ from jaxml.learn.lda import (
     lda_transform,
 )
 from jaxml.learn.linear import fit_elastic_net, fit_huber, fit_lasso, fit_least_squares, fit_ridge
-from jaxml.learn.logistic import LogisticDiagnostics, LogisticFit, fit_logistic, fit_softmax
-from jaxml.learn.solvers import Solution, SolverDiagnostics, proximal_gradient, subgradient_descent
-from jaxml.learn.svm import KernelSVMFit, SVMDiagnostics, SVMFit, fit_kernel_svm, fit_linear_svm
+from jaxml.learn.logistic import LogisticDiagnostics, fit_logistic, fit_softmax
+from jaxml.learn.solvers import SolverDiagnostics, proximal_gradient, subgradient_descent
+from jaxml.learn.svm import SVMDiagnostics, fit_kernel_svm, fit_linear_svm
 from jaxml.learn.train import Curves, Trained, train
 from jaxml.learn.trees import (
     Binned,
     Rules,
     Tree,
-    TreeFit,
     apply_tree,
     bin_features,
     decision_tree,
@@ -59,33 +52,22 @@ from jaxml.learn.trees import (
 )
 
 __all__ = [
-    "AdaboostFit",
-    "BaggingFit",
     "Binned",
     "Boosted",
     "BoostedTrees",
-    "BoostingFit",
     "Curves",
     "Diagnostics",
-    "FisherFit",
     "Fit",
-    "ForestFit",
     "KernelParams",
-    "KernelSVMFit",
     "LDADiagnostics",
-    "LDAFit",
     "LDAParams",
     "LinearParams",
     "LogisticDiagnostics",
-    "LogisticFit",
     "Rules",
     "SVMDiagnostics",
-    "SVMFit",
-    "Solution",
     "SolverDiagnostics",
     "Trained",
     "Tree",
-    "TreeFit",
     "adaboost",
     "apply_tree",
     "bagging",

@@ -1,8 +1,8 @@
-"""What every fit asks of its data: shapes and dtypes always, values when they are known.
+"""What every learner asks of its data: shapes and dtypes always, values when they are known.
 
-Called with arrays a fit looks at the values and refuses what has no sensible answer. Inside `jit`, `vmap` or `grad`
+Called with arrays a learner looks at the values and refuses what has no sensible answer. Inside `jit`, `vmap` or `grad`
 the values are unknown: a label that is no class, a negative or missing weight and a negative strength then make the
-fit of that lane NaN, which is never converged.
+fit of that lane NaN, which is never converged. A row of weight 0 may lack its target.
 """
 
 from collections.abc import Callable
@@ -17,9 +17,16 @@ from jaxtyping import Array, Shaped
 from jaxml.ops.checks import check_floating, check_shapes
 
 F = TypeVar("F", bound=Callable[..., Any])
-Target = Literal["real", "share", "classes"]
+Target = Literal["real", "share", "binary", "classes"]
 Data = Array | np.ndarray
 """What a fit accepts as data."""
+
+_EXPECTED = {
+    "real": ("finite targets", "Impute or drop what is missing."),
+    "share": ("0, 1 or a share between", "Labels of -1 and 1 become (y + 1) / 2."),
+    "binary": ("0 or 1", "Labels of -1 and 1 become (y + 1) / 2, any two np.unique(y, return_inverse=True)[1]."),
+    "classes": ("classes 0..{}", "Number them with np.unique(y, return_inverse=True)[1]."),
+}
 
 
 def known(*arrays: Any) -> bool:
@@ -33,7 +40,7 @@ def check_data(
     y: Shaped[Data, "..."],
     sample_weight: Shaped[Data, "..."] | None,
     *,
-    target: Literal["real", "binary", "classes"],
+    target: Target,
     classes: int | None = None,
 ) -> tuple[Array, Array, Array]:
     """Return features, targets and weights that sum to one, in the features' dtype; classes stay integers.
@@ -48,24 +55,30 @@ def check_data(
     if sample_weight is not None:
         check_shapes(where, hint=hint, X=(X, "n d"), sample_weight=(sample_weight, "n"))
         check_floating(where, sample_weight=sample_weight)
-    if X.shape[0] == 0:
-        raise ValueError(f"{where}: 'X' must hold at least one row, got shape {X.shape}.")
     if target == "classes" and not jnp.issubdtype(y.dtype, jnp.integer):
         raise ValueError(f"{where}: 'y' must hold class indices, got dtype {y.dtype}. Use y.astype(jnp.int32).")
     if known(X):
         _check_finite(where, "X", X, "Impute or drop what is missing.")
+    look_at_rows(where, X, y, sample_weight, target, classes)
     if known(y, sample_weight):
-        _check_targets(where, y, sample_weight, target, classes)
-    if known(sample_weight) and sample_weight is not None:
-        _check_weights(where, sample_weight)
+        counts = np.ones(np.shape(y), bool) if sample_weight is None else np.asarray(sample_weight) > 0
+        if not counts.any():
+            raise ValueError(f"{where}: 'sample_weight' must have at least one positive entry, got {sample_weight}.")
+        present = np.unique(np.asarray(y)[counts])
+        if target != "real" and present.size == 1:
+            raise ValueError(
+                f"{where}: 'y' holds one class only, {present[0]}, among the rows of positive weight. Two are needed."
+            )
 
     X = jnp.asarray(X)
     y = jnp.asarray(y).astype(jnp.int32) if target == "classes" else jnp.asarray(y, X.dtype)
-    weight = jnp.ones(X.shape[:1], X.dtype) if sample_weight is None else jnp.asarray(sample_weight, X.dtype)
+    if sample_weight is None:
+        weight = jnp.ones(X.shape[:1], X.dtype)
+    else:
+        weight = jnp.asarray(sample_weight, X.dtype)
+        y = jnp.where(weight == 0, jnp.zeros_like(y), y)
     if not known(y, sample_weight):
-        proper = {"real": jnp.isfinite, "binary": lambda y: (y == 0) | (y == 1)}
-        fine = proper.get(target, lambda y: (y >= 0) & (y < (classes or 0)))(y)
-        weight = jnp.where(jnp.all((weight == 0) | ((weight > 0) & fine)), weight, jnp.nan)
+        weight = jnp.where(proper_rows(y, weight, target, classes), weight, jnp.nan)
     return X, y, normalised(weight)
 
 
@@ -75,15 +88,9 @@ def check_strength(where: str, dtype: Any, *, positive: bool = False, **values: 
     Raises:
         ValueError: when a known value is negative (or 0, if `positive`) or NaN.
     """
-    checked = []
-    for name, value in values.items():
-        if value is None:
-            checked.append(None)
-            continue
-        look_at_strengths(where, {name: value}, positive=positive)
-        strength = jnp.asarray(value, dtype)
-        checked.append(jnp.where(strength > 0 if positive else strength >= 0, strength, jnp.nan))
-    return checked
+    look_at_strengths(where, values, positive=positive)
+    checked = [None if value is None else jnp.asarray(value, dtype) for value in values.values()]
+    return [v if v is None else jnp.where(v > 0 if positive else v >= 0, v, jnp.nan) for v in checked]
 
 
 def looked_at(look: Callable[..., None]) -> Callable[[F], F]:
@@ -100,16 +107,14 @@ def looked_at(look: Callable[..., None]) -> Callable[[F], F]:
     return decorate
 
 
-def look_at_rows(where: str, y: Any, sample_weight: Any, target: Target, classes: int | None = None) -> None:
-    """Look at the targets and weights of a tree or an ensemble; shapes and dtypes are its own matter.
-
-    One class only, and no row of positive weight, are a leaf to a tree and not refused.
+def look_at_rows(where: str, X: Any, y: Any, sample_weight: Any, target: Target, classes: int | None = None) -> None:
+    """Refuse empty features, and known targets and weights without a sensible answer; shapes are the fit's matter.
 
     Raises:
-        ValueError: when known weights are negative or not finite or, among the rows that have weight, a known target
-            is not finite, not in [0, 1] (``"share"``) or not a class (``"classes"``).
+        ValueError: when there is no row or no feature, known weights are negative or not finite or, among the rows
+            that have weight, a known target is not finite, not in [0, 1] (``"share"``) or not a class.
     """
-    look_at_weights(where, sample_weight)
+    look_at_weights(where, X, sample_weight)
     if not known(y, sample_weight) or (sample_weight is not None and np.shape(sample_weight) != np.shape(y)):
         return
     values = np.asarray(y)  # NumPy throughout: inside `jit` even known values are traced once JAX has touched them
@@ -119,20 +124,21 @@ def look_at_rows(where: str, y: Any, sample_weight: Any, target: Target, classes
     if sample_weight is not None:
         strange &= np.asarray(sample_weight) > 0
     if strange.any():
-        expected, hint = {
-            "real": ("finite targets", "Impute or drop what is missing."),
-            "share": ("0, 1 or a share between", "Labels of -1 and 1 become (y + 1) / 2."),
-            "classes": (f"classes 0..{(classes or 0) - 1}", "Number them with np.unique(y, return_inverse=True)[1]."),
-        }[target]
-        raise ValueError(f"{where}: 'y' must hold {expected}, got {values[strange][0]}. {hint}")
+        expected, hint = _EXPECTED[target]
+        raise ValueError(
+            f"{where}: 'y' must hold {expected.format((classes or 0) - 1)}, got {values[strange][0]}. {hint}"
+        )
 
 
-def look_at_weights(where: str, sample_weight: Any) -> None:
-    """Refuse known weights that are negative or not finite.
+def look_at_weights(where: str, X: Any, sample_weight: Any) -> None:
+    """Refuse empty features, and known weights that are negative or not finite.
 
     Raises:
-        ValueError: at the first such weight.
+        ValueError: at the first such weight, or without a row or a feature.
     """
+    shape = np.shape(getattr(X, "codes", X))  # features may have been binned
+    if 0 in shape:
+        raise ValueError(f"{where}: 'X' must hold at least one row and one feature, got shape {shape}.")
     if sample_weight is None or not known(sample_weight):
         return
     _check_finite(where, "sample_weight", sample_weight)
@@ -149,6 +155,8 @@ def proper_rows(y: Array, weight: Array, target: Target, classes: int | None = N
 def _proper(y: Any, target: Target, classes: int | None) -> Any:
     if target == "real":
         return abs(y) < jnp.inf
+    if target == "binary":
+        return (y == 0) | (y == 1)
     return (y >= 0) & (y <= 1 if target == "share" else y < (classes or 0))
 
 
@@ -178,32 +186,3 @@ def _check_finite(where: str, name: str, array: Any, hint: str = "") -> None:
         raise ValueError(
             f"{where}: '{name}' must be finite, got {np.asarray(array)[place]} at {place}. {hint}".rstrip()
         )
-
-
-def _check_weights(where: str, sample_weight: Any) -> None:
-    _check_finite(where, "sample_weight", sample_weight)
-    weight = np.asarray(sample_weight)
-    if (weight < 0).any() or not (weight > 0).any():
-        raise ValueError(
-            f"{where}: 'sample_weight' must be non-negative with at least one positive entry, got values in "
-            f"[{weight.min()}, {weight.max()}]. Drop the rows that should not count by weight 0."
-        )
-
-
-def _check_targets(where: str, y: Any, sample_weight: Any, target: str, classes: int | None) -> None:
-    values = np.asarray(y)
-    if target == "real":
-        return _check_finite(where, "y", values)
-    allowed = (0, 1) if target == "binary" else range(classes or 0)
-    strange = ~np.isin(values, list(allowed))
-    if strange.any():
-        expected = "0 or 1" if target == "binary" else f"classes 0..{(classes or 0) - 1}"
-        hint = "Labels of -1 and 1 become (y + 1) / 2." if -1 in values and target == "binary" else ""
-        hint = hint or "Number them with np.unique(y, return_inverse=True)[1]."
-        raise ValueError(f"{where}: 'y' must hold {expected}, got {values[strange][0]}. {hint}")
-    present = np.unique(values if sample_weight is None else values[np.asarray(sample_weight) > 0])
-    if present.size == 1:
-        raise ValueError(
-            f"{where}: 'y' holds one class only, {present[0]}, among the rows of positive weight. Two are needed."
-        )
-    return None

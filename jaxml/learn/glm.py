@@ -1,7 +1,7 @@
-"""What the fits of one linear prediction per example share: centring, the data term, its dual bound, the result."""
+"""What the fits of linear predictions share: centring, the data term, its dual bound, the result."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,9 +9,10 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from jaxml.learn.families import Family
+from jaxml.learn.fit import Fit
 from jaxml.learn.implicit import implicit_minimise
-from jaxml.learn.newton import Certificate, Smooth
+from jaxml.learn.losses import Loss
+from jaxml.learn.newton import Smooth
 from jaxml.learn.penalty import Penalty, Vector, dual_scale, penalty_conjugate, penalty_value
 from jaxml.ops.checks import Scalar
 
@@ -48,13 +49,6 @@ class Diagnostics(NamedTuple):
     converged: Array
 
 
-class Fit(NamedTuple):
-    """Fitted parameters and their certificate."""
-
-    params: LinearParams
-    diagnostics: Diagnostics
-
-
 def linear_predictor(params: LinearParams, X: Float[Array, "n d"]) -> Float[Array, "n *classes"]:
     """Predictions (targets, or logits) of a linear model, ``X @ coef + intercept``.
 
@@ -66,7 +60,7 @@ def linear_predictor(params: LinearParams, X: Float[Array, "n d"]) -> Float[Arra
 
 def regularization_path(
     fit: Callable[[Array, LinearParams], Fit], init: LinearParams, penalties: Float[Array, " m"]
-) -> Fit:
+) -> Fit[LinearParams, Any]:
     """Fit one penalty after the other, each starting where the last one ended.
 
     Args:
@@ -163,39 +157,59 @@ def centre(X: Array, intercept: bool) -> tuple[Array, Array]:
     return (centred(X, mean) if intercept else X), mean
 
 
-def centre_targets(family: Family, y: Array, intercept: bool) -> tuple[Array, Array]:
+def centre_targets(loss: Loss, y: Array, intercept: bool) -> tuple[Array, Scalar]:
     """Targets about their mean, where an intercept absorbs it, and what was subtracted.
 
     Far from 0 the objective of the start, which convergence is measured by, would be that of the level alone.
     """
-    level = lax.stop_gradient(jnp.mean(y)) if intercept and family.equivariant else jnp.zeros((), y.dtype)
+    if not (intercept and loss.equivariant):
+        return y, 0.0
+    level = lax.stop_gradient(jnp.mean(y))
     return y - level, level
 
 
-def linear_data_term(family: Family, A: Array, y: Array, omega: Array, *, intercept: bool) -> Smooth:
-    """sum_i omega_i loss((A w)_i, y_i), the intercept being the last column of A."""
+def _hessian(loss: Loss, A: Array, y: Array, omega: Array, eta: Array) -> Array:
+    if loss.classes is None:
+        return (A * (omega * loss.curvature(eta, y))[:, None]).T @ A
+    P, size = jax.nn.softmax(eta), A.shape[1] * loss.classes
+    # d^2 / dz_k dz_l = p_k (1[k = l] - p_l): the diagonal part first, then the rank-one part, as two products.
+    same = jnp.einsum("nk,ni,nj->kij", omega[:, None] * P, A, A)
+    B = (A[:, :, None] * P[:, None, :]).reshape(-1, size)
+    blocks = jnp.einsum("kij,kl->ikjl", same, jnp.eye(loss.classes, dtype=eta.dtype))
+    return blocks.reshape(size, size) - (B * omega[:, None]).T @ B
+
+
+def linear_data_term(loss: Loss, A: Array, y: Array, omega: Array, *, intercept: bool) -> Smooth:
+    """sum_i omega_i loss((A w)_i, y_i), the intercept being the last column of A; w of many classes row by row."""
+    shape = (A.shape[1],) if loss.classes is None else (A.shape[1], loss.classes)
+    conjugate, balance = loss.conjugate, loss.balance
+    assert conjugate is not None
+    assert balance is not None
+
+    def pull(u: Array) -> Array:
+        return ((jnp.broadcast_to(omega, u.T.shape) * u.T) @ A).T  # A.T @ u would copy the transpose
 
     def bound(eta: Array, penalty: Penalty) -> Array:
-        u = family.slope(eta, y)
-        u = family.balance(u, y, omega) if intercept else u
-        v = -((omega * u) @ A)  # A.T @ u would copy the transpose
-        v = v.at[-1].set(0.0) if intercept else v
+        u = loss.slope(eta, y)
+        u = balance(u, y, omega) if intercept else u
+        v = -pull(u)
+        v = (v.at[-1].set(0.0) if intercept else v).ravel()
         c = dual_scale(penalty, v)
-        scaled = jnp.where(c > 0, -jnp.sum(omega * family.conjugate(c * u, y)), -jnp.inf)
-        return jnp.maximum(scaled, -jnp.sum(omega * family.conjugate(u, y)) - penalty_conjugate(penalty, v))
+        scaled = jnp.where(c > 0, -jnp.sum(omega * conjugate(c * u, y)), -jnp.inf)
+        return jnp.maximum(scaled, -jnp.sum(omega * conjugate(u, y)) - penalty_conjugate(penalty, v))
 
     return Smooth(
-        predict=lambda w: A @ w,
-        value=lambda eta: jnp.sum(omega * family.value(eta, y)),
-        gradient=lambda eta: (omega * family.slope(eta, y)) @ A,
-        hessian=lambda eta: (A * (omega * family.curvature(eta, y))[:, None]).T @ A,
+        predict=lambda w: A @ w.reshape(shape),
+        value=lambda eta: jnp.sum(omega * loss.value(eta, y)),
+        gradient=lambda eta: pull(loss.slope(eta, y)).ravel(),
+        hessian=lambda eta: _hessian(loss, A, y, omega, eta),
         bound=bound,
-        quadratic=family.quadratic,
+        quadratic=loss.quadratic,
     )
 
 
 def fit_linear(
-    family: Family,
+    loss: Loss,
     X: Array,
     y: Array,
     omega: Array,
@@ -207,31 +221,38 @@ def fit_linear(
     intercept: bool,
     tolerance: Scalar | None,
     iterations: int,
-) -> Fit:
+) -> Fit[LinearParams, Diagnostics]:
     """Minimise the weighted mean loss plus penalty, from zeros or from `init`."""
-    d, dtype = X.shape[1], X.dtype
-    penalty = make_penalty(d, l1, l2, groups, intercept=intercept, dtype=dtype)
+    d, dtype, columns = X.shape[1], X.dtype, loss.classes or 1
+    tolerance = default_tolerance(tolerance, dtype)
+    penalty = make_penalty(d, l1, l2, groups, intercept=intercept, dtype=dtype, columns=columns)
     A, mean = centre(X, intercept)
-    y, level = centre_targets(family, y, intercept)
+    targets, level = centre_targets(loss, y, intercept)
     if init is None:
-        start: Vector = jnp.zeros(d + intercept, dtype)
+        start: Vector = jnp.zeros((d + intercept) * columns, dtype)
     else:
-        start = jnp.append(init.coef, init.intercept - level + mean @ init.coef) if intercept else init.coef
-    smooth = linear_data_term(family, A, y, omega, intercept=intercept)
-    w, certificate = implicit_minimise(
-        smooth,
-        penalty,
-        lax.stop_gradient(start),
-        tolerance=default_tolerance(tolerance, dtype),
-        iterations=iterations,
-    )
-    coef = w[:d]
-    params = LinearParams(coef, w[d] + level - mean @ coef if intercept else jnp.zeros((), dtype))
+        last = (init.intercept - level + mean @ init.coef)[None]
+        start = (jnp.concatenate([init.coef, last]) if intercept else init.coef).ravel()
+    smooth = linear_data_term(loss, A, targets, omega, intercept=intercept)
+    w, found = implicit_minimise(smooth, penalty, lax.stop_gradient(start), tolerance=tolerance, iterations=iterations)
+    W = w if loss.classes is None else w.reshape(-1, columns)
+    coef = W[:d]
+    free = W[d] + level - mean @ coef if intercept else jnp.zeros(coef.shape[1:], dtype)
+    # Adding a constant to the intercepts of all classes changes no probability: return the balanced ones.
+    params = LinearParams(coef, free if loss.classes is None else free - jnp.mean(free))
     # Evaluated once more, out here, so that the objective has derivatives; the certificate has none.
-    objective = smooth.value(smooth.predict(w)) + penalty_value(penalty, w)
-    return Fit(params, diagnose(objective, certificate))
+    eta = smooth.predict(w)
+    objective = smooth.value(eta) + penalty_value(penalty, w)
+    lost = lost_to_rounding(params, X, omega, loss.curvature(eta, targets))
+    limit = tolerance * jnp.abs(objective) + 4 * jnp.finfo(dtype).eps * smooth.value(jnp.zeros_like(eta))
+    found = found._replace(gap=found.gap + lost, converged=found.converged & ~(lost > limit))
+    return Fit(params, Diagnostics(objective, *jax.tree.map(lax.stop_gradient, found)))
 
 
-def diagnose(objective: Array, certificate: Certificate) -> Diagnostics:
-    """The certificate with the objective, and without derivatives of its own."""
-    return Diagnostics(objective, *jax.tree.map(lax.stop_gradient, certificate))
+def lost_to_rounding(params: LinearParams, X: Array, omega: Array, curvature: Array) -> Array:
+    """What the loss of rounded predictions exceeds that of exact ones by, near a minimum: curvature (rounding)^2 / 2.
+
+    Far from the origin X @ coef and the intercept are large, and their sum has as many digits less.
+    """
+    size = linear_predictor(LinearParams(jnp.abs(params.coef), jnp.abs(params.intercept)), jnp.abs(X))
+    return jnp.sum(omega @ (curvature * (jnp.finfo(X.dtype).eps / 2 * size) ** 2)) / 2

@@ -1,6 +1,7 @@
 """Kernels of pairs of rows, and the decision values of a machine that is a sum of them."""
 
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,9 @@ from jaxml.ops.checks import Scalar
 Kernel = Literal["linear", "rbf", "poly"]
 
 
-class KernelParams(NamedTuple):
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class KernelParams:
     """A kernel machine: f(x) = sum_i dual_coef_i k(x_i, x) + intercept.
 
     The linear kernel is taken about the mean of `X`: as the coefficients sum to zero, that changes nothing but the
@@ -24,13 +27,16 @@ class KernelParams(NamedTuple):
         intercept: ().
         X: the rows it was fitted on, (n, d).
         gamma, coef0: the kernel's parameters, as used.
+        kernel, degree: which kernel; static.
     """
 
-    dual_coef: Array
-    intercept: Array
-    X: Array
-    gamma: Array
-    coef0: Array
+    dual_coef: Any  # arrays, or whatever a pytree of this shape may hold
+    intercept: Any
+    X: Any
+    gamma: Any
+    coef0: Any
+    kernel: Kernel = field(default="rbf", metadata={"static": True})
+    degree: int = field(default=3, metadata={"static": True})
 
 
 def kernel_matrix(
@@ -92,16 +98,14 @@ def kernel_rounding(
     return eps * (degree if kernel == "poly" else 1) * length * jnp.sqrt(jnp.sum((length * coef) ** 2))
 
 
-def kernel_decision(
-    params: KernelParams, X: Float[Data, "m d"], *, kernel: Kernel = "rbf", degree: int = 3
-) -> Float[Array, " m"]:
-    """Decision values of a kernel machine, class 1 where positive; `kernel` and `degree` as it was fitted.
+def kernel_decision(params: KernelParams, X: Float[Data, "m d"]) -> Float[Array, " m"]:
+    """Decision values of a kernel machine, class 1 where positive.
 
     >>> params = KernelParams(jnp.ones(1), jnp.array(-0.5), jnp.zeros((1, 2)), jnp.array(1.0), jnp.array(0.0))
     >>> kernel_decision(params, jnp.zeros((1, 2))).tolist()
     [0.5]
     """
     values = training_kernel(
-        jnp.asarray(X), params.X, kernel=kernel, gamma=params.gamma, degree=degree, coef0=params.coef0
+        jnp.asarray(X), params.X, kernel=params.kernel, gamma=params.gamma, degree=params.degree, coef0=params.coef0
     )
     return values @ params.dual_coef + params.intercept

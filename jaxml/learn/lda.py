@@ -22,6 +22,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int, Shaped
 
 from jaxml.learn.checks import Data, check_data, known
+from jaxml.learn.fit import Fit
 from jaxml.learn.glm import LinearParams
 from jaxml.ops.checks import Scalar, check_shapes
 from jaxml.ops.lapack import eigh, svd
@@ -74,18 +75,7 @@ class LDADiagnostics(NamedTuple):
     converged: Array
 
 
-class LDAFit(NamedTuple):
-    """A linear discriminant and its certificate."""
-
-    params: LDAParams
-    diagnostics: LDADiagnostics
-
-
-class FisherFit(NamedTuple):
-    """Fisher's direction and its certificate: X @ coef + intercept > 0 says class 1."""
-
-    params: LinearParams
-    diagnostics: LDADiagnostics
+LDAFit = Fit[LDAParams, LDADiagnostics]
 
 
 def fit_lda(
@@ -110,7 +100,7 @@ def fit_lda(
         sample_weight: weights, (n,), >= 0; None means ones.
 
     Returns:
-        `LDAFit`.
+        The fit, for `lda_decision`.
 
     Raises:
         ValueError: for mismatched shapes, an unknown shrinkage, labels that are not integers or, outside `jit`,
@@ -168,7 +158,7 @@ def fit_fisher(
     *,
     shrinkage: Shrinkage = 0.0,
     sample_weight: Float[Data, " n"] | None = None,
-) -> FisherFit:
+) -> Fit[LinearParams, LDADiagnostics]:
     """Fit Fisher's discriminant: the direction along which two classes differ most for their spread.
 
     coef = S_w^-1 (m_1 - m_0) = argmax_w  (w . (m_1 - m_0))^2 / w S_w w, up to its length; the threshold lies halfway
@@ -181,7 +171,7 @@ def fit_fisher(
         sample_weight: weights, (n,), >= 0; None means ones.
 
     Returns:
-        `FisherFit`.
+        The fit: ``linear_predictor(fit.params, X) > 0`` says class 1.
 
     Raises:
         ValueError: as `fit_lda`.
@@ -201,8 +191,12 @@ def fit_fisher(
         priors=jnp.full(2, 0.5, X.dtype),
     )  # fmt: skip
     coef = fit.params.coef[:, 1] - fit.params.coef[:, 0]
-    middle = jnp.mean(fit.params.means, axis=0)
-    return FisherFit(LinearParams(coef, -(middle @ coef)), fit.diagnostics)
+    middle, gap = jnp.mean(fit.params.means, axis=0), fit.params.means[1] - fit.params.means[0]
+    # Far from the origin the threshold is rounded by as much as the classes are apart.
+    eps = jnp.finfo(X.dtype).eps
+    close = ~(eps * (jnp.abs(middle) @ jnp.abs(coef)) > eps ** (1 / 3) * jnp.abs(gap @ coef))
+    found = fit.diagnostics._replace(converged=fit.diagnostics.converged & lax.stop_gradient(close))
+    return Fit(LinearParams(coef, -(middle @ coef)), found)
 
 
 def lda_decision(params: LDAParams, X: Float[Data, "m d"]) -> Float[Array, "m classes"]:
@@ -276,7 +270,7 @@ def _fit_lda(
     residual = lax.stop_gradient(residual)
     rank = jnp.sum(inverse > 0).astype(jnp.int32)
     converged = (residual <= eps**0.5) & jnp.all(jnp.isfinite(coef))
-    return LDAFit(params, LDADiagnostics(residual, rank, singular[:k] ** 2, used, converged))
+    return Fit(params, LDADiagnostics(residual, rank, singular[:k] ** 2, used, converged))
 
 
 def _solve_on_range(within: Array, half: Array, rhs: Array) -> Array:

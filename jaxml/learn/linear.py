@@ -20,15 +20,26 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Shaped
 
-from jaxml.learn import families
+from jaxml.learn import losses
 from jaxml.learn.checks import Data, check_data, check_strength
-from jaxml.learn.glm import Diagnostics, Fit, LinearParams, centre, centre_targets, centred, fit_linear
+from jaxml.learn.fit import Fit
+from jaxml.learn.glm import (
+    Diagnostics,
+    LinearParams,
+    centre,
+    centre_targets,
+    centred,
+    default_tolerance,
+    fit_linear,
+    lost_to_rounding,
+)
 from jaxml.learn.implicit import implicit_root
 from jaxml.learn.newton import damped_solve
 from jaxml.ops.checks import Scalar
 from jaxml.ops.lapack import cholesky, solve_cholesky, svd
 
-_fit = jax.jit(fit_linear, static_argnames=("family", "groups", "intercept", "iterations"))
+LinearFit = Fit[LinearParams, Diagnostics]
+_fit = jax.jit(fit_linear, static_argnames=("loss", "groups", "intercept", "iterations"))
 
 
 def fit_least_squares(
@@ -37,7 +48,7 @@ def fit_least_squares(
     *,
     sample_weight: Float[Data, " n"] | None = None,
     intercept: bool = True,
-) -> Fit:
+) -> LinearFit:
     """Fit a line by least squares; among several minimisers, the one of least norm.
 
     (w, b) = argmin  sum_i s_i (x_i . w + b - y_i)^2 / (2 sum_i s_i), by the normal equations of centred features of
@@ -50,7 +61,7 @@ def fit_least_squares(
         intercept: whether to fit b.
 
     Returns:
-        `Fit`. `diagnostics.residual` is the largest component of the gradient; `gap` is inf, since nothing bounds an
+        The fit. `diagnostics.residual` is the largest component of the gradient; `gap` is inf, since nothing bounds an
         unpenalised objective from below; `converged` is whether every
         component is rounding error, which grows with the root of n.
 
@@ -72,15 +83,15 @@ def fit_least_squares(
 
 
 @partial(jax.jit, static_argnames=("intercept",))
-def _least_squares(X: Array, y: Array, omega: Array, *, intercept: bool) -> Fit:
+def _least_squares(X: Array, y: Array, omega: Array, *, intercept: bool) -> LinearFit:
     d = X.shape[1]
     # About the weighted mean the column of ones is orthogonal to the rest, and leaves their least norm alone.
     mean = omega @ X if intercept else jnp.zeros(d, X.dtype)
     A = centred(X, mean) if intercept else X
-    y, level = centre_targets(families.squared, y, intercept)
+    y, level = centre_targets(losses.half_squared, y, intercept)
 
     def gradient(w: Array) -> Array:
-        return (omega * (A @ w - y)) @ A
+        return (omega * losses.half_squared.slope(A @ w, y)) @ A
 
     w, slope = implicit_root(gradient, jnp.zeros(A.shape[1], X.dtype), lambda _: _least_norm(A, y, omega, gradient))
     slope = lax.stop_gradient(slope)
@@ -90,8 +101,11 @@ def _least_squares(X: Array, y: Array, omega: Array, *, intercept: bool) -> Fit:
     length = jnp.sqrt(omega @ A**2)
     size = jnp.sqrt(jnp.sum(omega * y**2)) + jnp.sum(length * jnp.abs(w))
     rounding = (100 + jnp.sqrt(float(X.shape[0]))) * jnp.finfo(X.dtype).eps
-    objective = jnp.sum(omega * (A @ w - y) ** 2) / 2
-    converged = jnp.all(jnp.abs(slope) <= rounding * length * size)
+    objective = jnp.sum(omega * losses.half_squared.value(A @ w, y))
+    limit = default_tolerance(None, X.dtype) * objective + 2 * jnp.finfo(X.dtype).eps * jnp.sum(omega * y**2)
+    converged = jnp.all(jnp.abs(slope) <= rounding * length * size) & ~(
+        lost_to_rounding(params, X, omega, jnp.ones_like(y)) > limit
+    )
     residual = jnp.max(jnp.abs(slope))
     count = jnp.ones((), jnp.int32)
     return Fit(params, Diagnostics(objective, jnp.full_like(objective, jnp.inf), residual, count, converged))
@@ -150,7 +164,7 @@ def fit_ridge(
     intercept: bool = True,
     tolerance: Scalar | None = None,
     iterations: int = 100,
-) -> Fit:
+) -> LinearFit:
     """Fit ridge regression: least squares with a squared L2 penalty, which shrinks and never zeroes.
 
     (w, b) = argmin  sum_i s_i (x_i . w + b - y_i)^2 / (2 sum_i s_i) + l2/2 ||w||^2.
@@ -165,7 +179,7 @@ def fit_ridge(
         iterations: most Newton steps: one solves, the next ones refine its rounding.
 
     Returns:
-        `Fit`.
+        The fit.
 
     Raises:
         ValueError: for mismatched shapes or, outside `jit`, values that are not finite or weights all zero.
@@ -179,7 +193,7 @@ def fit_ridge(
     X, y, omega = check_data("fit_ridge", X, y, sample_weight, target="real")
     [l2] = check_strength("fit_ridge", X.dtype, l2=l2)
     options = {"groups": None, "intercept": intercept, "tolerance": tolerance, "iterations": iterations}
-    return _fit(families.squared, X, y, omega, None, l1=None, l2=l2, **options)
+    return _fit(losses.half_squared, X, y, omega, None, l1=None, l2=l2, **options)
 
 
 def fit_lasso(
@@ -192,7 +206,7 @@ def fit_lasso(
     init: LinearParams | None = None,
     tolerance: Scalar | None = None,
     iterations: int = 100,
-) -> Fit:
+) -> LinearFit:
     """Fit the lasso: least squares with an L1 penalty, which makes weights exactly zero.
 
     (w, b) = argmin  sum_i s_i (x_i . w + b - y_i)^2 / (2 sum_i s_i) + l1 ||w||_1.
@@ -208,7 +222,7 @@ def fit_lasso(
         iterations: most Newton steps.
 
     Returns:
-        `Fit`.
+        The fit.
 
     Raises:
         ValueError: for mismatched shapes or, outside `jit`, values that are not finite or weights all zero.
@@ -225,7 +239,7 @@ def fit_lasso(
     X, y, omega = check_data("fit_lasso", X, y, sample_weight, target="real")
     [l1] = check_strength("fit_lasso", X.dtype, l1=l1)
     options = {"groups": None, "intercept": intercept, "tolerance": tolerance, "iterations": iterations}
-    return _fit(families.squared, X, y, omega, init, l1=l1, l2=None, **options)
+    return _fit(losses.half_squared, X, y, omega, init, l1=l1, l2=None, **options)
 
 
 def fit_elastic_net(
@@ -239,7 +253,7 @@ def fit_elastic_net(
     init: LinearParams | None = None,
     tolerance: Scalar | None = None,
     iterations: int = 100,
-) -> Fit:
+) -> LinearFit:
     """Fit the elastic net: least squares with both penalties; correlated features share their weight.
 
     (w, b) = argmin  sum_i s_i (x_i . w + b - y_i)^2 / (2 sum_i s_i) + l1 ||w||_1 + l2/2 ||w||^2.
@@ -256,7 +270,7 @@ def fit_elastic_net(
         iterations: most Newton steps.
 
     Returns:
-        `Fit`.
+        The fit.
 
     Raises:
         ValueError: for mismatched shapes or, outside `jit`, values that are not finite or weights all zero.
@@ -270,7 +284,7 @@ def fit_elastic_net(
     X, y, omega = check_data("fit_elastic_net", X, y, sample_weight, target="real")
     l1, l2 = check_strength("fit_elastic_net", X.dtype, l1=l1, l2=l2)
     options = {"groups": None, "intercept": intercept, "tolerance": tolerance, "iterations": iterations}
-    return _fit(families.squared, X, y, omega, init, l1=l1, l2=l2, **options)
+    return _fit(losses.half_squared, X, y, omega, init, l1=l1, l2=l2, **options)
 
 
 def fit_huber(
@@ -284,7 +298,7 @@ def fit_huber(
     intercept: bool = True,
     tolerance: Scalar | None = None,
     iterations: int = 100,
-) -> Fit:
+) -> LinearFit:
     """Fit Huber regression: squared error for small residuals, absolute error for large ones.
 
     (w, b) = argmin  sum_i s_i huber_delta(x_i . w + b - y_i) / sum_i s_i + l1 ||w||_1 + l2/2 ||w||^2,
@@ -303,7 +317,7 @@ def fit_huber(
         iterations: most Newton steps, after ten of iteratively reweighted least squares.
 
     Returns:
-        `Fit`.
+        The fit.
 
     Raises:
         ValueError: for mismatched shapes or, outside `jit`, values that are not finite or weights all zero.
@@ -336,13 +350,13 @@ def _fit_huber(
     *,
     intercept: bool,
     iterations: int,
-) -> Fit:
+) -> LinearFit:
     d = X.shape[1]
     delta = jnp.asarray(delta, X.dtype)
     A, mean = centre(X, intercept)
     ridge = jnp.where(jnp.arange(A.shape[1]) < d, jnp.asarray(0.0 if l2 is None else l2, X.dtype), 0.0)
     # Where the fit starts has no derivatives.
-    targets, level = centre_targets(families.squared, y, intercept)
+    targets, level = centre_targets(losses.half_squared, y, intercept)
     A, targets, shares, bend, ridge = (lax.stop_gradient(value) for value in (A, targets, omega, delta, ridge))
 
     # Newton's method has no curvature to go by where all residuals are large; reweighting gets it near.
@@ -353,6 +367,6 @@ def _fit_huber(
     w, _ = lax.scan(reweight, jnp.zeros(d + intercept, X.dtype), length=10)
     init = LinearParams(w[:d], w[d] + level - lax.stop_gradient(mean) @ w[:d] if intercept else jnp.zeros((), X.dtype))
     return fit_linear(
-        families.huber(delta), X, y, omega, init, l1=l1, l2=l2, groups=None,
+        losses.huber(delta), X, y, omega, init, l1=l1, l2=l2, groups=None,
         intercept=intercept, tolerance=tolerance, iterations=iterations,
     )  # fmt: skip

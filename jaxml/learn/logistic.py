@@ -14,31 +14,20 @@ feature weight 0.
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
-from jaxml.learn import families
+from jaxml.learn import losses
 from jaxml.learn.checks import Data, check_data, check_strength, known, normalised
-from jaxml.learn.glm import (
-    Diagnostics,
-    Fit,
-    LinearParams,
-    centre,
-    check_groups,
-    default_tolerance,
-    diagnose,
-    fit_linear,
-    linear_predictor,
-    make_penalty,
-)
-from jaxml.learn.implicit import implicit_minimise
-from jaxml.learn.newton import Smooth
-from jaxml.learn.penalty import Penalty, dual_scale, penalty_conjugate, penalty_value
+from jaxml.learn.fit import Fit
+from jaxml.learn.glm import LinearParams, check_groups, fit_linear, linear_predictor
+from jaxml.learn.losses import Loss
 from jaxml.ops.checks import Scalar, check_shapes
+from jaxml.ops.losses.rows import best_of_others, own_score
 
 ClassWeight = Float[Data, " classes"] | Literal["balanced"] | None
 
@@ -60,11 +49,7 @@ class LogisticDiagnostics(NamedTuple):
     separated: Array
 
 
-class LogisticFit(NamedTuple):
-    """Fitted parameters and their certificate."""
-
-    params: LinearParams
-    diagnostics: LogisticDiagnostics
+LogisticFit = Fit[LinearParams, LogisticDiagnostics]
 
 
 def fit_logistic(
@@ -99,7 +84,7 @@ def fit_logistic(
         iterations: most Newton steps.
 
     Returns:
-        `LogisticFit`; logits are ``linear_predictor(fit.params, X)``.
+        The fit; logits are ``linear_predictor(fit.params, X)``.
 
     Raises:
         ValueError: for mismatched shapes or, outside `jit`, values that are not finite, labels other than 0 and 1,
@@ -121,32 +106,8 @@ def fit_logistic(
     check_groups(where, groups, l1, X.shape[1])
     l1, l2 = check_strength(where, X.dtype, l1=l1, l2=l2)
     omega = _class_weighted(where, omega, y.astype(jnp.int32), class_weight, 2)
-    return _fit_logistic(
-        X, y, omega, init, l1, l2, tolerance,
-        groups=_hashable(groups), intercept=intercept, iterations=iterations,
-    )  # fmt: skip
-
-
-@partial(jax.jit, static_argnames=("groups", "intercept", "iterations"))
-def _fit_logistic(
-    X: Array,
-    y: Array,
-    omega: Array,
-    init: LinearParams | None,
-    l1: Scalar | None,
-    l2: Scalar | None,
-    tolerance: Scalar | None,
-    *,
-    groups: tuple[int, ...] | None,
-    intercept: bool,
-    iterations: int,
-) -> LogisticFit:
-    fit = fit_linear(
-        families.logistic, X, y, omega, init, l1=l1, l2=l2, groups=groups,
-        intercept=intercept, tolerance=tolerance, iterations=iterations,
-    )  # fmt: skip
-    margin = (2 * y - 1) * linear_predictor(fit.params, X)
-    return _judge(fit, jnp.all((margin > 0) | (omega == 0)), l1, l2)
+    options = {"intercept": intercept, "tolerance": tolerance, "iterations": iterations}
+    return _fit(losses.logistic, X, y, omega, init, l1=l1, l2=l2, groups=_hashable(groups), **options)
 
 
 def fit_softmax(
@@ -160,6 +121,7 @@ def fit_softmax(
     class_weight: ClassWeight = None,
     sample_weight: Float[Data, " n"] | None = None,
     intercept: bool = True,
+    init: LinearParams | None = None,
     tolerance: Scalar | None = None,
     iterations: int = 50,
 ) -> LogisticFit:
@@ -179,11 +141,12 @@ def fit_softmax(
         class_weight: factor of each class's rows, (K,), or "balanced" for equal totals.
         sample_weight: weights s, (n,), >= 0; None means ones.
         intercept: whether to fit b.
+        init: where to start (see `regularization_path`); None is at zero.
         tolerance: largest accepted gap over objective; None is about 2e-12 in float64, 6e-6 in float32.
         iterations: most Newton steps. One costs O(n (d K)^2 + (d K)^3).
 
     Returns:
-        `LogisticFit` with coef (d, K) and intercept (K,), which sums to zero.
+        The fit, with coef (d, K) and intercept (K,), which sums to zero.
 
     Raises:
         ValueError: for mismatched shapes, labels that are not integers or, outside `jit`, values that are not
@@ -210,100 +173,22 @@ def fit_softmax(
     check_groups(where, groups, l1, X.shape[1])
     l1, l2 = check_strength(where, X.dtype, l1=l1, l2=l2)
     omega = _class_weighted(where, omega, y, class_weight, classes)
-    return _fit_softmax(
-        X, y, omega, l1, l2, tolerance,
-        classes=classes, groups=_hashable(groups), intercept=intercept, iterations=iterations,
-    )  # fmt: skip
+    options = {"intercept": intercept, "tolerance": tolerance, "iterations": iterations}
+    return _fit(losses.softmax(classes), X, y, omega, init, l1=l1, l2=l2, groups=_hashable(groups), **options)
 
 
-@partial(jax.jit, static_argnames=("classes", "groups", "intercept", "iterations"))
-def _fit_softmax(
-    X: Array,
-    y: Array,
-    omega: Array,
-    l1: Scalar | None,
-    l2: Scalar | None,
-    tolerance: Scalar | None,
-    *,
-    classes: int,
-    groups: tuple[int, ...] | None,
-    intercept: bool,
-    iterations: int,
-) -> LogisticFit:
-    d, dtype = X.shape[1], X.dtype
-    penalty = make_penalty(d, l1, l2, groups, intercept=intercept, dtype=dtype, columns=classes)
-    A, mean = centre(X, intercept)
-    smooth = _softmax_data_term(A, jax.nn.one_hot(y, classes, dtype=dtype), omega, intercept=intercept)
-    w, certificate = implicit_minimise(
-        smooth,
-        penalty,
-        jnp.zeros(A.shape[1] * classes, dtype),
-        tolerance=default_tolerance(tolerance, dtype),
-        iterations=iterations,
-    )
-    W = w.reshape(-1, classes)
-    coef = W[:d]
-    level = W[d] - mean @ coef if intercept else jnp.zeros(classes, dtype)
-    # Adding a constant to all intercepts changes no probability: of all solutions, return the balanced one.
-    params = LinearParams(coef, level - jnp.mean(level))
-    objective = smooth.value(smooth.predict(w)) + penalty_value(penalty, w)
-    logits = linear_predictor(params, X)
-    rival = jnp.max(jnp.where(jnp.arange(classes, dtype=y.dtype)[None, :] == y[:, None], -jnp.inf, logits), axis=1)
-    margin = jnp.take_along_axis(logits, y[:, None], axis=1)[:, 0] - rival
-    fit = Fit(params, diagnose(objective, certificate))
-    return _judge(fit, jnp.all((margin > 0) | (omega == 0)), l1, l2)
-
-
-def _softmax_data_term(A: Array, Y: Array, omega: Array, *, intercept: bool) -> Smooth:
-    """sum_i omega_i (logsumexp(z_i) - z_i . Y_i),  z = A W,  W flattened row by row."""
-    p, classes = A.shape[1], Y.shape[1]
-    frequency = omega @ Y
-
-    def hessian(z: Array) -> Array:
-        P = jax.nn.softmax(z)
-        # d^2 / dz_k dz_l = p_k (1[k = l] - p_l): the diagonal part first, then the rank-one part, as two products.
-        same = jnp.einsum("nk,ni,nj->kij", omega[:, None] * P, A, A)
-        B = (A[:, :, None] * P[:, None, :]).reshape(-1, p * classes)
-        blocks = jnp.einsum("kij,kl->ikjl", same, jnp.eye(classes, dtype=z.dtype))
-        return blocks.reshape(p * classes, -1) - (B * omega[:, None]).T @ B
-
-    def negative_entropy(P: Array) -> Array:
-        P = jnp.clip(P, 0.0, 1.0)
-        return jnp.sum(omega * jnp.sum(jax.scipy.special.xlogy(P, P), axis=1))
-
-    def balanced(P: Array) -> Array:
-        """Probabilities near P whose weighted mean is that of the classes, as a free intercept asks."""
-        shifted = P + (frequency - omega @ P)[None, :]
-        toward = frequency[None, :] - shifted
-        # The least step towards the constant `frequency`, which qualifies, that leaves nothing negative.
-        t = jnp.max(jnp.where(shifted < 0, -shifted / jnp.where(shifted < 0, toward, 1.0), 0.0))
-        return shifted + jnp.clip(t, 0.0, 1.0) * toward
-
-    def bound(z: Array, penalty: Penalty) -> Array:
-        P = jax.nn.softmax(z)
-        U = (balanced(P) if intercept else P) - Y
-        V = -(A.T @ (omega[:, None] * U))
-        v = (V.at[-1].set(0.0) if intercept else V).ravel()
-        c = dual_scale(penalty, v)
-        scaled = jnp.where(c > 0, -negative_entropy(Y + c * U), -jnp.inf)
-        return jnp.maximum(scaled, -negative_entropy(Y + U) - penalty_conjugate(penalty, v))
-
-    return Smooth(
-        predict=lambda w: A @ w.reshape(p, classes),
-        value=lambda z: jnp.sum(omega * (jax.nn.logsumexp(z, axis=1) - jnp.sum(z * Y, axis=1))),
-        gradient=lambda z: (A.T @ (omega[:, None] * (jax.nn.softmax(z) - Y))).ravel(),
-        hessian=hessian,
-        bound=bound,
-    )
-
-
-def _judge(fit: Fit, separated: Array, l1: Scalar | None, l2: Scalar | None) -> LogisticFit:
+@partial(jax.jit, static_argnames=("loss", "groups", "intercept", "iterations"))
+def _fit(loss: Loss, X: Array, y: Array, omega: Array, init: LinearParams | None, **options: Any) -> LogisticFit:
+    fit = fit_linear(loss, X, y, omega, init, **options)
+    z = linear_predictor(fit.params, X)
+    margin = (2 * y - 1) * z if loss.classes is None else own_score(z, y) - best_of_others(z, y)
+    separated = jnp.all((margin > 0) | (omega == 0))
     penalised = jnp.zeros((), bool)
-    for strength in (l1, l2):
+    for strength in (options["l1"], options["l2"]):
         penalised |= jnp.asarray(0.0 if strength is None else strength) > 0
-    known_part: Diagnostics = fit.diagnostics
-    converged = known_part.converged & (penalised | ~separated)
-    return LogisticFit(fit.params, LogisticDiagnostics(*known_part._replace(converged=converged), separated=separated))
+    found = fit.diagnostics
+    found = found._replace(converged=found.converged & (penalised | ~separated))
+    return Fit(fit.params, LogisticDiagnostics(*found, separated=separated))
 
 
 def _class_weighted(where: str, omega: Array, y: Array, class_weight: ClassWeight, classes: int) -> Array:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
+from jaxml.learn.fit import Fit
 from jaxml.ops.checks import Scalar
 
 Step = Scalar | Callable[[Array], Array]
@@ -35,11 +36,7 @@ class SolverDiagnostics(NamedTuple):
     converged: Array
 
 
-class Solution(NamedTuple):
-    """Parameters and how they were found."""
-
-    params: Any
-    diagnostics: SolverDiagnostics
+Solution = Fit[Any, SolverDiagnostics]
 
 
 class _State(NamedTuple):
@@ -76,7 +73,7 @@ def proximal_gradient(
         accelerate: False gives plain proximal gradient (ISTA), whose objective never rises.
 
     Returns:
-        `Solution(params, diagnostics)`. The parameters come out of the prox, so zeros are exact.
+        The fit. The parameters come out of the prox, so zeros are exact.
 
     Not a line search: with a step above 2 / L it diverges, and `diagnostics.converged` says so.
 
@@ -159,7 +156,7 @@ def _iterate(advance: Callable[[_State], _State], start: _State, steps: int, tol
         limit = jnp.asarray(tolerance, start.residual.dtype)
         # "not small enough", rather than "too large", would run on for ever at NaN: steps bound it either way.
         end = lax.while_loop(lambda state: (state.residual > limit) & (state.iteration < steps), advance, start)
-    return Solution(end.params, SolverDiagnostics(end.residual, end.iteration, end.residual <= limit))
+    return Fit(end.params, SolverDiagnostics(end.residual, end.iteration, end.residual <= limit))
 
 
 def _step_at(step_size: Step, iteration: Array, dtype: Any) -> Array:

@@ -18,8 +18,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Shaped
 
-from jaxml.learn import families
+from jaxml.learn import losses
 from jaxml.learn.checks import Data, check_data, check_strength
+from jaxml.learn.fit import Fit
 from jaxml.learn.glm import LinearParams, fit_linear, linear_predictor
 from jaxml.learn.hinge import HingeCertificate, certify
 from jaxml.learn.interior import solve_box
@@ -34,7 +35,7 @@ class SVMDiagnostics(NamedTuple):
     Attributes:
         objective: value of the primal problem.
         gap: duality gap, with what rounding may hide of it; the objective exceeds its minimum by at most this.
-        kkt_residual: largest violation of a margin condition: 1 - margin_i where alpha_i < C s_i, margin_i - 1 where
+        residual: largest violation of a margin condition: 1 - margin_i where alpha_i < C s_i, margin_i - 1 where
             alpha_i > 0. For the squared hinge, largest component of the gradient.
         iterations: done; steps of a kernel machine.
         converged: whether gap <= tolerance * objective.
@@ -44,25 +45,15 @@ class SVMDiagnostics(NamedTuple):
 
     objective: Array
     gap: Array
-    kkt_residual: Array
+    residual: Array
     iterations: Array
     converged: Array
     support: Array
     margin: Array
 
 
-class SVMFit(NamedTuple):
-    """A linear machine and its certificate."""
-
-    params: LinearParams
-    diagnostics: SVMDiagnostics
-
-
-class KernelSVMFit(NamedTuple):
-    """A kernel machine and its certificate."""
-
-    params: KernelParams
-    diagnostics: SVMDiagnostics
+SVMFit = Fit[LinearParams, SVMDiagnostics]
+KernelSVMFit = Fit[KernelParams, SVMDiagnostics]
 
 
 def fit_linear_svm(
@@ -91,7 +82,7 @@ def fit_linear_svm(
         iterations: most iterations.
 
     Returns:
-        `SVMFit`; decision values are ``linear_predictor(fit.params, X)``, class 1 where positive. With the squared
+        The fit; decision values are ``linear_predictor(fit.params, X)``, class 1 where positive. With the squared
         hinge its parameters are differentiable; with the hinge derivatives are 0.
 
     Raises:
@@ -145,8 +136,7 @@ def fit_kernel_svm(
         iterations: most steps, each O(n); some two times n are usual, many more where C is large.
 
     Returns:
-        `KernelSVMFit`; decision values are ``kernel_decision(fit.params, X, kernel=..., degree=...)``. Derivatives of
-        its parameters are 0.
+        The fit; decision values are ``kernel_decision(fit.params, X)``. Derivatives of its parameters are 0.
 
     Raises:
         ValueError: for mismatched shapes, an unknown kernel or, outside `jit`, values that are not finite, labels
@@ -213,7 +203,7 @@ def _linear_hinge(X: Array, y: Array, cost: Array, tolerance: Scalar, *, interce
     usable = jnp.isfinite(jnp.sum(cost) + jnp.sum(A))
     factor = jnp.where(usable, certificate.stretch, jnp.nan)
     params = LinearParams(factor * coef, factor * (level - mean @ coef))
-    return SVMFit(params, _diagnose(certificate, alpha, cost, found.iterations, usable, tolerance))
+    return Fit(params, _diagnose(certificate, alpha, cost, found.iterations, usable, tolerance))
 
 
 @partial(jax.jit, static_argnames=("intercept", "iterations"))
@@ -222,7 +212,7 @@ def _linear_squared_hinge(
 ) -> SVMFit:
     total = jnp.maximum(jnp.sum(cost), jnp.finfo(X.dtype).tiny)
     fit = fit_linear(
-        families.squared_hinge, X, y, cost / total, None, l1=None, l2=1 / total, groups=None,
+        losses.squared_hinge, X, y, cost / total, None, l1=None, l2=1 / total, groups=None,
         intercept=intercept, tolerance=tolerance, iterations=iterations,
     )  # fmt: skip
     found = fit.diagnostics
@@ -231,7 +221,7 @@ def _linear_squared_hinge(
         found.objective * total, found.gap * total, found.residual * total, found.iterations, found.converged,
         support, _margin(jnp.sum(fit.params.coef**2)),
     )  # fmt: skip
-    return SVMFit(fit.params, diagnostics)
+    return Fit(fit.params, diagnostics)
 
 
 @partial(jax.jit, static_argnames=("kernel", "degree", "iterations"))
@@ -255,9 +245,9 @@ def _kernel_hinge(
     # What cannot be solved is NaN throughout, rather than rows that do not count.
     usable = jnp.isfinite(jnp.sum(cost) + jnp.sum(K))
     factor = jnp.where(usable, found.certificate.stretch, jnp.nan)
-    params = KernelParams(factor * found.coef, factor * found.level, X, gamma, coef0)
+    params = KernelParams(factor * found.coef, factor * found.level, X, gamma, coef0, kernel, degree)
     diagnostics = _diagnose(found.certificate, jnp.abs(found.coef), cost, found.steps, usable, tolerance)
-    return KernelSVMFit(params, diagnostics)
+    return Fit(params, diagnostics)
 
 
 def _silenced(sign: Array, cost: Array) -> Array:

@@ -1,6 +1,7 @@
 """Bagging, forests, AdaBoost and boosting: identities from theory, scalar references, scikit-learn's accuracy."""
 
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +21,7 @@ from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from jaxml.learn import (
+    Fit,
     adaboost,
     bagging,
     bin_features,
@@ -35,7 +37,7 @@ from jaxml.learn import (
     staged_adaboost,
     staged_boosted,
 )
-from jaxml.learn.ensembles.objectives import leaf_medians
+from jaxml.learn.losses import leaf_medians
 from tests.ops import contract
 
 KEY = jax.random.key(0)
@@ -50,8 +52,8 @@ def linear_problem(n=60, d=4, classes=2):
 def test_bagging_is_the_loop_over_its_members_whatever_the_batch():
     X, y, _ = linear_problem()
     fit = partial(decision_tree, max_depth=2, bins=16)
-    together = bagging(KEY, fit, X, y, members=5, predict=predict_tree)
-    batches = bagging(KEY, fit, X, y, members=5, predict=predict_tree, batch_size=2)
+    together = bagging(KEY, X, y, fit=fit, members=5, predict=predict_tree)
+    batches = bagging(KEY, X, y, fit=fit, members=5, predict=predict_tree, batch_size=2)
     contract.assert_close(together, batches)
     total, count = np.zeros(60), np.zeros(60)
     for i, key in enumerate(jax.random.split(KEY, 5)):
@@ -65,31 +67,36 @@ def test_bagging_is_the_loop_over_its_members_whatever_the_batch():
         np.testing.assert_allclose(together.diagnostics.oob_prediction, total / count, rtol=1e-5)
 
 
-def test_bagging_takes_any_fit():
-    class Ridge:
-        """A weighted ridge regression with the two fields that bagging reads."""
+class Total(NamedTuple):
+    """Diagnostics of a learner made by hand."""
 
-        def __init__(self, X, y, w):
-            self.params = jnp.linalg.solve((X.T * w[None]) @ X + 0.1 * jnp.eye(X.shape[1]), X.T @ (w * y))
-            self.diagnostics = jnp.sum(w)
+    weight: jax.Array
+    converged: jax.Array
+
+
+def test_bagging_takes_any_learner():
+    def ridge(X, y, w):
+        params = jnp.linalg.solve((X.T * w[None]) @ X + 0.1 * jnp.eye(X.shape[1]), X.T @ (w * y))
+        return Fit(params, Total(jnp.sum(w), jnp.isfinite(params).all()))
 
     X, y, _ = linear_problem()
-    fit = lambda key, X, y, sample_weight: Ridge(X, y, sample_weight)  # noqa: E731
-    bag = bagging(KEY, fit, X, y, members=7, predict=lambda params, X: X @ params)
+    fit = lambda key, X, y, sample_weight: ridge(X, y, sample_weight)  # noqa: E731
+    bag = bagging(KEY, X, y, fit=fit, members=7, predict=lambda params, X: X @ params)
     assert bag.params.shape == (7, 4)
-    np.testing.assert_allclose(bag.diagnostics.members, 60.0)
-    plain = bagging(KEY, fit, X, y, members=2, bootstrap=False)
-    np.testing.assert_allclose(plain.params[0], Ridge(X, y, jnp.ones(60)).params)
+    assert bag.diagnostics.converged
+    np.testing.assert_allclose(bag.diagnostics.members.weight, 60.0)
+    plain = bagging(KEY, X, y, fit=fit, members=2, bootstrap=False)
+    np.testing.assert_allclose(plain.params[0], ridge(X, y, jnp.ones(60)).params)
     assert plain.diagnostics.oob_prediction is None
     assert int(plain.diagnostics.oob_count.sum()) == 0
 
 
 def test_a_forest_with_all_features_is_bagging_of_trees():
     X, _, y = linear_problem()
-    shape = {"n_classes": 2, "max_depth": 2, "bins": 16}
+    shape = {"classes": 2, "max_depth": 2, "bins": 16}
     fit = jax.jit(lambda m: random_forest(KEY, X, y, members=6, features_per_split=m, width=None, **shape))
     forest = fit(4)
-    bag = bagging(KEY, partial(decision_tree, **shape), X, y, members=6, predict=predict_tree)
+    bag = bagging(KEY, X, y, fit=partial(decision_tree, **shape), members=6, predict=predict_tree)
     contract.assert_close(forest.params, bag.params)
     np.testing.assert_allclose(forest.diagnostics.oob_prediction, bag.diagnostics.oob_prediction, rtol=1e-5)
     seen = ~np.isnan(np.asarray(bag.diagnostics.oob_prediction)[:, 0])
@@ -103,7 +110,7 @@ def test_forests_reach_scikit_learn():
     """Five paired splits each: the mean difference lies within 3 standard errors (or 1 point) of zero."""
     ours = jax.jit(
         lambda key, X, y, T: predict_forest(
-            random_forest(key, X, y, n_classes=3, members=50, max_depth=5, width=8, missing=False).params, T
+            random_forest(key, X, y, classes=3, members=50, max_depth=5, width=8, missing=False).params, T
         )
     )
     X, y = load_wine(return_X_y=True)
@@ -148,24 +155,24 @@ STUMP = partial(decision_tree, max_depth=1, bins=32, missing=False)
 def test_adaboost_identities(classes):
     """After reweighting, the last learner errs exactly as chance would; for two classes the bound holds."""
     X, _, y = linear_problem(200, classes=classes)
-    stump = partial(STUMP, n_classes=classes)
-    fit = jax.jit(lambda: adaboost(KEY, stump, predict_tree, X, y, n_classes=classes, rounds=15))()
+    stump = partial(STUMP, classes=classes)
+    fit = jax.jit(lambda: adaboost(KEY, X, y, fit=stump, predict=predict_tree, classes=classes, rounds=15))()
     assert fit.diagnostics.active.all()
     last = jax.tree.map(lambda leaf: leaf[-1], fit.params.members)
     wrong = np.asarray(predict_tree(last, X).argmax(1) != y)
     np.testing.assert_allclose(np.sum(np.asarray(fit.diagnostics.weights) * wrong), 1 - 1 / classes, atol=1e-5)
     if classes == 2:
-        staged = staged_adaboost(fit.params, predict_tree, X, n_classes=2)
+        staged = staged_adaboost(fit.params, X, predict=predict_tree, classes=2)
         errors = (staged.argmax(2) != y[None]).mean(1)
         assert (errors <= fit.diagnostics.bound + 1e-6).all()
-        np.testing.assert_allclose(staged[-1], predict_adaboost(fit.params, predict_tree, X, n_classes=2))
+        np.testing.assert_allclose(staged[-1], predict_adaboost(fit.params, X, predict=predict_tree, classes=2))
 
 
 def test_adaboost_equals_scikit_learn_round_by_round():
     X, y = load_breast_cancer(return_X_y=True)
     X, y = jnp.asarray(X[:150], jnp.float32), jnp.asarray(y[:150])
-    stump = partial(decision_tree, max_depth=1, bins=256, missing=False, n_classes=2)
-    ours = adaboost(KEY, stump, predict_tree, X, y, n_classes=2, rounds=8)
+    stump = partial(decision_tree, max_depth=1, bins=256, missing=False, classes=2)
+    ours = adaboost(KEY, X, y, fit=stump, predict=predict_tree, classes=2, rounds=8)
     theirs = AdaBoostClassifier(DecisionTreeClassifier(max_depth=1), n_estimators=8, random_state=0).fit(X, y)
     np.testing.assert_allclose(ours.diagnostics.error, theirs.estimator_errors_, rtol=1e-3)
     np.testing.assert_allclose(ours.params.votes, theirs.estimator_weights_, rtol=1e-3)
@@ -173,10 +180,10 @@ def test_adaboost_equals_scikit_learn_round_by_round():
 
 def test_adaboost_stops_at_chance_and_survives_perfection():
     X, y = jnp.zeros((4, 1)), jnp.array([0, 1, 0, 1])
-    stump = partial(decision_tree, max_depth=1, bins=4, n_classes=2)
-    hopeless = adaboost(KEY, stump, predict_tree, X, y, n_classes=2, rounds=3)
+    stump = partial(decision_tree, max_depth=1, bins=4, classes=2)
+    hopeless = adaboost(KEY, X, y, fit=stump, predict=predict_tree, classes=2, rounds=3)
     np.testing.assert_array_equal(hopeless.params.votes, 0.0)
-    perfect = adaboost(KEY, stump, predict_tree, y[:, None].astype(float), y, n_classes=2, rounds=3)
+    perfect = adaboost(KEY, y[:, None].astype(float), y, fit=stump, predict=predict_tree, classes=2, rounds=3)
     np.testing.assert_array_equal(perfect.diagnostics.error, 0.0)
     assert np.isfinite(perfect.params.votes).all()
 
@@ -201,7 +208,7 @@ def slow_boosting(X, y, *, rounds, rate, l2, loss):
     return f
 
 
-@pytest.mark.parametrize("loss", ["squared", "logistic"])
+@pytest.mark.parametrize("loss", ["half_squared", "logistic"])
 def test_boosting_equals_the_reference(loss):
     X, signal, label = linear_problem(40, 3)
     y = label.astype(float) if loss == "logistic" else signal
@@ -212,7 +219,7 @@ def test_boosting_equals_the_reference(loss):
 
 def test_newton_is_gradient_for_squared_loss_and_not_for_logistic():
     X, signal, label = linear_problem()
-    for loss, y, same in (("squared", signal, True), ("logistic", label, False)):
+    for loss, y, same in (("half_squared", signal, True), ("logistic", label, False)):
         by = [
             gradient_boosting(None, X, y, loss=loss, order=order, rounds=5, max_depth=2)
             for order in ("newton", "gradient")
@@ -223,7 +230,7 @@ def test_newton_is_gradient_for_squared_loss_and_not_for_logistic():
 def test_every_loss_falls_and_stages_end_at_the_prediction():
     X, signal, label = linear_problem(classes=3)
     for loss, y in (("absolute", signal), ("huber", signal), ("softmax", label)):
-        fit = gradient_boosting(None, X, y, loss=loss, n_classes=3, rounds=15, max_depth=2, delta=0.5)
+        fit = gradient_boosting(None, X, y, loss=loss, classes=3, rounds=15, max_depth=2, delta=0.5)
         curve = np.asarray(fit.diagnostics.train_loss)
         assert (np.diff(curve) < 1e-6).all(), loss
         staged, raw = staged_boosted(fit.params, X), predict_boosted(fit.params, X)
@@ -237,7 +244,7 @@ def test_every_loss_falls_and_stages_end_at_the_prediction():
 def test_huber_is_squared_when_wide():
     X, signal, _ = linear_problem()
     wide = gradient_boosting(None, X, signal, loss="huber", rounds=5, max_depth=2, delta=1e4, l2=0.0)
-    squared = gradient_boosting(None, X, signal, loss="squared", rounds=5, max_depth=2, l2=0.0)
+    squared = gradient_boosting(None, X, signal, loss="half_squared", rounds=5, max_depth=2, l2=0.0)
     # The starts differ (median, mean); what is learnt on top closes the gap geometrically.
     gap = predict_boosted(wide.params, X) - predict_boosted(squared.params, X)
     start = wide.params.start - squared.params.start
@@ -355,13 +362,13 @@ def test_boosting_reaches_scikit_learn():
     ("call", "message"),
     [
         (lambda X, y: bootstrap_weights(KEY, 0), "'n' must be at least 1"),
-        (lambda X, y: bagging(KEY, STUMP, X, y, members=0), "'members' must be at least 1"),
-        (lambda X, y: bagging(KEY, STUMP, X, y, sample_weight=y[:2]), "'sample_weight' must have shape"),
+        (lambda X, y: bagging(KEY, X, y, fit=STUMP, members=0), "'members' must be at least 1"),
+        (lambda X, y: bagging(KEY, X, y, fit=STUMP, sample_weight=y[:2]), "'sample_weight' must have shape"),
         (lambda X, y: random_forest(KEY, X, y[:2]), "'y' must have shape"),
-        (lambda X, y: adaboost(KEY, STUMP, predict_tree, X, y, n_classes=2), "'y' must hold integer classes"),
+        (lambda X, y: adaboost(KEY, X, y, fit=STUMP, predict=predict_tree, classes=2), "'y' must hold integer classes"),
         (
-            lambda X, y: adaboost(KEY, STUMP, predict_tree, X, y.astype(int), n_classes=1),
-            "'n_classes' must be at least 2",
+            lambda X, y: adaboost(KEY, X, y.astype(int), fit=STUMP, predict=predict_tree, classes=1),
+            "'classes' must be at least 2",
         ),
         (lambda X, y: gradient_boosting(None, X, y, loss="hinge"), "'loss' must be one of"),
         (lambda X, y: gradient_boosting(None, X, y, order="third"), "'order' must be one of"),
@@ -369,8 +376,8 @@ def test_boosting_reaches_scikit_learn():
         (lambda X, y: gradient_boosting(None, X, y, patience=3), "'validation' must mark rows"),
         (lambda X, y: gradient_boosting(None, X, y[:2]), "'y' must have shape"),
         (lambda X, y: gradient_boosting(None, X, y.astype(int)), "'y' must be floating"),
-        (lambda X, y: gradient_boosting(None, X, y, loss="softmax", n_classes=2), "'y' must hold integer classes"),
-        (lambda X, y: gradient_boosting(None, X, y.astype(int), loss="softmax"), "'n_classes' must be given"),
+        (lambda X, y: gradient_boosting(None, X, y, loss="softmax", classes=2), "'y' must hold integer classes"),
+        (lambda X, y: gradient_boosting(None, X, y.astype(int), loss="softmax"), "'classes' must be given"),
     ],
 )
 def test_errors_say_what_to_mend(call, message):

@@ -97,3 +97,15 @@ def test_bad_input_is_named(unchecked_types):
         fit_fisher(X * np.nan, y)
     with pytest.raises(ValueError, match="'classes' must be given"):
         jax.jit(lambda y: fit_lda(X, y))(y)
+
+
+def test_priors_are_probabilities():
+    X, y = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32), np.arange(20) % 2
+    fit = lambda priors: fit_lda(X, y, classes=2, priors=priors)  # noqa: E731
+    lanes = np.array([[0.3, 0.7], [0.3, 0.6], [-0.2, 1.2], [np.nan, 1]], np.float32)
+    found = jax.jit(jax.vmap(fit))(lanes)
+    np.testing.assert_array_equal(found.diagnostics.converged, [True, False, False, False])
+    assert np.isnan(found.params.coef[1:]).all()
+    for bad in lanes[1:]:
+        with pytest.raises(ValueError, match="'priors' must be 0 or positive and sum to 1"):
+            fit(bad)

@@ -213,13 +213,13 @@ def test_bad_input_is_named(unchecked_types, name):
     fit = FITS[name]
     with pytest.raises(ValueError, match=r"'X' must be finite, got nan at \(1, 0\)\. Impute"):
         fit(np.where(np.arange(8).reshape(4, 2) == 2, np.nan, X), y, 0.1)
-    with pytest.raises(ValueError, match=r"'y' must be finite, got inf at \(0,\)"):
+    with pytest.raises(ValueError, match=r"'y' must hold finite targets, got inf"):
         fit(X, np.array([np.inf, 1, 2, 3], np.float32), 0.1)
     with pytest.raises(ValueError, match=r"'y' must have shape \(n,\) with n=4, got \(3,\)"):
         fit(X, y[:3], 0.1)
     with pytest.raises(ValueError, match="at least one positive entry"):
         fit(X, y, 0.1, sample_weight=np.zeros(4, np.float32))
-    with pytest.raises(ValueError, match="must be non-negative"):
+    with pytest.raises(ValueError, match="must be 0 or positive"):
         fit(X, y, 0.1, sample_weight=np.array([1, -1, 1, 1], np.float32))
     with pytest.raises(ValueError, match="'X' must be floating, got int"):
         fit(X.astype(np.int32), y, 0.1)

@@ -259,7 +259,7 @@ def test_bad_input_is_named(unchecked_types, fit):
 
 def test_bad_labels_are_named(unchecked_types):
     X = np.ones((3, 2), np.float32)
-    with pytest.raises(ValueError, match=r"'y' must hold 0 or 1, got -1.* become \(y \+ 1\) / 2"):
+    with pytest.raises(ValueError, match=r"'y' must hold 0 or 1, got -1.* become \(y \+ 1\) / 2.* np.unique"):
         fit_logistic(X, np.array([-1, 1, 1]), l2=0.1)
     with pytest.raises(ValueError, match=r"'y' must hold 0 or 1, got 2.* np.unique"):
         fit_logistic(X, np.array([0, 1, 2]), l2=0.1)

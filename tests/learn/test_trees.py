@@ -54,7 +54,7 @@ def test_classification_equals_the_reference(method, criterion):
             X,
             y,
             sample_weight=w,
-            n_classes=3,
+            classes=3,
             criterion=criterion,
             max_depth=3,
             bins=8,
@@ -65,7 +65,8 @@ def test_classification_equals_the_reference(method, criterion):
     for seed in range(6):
         X, y, w = problem(seed)
         least = float(seed % 3)
-        tree, diagnostics = fit(X, y, w, least)
+        found = fit(X, y, w, least)
+        tree, diagnostics = found.params, found.diagnostics
         rules = {"depth": 3, "min_leaf_weight": least, "entropy": criterion == "entropy"}
         value, importance = expected(X, np.eye(3)[y], w, **rules)
         np.testing.assert_allclose(tree.value[diagnostics.leaf], value, atol=1e-5)
@@ -80,7 +81,7 @@ def test_what_is_chosen_from_known_features_changes_no_tree(dtype):
     for X in [problem(0, missing=False)[0].astype(dtype)] + ([problem(1)[0]] if dtype is np.float32 else []):
         X, y = np.where(np.arange(D) == D - 1, X > 3, X).astype(X.dtype), problem(0)[1]  # the last has two values
         y = np.where(X[:, 0].astype(np.float32) >= 3, y % 2, 2)  # what is missing goes with the low values
-        fit = partial(decision_tree, None, y=y, n_classes=3, max_depth=3)
+        fit = partial(decision_tree, None, y=y, classes=3, max_depth=3)
         chosen, general = fit(X), jax.jit(lambda X: fit(X))(X)  # noqa: B023
         for a, b in zip(chosen.params, general.params, strict=True):
             np.testing.assert_allclose(np.asarray(a, np.float64), np.asarray(b, np.float64), atol=1e-6)
@@ -100,16 +101,17 @@ def test_second_order_gain_equals_the_reference():
 
 def test_traced_depth_equals_the_static_one():
     X, y, _ = problem(0)
-    deep = jax.jit(lambda depth: decision_tree(None, X, y, n_classes=3, max_depth=3, bins=8, depth=depth))
+    deep = jax.jit(lambda depth: decision_tree(None, X, y, classes=3, max_depth=3, bins=8, depth=depth))
     for depth in (0, 1, 2):
         value, _ = expected(X, np.eye(3)[y], np.ones(N), depth=depth)
-        tree, diagnostics = deep(depth)
+        found = deep(depth)
+        tree, diagnostics = found.params, found.diagnostics
         np.testing.assert_allclose(tree.value[diagnostics.leaf], value, atol=1e-5)
 
 
 def test_a_width_that_does_not_bind_changes_nothing_and_one_that_does_keeps_the_best():
     X, y, _ = problem(1)
-    fit = lambda width: decision_tree(None, X, y, n_classes=3, max_depth=4, bins=8, width=width)  # noqa: E731
+    fit = lambda width: decision_tree(None, X, y, classes=3, max_depth=4, bins=8, width=width)  # noqa: E731
     full, wide, narrow = fit(None), fit(16), fit(2)
     np.testing.assert_allclose(predict_tree(full.params, X), predict_tree(wide.params, X), atol=1e-6)
     assert narrow.diagnostics.leaves < full.diagnostics.leaves
@@ -129,7 +131,7 @@ def test_regression_equals_scikit_learn_when_every_threshold_is_a_bin():
 def test_classification_equals_scikit_learn_when_every_threshold_is_a_bin():
     X, y = load_wine(return_X_y=True)
     X = X.astype(np.float32)
-    fit = decision_tree(None, X, y, n_classes=3, max_depth=2, bins=256, missing=False)
+    fit = decision_tree(None, X, y, classes=3, max_depth=2, bins=256, missing=False)
     theirs = DecisionTreeClassifier(max_depth=2, random_state=0).fit(X, y)
     np.testing.assert_allclose(predict_tree(fit.params, X), theirs.predict_proba(X), atol=1e-6)
 
@@ -139,13 +141,13 @@ def test_l2_pulls_leaves_to_the_mean_and_keeps_probabilities_whole():
     target = y.astype(np.float32)
     fit = decision_tree(None, X, target, max_depth=1, bins=8, l2=1e6)
     np.testing.assert_allclose(predict_tree(fit.params, X), target.mean(), atol=1e-4)
-    shares = decision_tree(None, X, y, n_classes=3, max_depth=1, bins=8, l2=2.0)
+    shares = decision_tree(None, X, y, classes=3, max_depth=1, bins=8, l2=2.0)
     np.testing.assert_allclose(predict_tree(shares.params, X).sum(1), 1.0, atol=1e-6)
 
 
 def test_permuting_rows_and_padding_with_weight_zero_change_nothing():
     X, y, w = problem(3)
-    fit = jax.jit(lambda X, y, w: decision_tree(None, X, y, sample_weight=w, n_classes=3, max_depth=3, bins=8))
+    fit = jax.jit(lambda X, y, w: decision_tree(None, X, y, sample_weight=w, classes=3, max_depth=3, bins=8))
     value = lambda X, y, w: (lambda f: f.params.value[f.diagnostics.leaf])(fit(X, y, w))  # noqa: E731
     order = np.random.default_rng(0).permutation(N)
     np.testing.assert_allclose(value(X, y, w)[order], value(X[order], y[order], w[order]), atol=1e-6)
@@ -159,7 +161,7 @@ def test_lanes_equal_single_fits_and_every_platform_lowers():
     X, y = jnp.asarray(X), jnp.asarray(y)
 
     def fit(w, l2):
-        return decision_tree(None, X, y, sample_weight=w, n_classes=3, max_depth=1, bins=4, l2=l2).params
+        return decision_tree(None, X, y, sample_weight=w, classes=3, max_depth=1, bins=4, l2=l2).params
 
     weights = jax.random.uniform(jax.random.key(0), (3, N))
     contract.vmap_equals_loop(fit, weights, jnp.array([0.0, 1.0, 5.0]))
@@ -170,13 +172,13 @@ def test_random_features_are_as_many_as_asked_and_one_key_gives_one_tree():
     X, y, _ = problem(5)
     fit = jax.jit(
         lambda key, m: (
-            decision_tree(key, X, y, n_classes=3, max_depth=1, bins=8, features_per_split=m, splitter="best").params
+            decision_tree(key, X, y, classes=3, max_depth=1, bins=8, features_per_split=m, splitter="best").params
         )
     )
     keys = jax.random.split(jax.random.key(0), 60)
     roots = np.array(jax.jit(jax.vmap(fit, (0, None)))(keys, 1).feature[:, 0])
     assert set(roots) >= {0, 1, 2}  # each feature is the only candidate in a third of the draws
-    everything = decision_tree(None, X, y, n_classes=3, max_depth=1, bins=8).params
+    everything = decision_tree(None, X, y, classes=3, max_depth=1, bins=8).params
     np.testing.assert_array_equal(fit(keys[0], 3).feature, everything.feature)
 
 
@@ -214,7 +216,8 @@ def test_degenerate_data_give_one_finite_leaf():
     alone = decision_tree(None, X[:1], y[1:2], max_depth=1)
     np.testing.assert_array_equal(predict_tree(alone.params, X), 1.0)
     for X_, w in ((X, np.ones(5)), (X * np.nan, np.ones(5)), (X, np.zeros(5)), (X * np.inf, np.ones(5))):
-        tree, diagnostics = fit(X_, y, w)
+        found = fit(X_, y, w)
+        tree, diagnostics = found.params, found.diagnostics
         assert np.isfinite(tree.value).all()
         assert (diagnostics.leaf == 0).all()
 
@@ -245,7 +248,7 @@ def test_neighbouring_floats_are_parted():
 
 def test_text_and_picture_name_every_node():
     X, y, _ = problem(6)
-    tree = decision_tree(None, X, y, n_classes=3, max_depth=2, bins=8).params
+    tree = decision_tree(None, X, y, classes=3, max_depth=2, bins=8).params
     text = tree_text(tree, feature_names=["a<b", "c", "d"], class_names=["u", "v", "w"])
     used = int(((tree.feature >= 0) | (tree.weight > 0)).sum())
     assert len(text.splitlines()) == used
@@ -264,7 +267,7 @@ def test_text_and_picture_name_every_node():
         (lambda X, y: decision_tree(None, X, y[:3]), "'y' must have shape"),
         (lambda X, y: decision_tree(None, X, y, sample_weight=y[:3]), "'sample_weight' must have shape"),
         (lambda X, y: decision_tree(None, X, y.astype(int)), "'y' must be floating"),
-        (lambda X, y: decision_tree(None, X, y, n_classes=2), "'y' must hold integer classes"),
+        (lambda X, y: decision_tree(None, X, y, classes=2), "'y' must hold integer classes"),
         (lambda X, y: decision_tree(None, X, y, criterion="gini"), "'criterion' must be one of 'squared'"),
         (lambda X, y: decision_tree(None, X, y, width=3), "'width' must be even"),
         (lambda X, y: decision_tree(None, X, y, max_depth=0), "'max_depth' must be at least 1"),

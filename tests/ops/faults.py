@@ -28,7 +28,10 @@ BINNING, GROWTH, SUMS = (f"learn/trees/{name}.py" for name in ("binning", "growt
 LAPACK, TRAIN, CHECKS = "ops/lapack.py", "learn/train.py", "learn/checks.py"
 LDA, SVM, INTERIOR, GLM = (f"learn/{name}.py" for name in ("lda", "svm", "interior", "glm"))
 KERNELS, HINGE, STEPS = (f"learn/{name}.py" for name in ("kernels", "hinge", "pairs"))
-BOOSTING, BAGGING, LINEAR = "learn/ensembles/boosting.py", "learn/ensembles/bagging.py", "learn/linear.py"
+BOOSTING, BAGGING, ADABOOST, FOREST = (
+    f"learn/ensembles/{name}.py" for name in ("boosting", "bagging", "adaboost", "forest")
+)
+LINEAR, LEARNT = "learn/linear.py", "learn/losses.py"
 FAULTS = (
     (PRODUCT, "weight_y[:, :, None, i] * weight_x", "weight_x"),
     (PRODUCT, "jnp.arange(2, dtype=low.dtype)", "jnp.zeros(2, low.dtype)"),
@@ -167,8 +170,8 @@ FAULTS = (
     ),
     (SUMS, "jnp.where(slot < 0, width, slot)", "jnp.maximum(slot, 0)"),
     (SUMS, "cells, cell).reshape(n * d)", "0, cell).reshape(n * d)"),
-    (BOOSTING, "jnp.arange(rounds)[:, None, None] < kept", "jnp.arange(rounds)[:, None, None] <= kept"),
-    (BOOSTING, "goal.descent(raw, y) * drawn[:, None]", "goal.descent(raw, y) * train[:, None]"),
+    (BOOSTING, "tuple(range(1, trees.value.ndim))) < kept", "tuple(range(1, trees.value.ndim))) <= kept"),
+    (BOOSTING, "grow(descent * drawn, curvature", "grow(descent * train, curvature"),
     (BAGGING, "base * weights(weight_key)", "weights(weight_key)"),
     (BAGGING, "jax.random.split(key)[0]) == 0", "jax.random.split(key)[1]) == 0"),
     (LINEAR, "weight = shares * bend /", "weight = bend /"),
@@ -186,7 +189,21 @@ FAULTS = (
     (KERNELS, "lengths - A @ dB.T", "lengths + A @ dB.T"),
     (KERNELS, 'if kernel == "linear" else jnp.zeros((), rows.dtype)', 'if kernel == "" else jnp.zeros((), rows.dtype)'),
     (INTERIOR, "jnp.clip(share, jnp.finfo(dtype).eps, 1.0)", "jnp.ones((), dtype)"),
-    (GLM, "if intercept and family.equivariant else", "if not intercept else"),
+    (GLM, "if not (intercept and loss.equivariant):", "if True:"),
+    (GLM, "found.converged & ~(lost > limit)", "found.converged"),
+    (LINEAR, "    (LINEAR, "& ~(lost_to_rounding(params, X, omega, jnp.ones_like(y)) > limit)", ""), ~(", "& (True | "),
+    (LDA, "& lax.stop_gradient(close)", ""),
+    (BOOSTING, "if goal.equivariant else (y, start)", "if False else (y, start)"),
+    (LEARNT, "ops.squared_error(eta, y) / 2", "ops.squared_error(eta, y)"),
+    (LEARNT, "u * (u / 2 + y)", "u * (u / 3 + y)"),
+    (LEARNT, "u * ((2 * y - 1) + u / 4)", "u * ((2 * y - 1) + u / 8)"),
+    (LEARNT, "weights * -_slope(value", "weights * _slope(value"),
+    (LEARNT, "p * (1 - p)", "p"),
+    (LEARNT, "jnp.clip(t, 0.0, 1.0) * toward", "0 * toward"),
+    (LEARNT, "u - jnp.sum(omega * u)", "u"),
+    (ADABOOST, "weights * jnp.exp(jnp.where(wrong, vote, 0.0))", "weights * jnp.exp(jnp.where(wrong, -vote, 0.0))"),
+    (ADABOOST, "jnp.where(fine, votes, jnp.nan)", "votes"),
+    (FOREST, "jnp.where(fine, weights, jnp.nan)", "weights"),
     (TRAIN, '"value_fn": lambda p: scored(p, carry.state', '"value_fn": lambda p: scored(carry.params, carry.state'),
     (CHECKS, "jnp.isfinite(weight) & _proper", "_proper"),
     (BAGGING, "jnp.where(jnp.all(base >= 0), base, jnp.nan)", "base"),
@@ -194,9 +211,9 @@ FAULTS = (
     (BOOSTING, "jnp.where(weights > 0, y, jnp.zeros_like(y))", "y"),
     (CHECKS, "abs(y) < jnp.inf", "y == y"),
     (LDA, "abs(values.sum() - 1) <= rounding", "True"),
-    (CHECKS, "(weight > 0) & fine)", "(weight > 0))"),
+    (CHECKS, " & _proper(y, target, classes)))", "))"),
     (CHECKS, "(weight == 0) | ((weight > 0)", "(weight < jnp.inf) | ((weight > 0)"),
-    (CHECKS, "jnp.where(strength > 0 if positive else strength >= 0, strength, jnp.nan)", "strength"),
+    (CHECKS, "jnp.where(v > 0 if positive else v >= 0, v, jnp.nan)", "v"),
     (SVM, "jnp.where(usable, found.certificate.stretch, jnp.nan)", "found.certificate.stretch"),
     (STEPS, "rest = y - K @ end.coef", "rest = end.rest * 1.0001"),
     (STEPS, "rounding(coef), cost", "0 * coef, cost"),
@@ -213,9 +230,10 @@ FAULTS = (
 """The file in jaxml, what it says, and what it says instead."""
 
 
-WHOSE = {"linear": "linear", "glm": "linear", "lda": "lda", "svm": "svm", "interior": "svm"}
-WHOSE |= dict.fromkeys(("kernels", "hinge", "pairs"), "svm")
-"""Learners that have tests of their own and those of units."""
+WHOSE = {"linear": ["linear"], "glm": ["linear", "logistic"], "lda": ["lda"], "checks": [], "train": ["train"]}
+WHOSE |= {name: ["certificates", "svm"] for name in ("kernels", "hinge", "pairs", "svm", "interior")}
+WHOSE |= {"losses": ["linear", "logistic", "svm", "ensembles"], "trees": ["trees"], "ensembles": ["ensembles"]}
+"""The tests of a learner, besides those of the contract."""
 
 
 def tests_of(file: str) -> list[str]:
@@ -235,10 +253,9 @@ def tests_of(file: str) -> list[str]:
         also = [*also, *(["range_boxes"] if folder in ("boxes", "nms", "roi") or file in (POINTS, FINITE) else [])]
         names = [own.get(file) or {"roi": "roi_pools"}.get(folder, folder), *also]
         return [f"tests/ops/test_{name}.py" for name in names if name != "once"]
-    if folder in WHOSE:
-        return [f"tests/learn/test_{name}.py" for name in ("units", "bad_values", WHOSE[folder])]
     also = ["tests/ops/test_exact.py"] if file == BINNING else []
-    return [f"tests/learn/test_{'bad_values' if file == CHECKS else folder}.py", *also]
+    contract = [] if file == TRAIN else ["contract"]
+    return [f"tests/learn/test_{name}.py" for name in (*WHOSE[folder], *contract)] + also
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ import pytest
 from jaxml.data import gaussian_classes, orthogonal_design
 from jaxml.nn import INITIALIZERS
 from jaxml.ops import lapack
-from tests.learn.test_lowering import FITS, KEY, X
+from tests.learn.learners import KEY, LEARNERS, X, cast
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOTS = np.random.default_rng(0).normal(size=(2, 3, 4, 4))
@@ -67,16 +67,31 @@ STEPS = jnp.array([0.1, 0.2, 0.3])
 SEEDS = jax.random.split(KEY, 3)
 
 
-@pytest.mark.parametrize("name", [name for name in FITS if name not in ("tree", "forest", "elimination", "boosting")])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "least squares",
+        "ridge",
+        "lasso",
+        "elastic net",
+        "huber",
+        "logistic",
+        "softmax",
+        "linear SVM",
+        "kernel SVM",
+        "LDA",
+    ],
+)
 def test_no_learner_gives_lapack_a_batch_on_a_cpu(name):
     """Two batched calls can wait for each other for ever; the batch of lanes and seeds must be a loop."""
-    fit = FITS[name]
+    learner, rows = LEARNERS[name], jnp.asarray(X[:12], jnp.float32)
+    fit = lambda X, s: learner.fit(X, jnp.asarray(cast(learner.y[:12])), None, s)  # noqa: E731
     lanes = jax.vmap(jax.vmap(lambda X, s: fit(X, s).params, (0, None)), (None, 0))
-    found, calls = batched_calls(lanes, jnp.stack([X, X + 0.1 * X**2]), STEPS)
+    found, calls = batched_calls(lanes, jnp.stack([rows, rows + 0.1 * rows**2]), STEPS)
     assert found == []
     assert calls > 0 or name == "kernel SVM"  # which needs none
     if name in ("ridge", "huber", "LDA"):
-        slope = jax.grad(lambda s: sum(jnp.sum(leaf) for leaf in jax.tree.leaves(fit(X * s, s).params)))
+        slope = jax.grad(lambda s: sum(jnp.sum(leaf) for leaf in jax.tree.leaves(fit(rows * s, s).params)))
         assert batched_calls(jax.vmap(slope), STEPS)[0] == []
 
 
@@ -85,7 +100,9 @@ def test_no_draw_gives_lapack_a_batch_on_a_cpu(name):
     draw = {
         "orthogonal": lambda key: INITIALIZERS["orthogonal"](key, (5, 4)),
         "design": lambda key: orthogonal_design(key, n=5, d=3),
-        "classes": lambda key: gaussian_classes(key, n=5, means=X[:2], covariances=X.T @ X).X,
+        "classes": lambda key: (
+            gaussian_classes(key, n=5, means=jnp.asarray(X[:2], jnp.float32), covariances=jnp.eye(3)).X
+        ),
     }[name]
     found, calls = batched_calls(jax.vmap(draw), SEEDS)
     assert found == []

@@ -1,29 +1,23 @@
 """Ensembles: bagging and forests are a `vmap` over members, boosting is a `scan` over rounds."""
 
 from jaxml.learn.ensembles.adaboost import (
-    AdaboostFit,
     Boosted,
     adaboost,
     predict_adaboost,
     staged_adaboost,
 )
-from jaxml.learn.ensembles.bagging import BaggingFit, bagging, bootstrap_weights
+from jaxml.learn.ensembles.bagging import bagging, bootstrap_weights
 from jaxml.learn.ensembles.boosting import (
     BoostedTrees,
-    BoostingFit,
     gradient_boosting,
     predict_boosted,
     staged_boosted,
 )
-from jaxml.learn.ensembles.forest import ForestFit, extra_trees, predict_forest, random_forest
+from jaxml.learn.ensembles.forest import extra_trees, predict_forest, random_forest
 
 __all__ = [
-    "AdaboostFit",
-    "BaggingFit",
     "Boosted",
     "BoostedTrees",
-    "BoostingFit",
-    "ForestFit",
     "adaboost",
     "bagging",
     "bootstrap_weights",

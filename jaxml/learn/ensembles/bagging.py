@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int, Num
+from jaxtyping import Array, Bool, Float, Int, Num
 
 from jaxml.learn.checks import look_at_weights
+from jaxml.learn.fit import Fit
 from jaxml.ops.checks import check_shapes
 
 
@@ -20,18 +21,13 @@ class BaggingDiagnostics(NamedTuple):
         oob_prediction: for each row the mean prediction of the members that did not see it, (n, ...); NaN where
             every member did. None without a `predict`.
         oob_count: number of members that did not see each row, (n,).
+        converged: whether all members have.
     """
 
     members: Any
     oob_prediction: Float[Array, "n ..."] | None
     oob_count: Int[Array, " n"]
-
-
-class BaggingFit(NamedTuple):
-    """Members' parameters, stacked along a leading axis, and diagnostics."""
-
-    params: Any
-    diagnostics: BaggingDiagnostics
+    converged: Bool[Array, ""]
 
 
 def bootstrap_weights(key: Array, n: int) -> Float[Array, " n"]:
@@ -76,24 +72,24 @@ def map_members(member: Callable, keys: Array, batch_size: int | None) -> Any:
 
 def bagging(
     key: Array,
-    fit: Callable,
     X: Any,
     y: Num[Array, "n ..."],
     *,
+    fit: Callable[..., Fit],
     members: int = 100,
     sample_weight: Num[Array, " n"] | None = None,
     predict: Callable | None = None,
     bootstrap: bool = True,
     batch_size: int | None = None,
-) -> BaggingFit:
+) -> Fit[Any, BaggingDiagnostics]:
     """Fit `members` copies of a model, each under its own bootstrap weights.
 
     Args:
         key: PRNG key; each member gets one half of its share for its weights, the other for its fit.
-        fit: any pure ``fit(key, X, y, sample_weight=w)`` with `.params` and `.diagnostics`. Wrap one that takes
-            no key: ``lambda key, X, y, sample_weight: fit(X, y, sample_weight=sample_weight)``.
         X: features as `fit` takes them; all members share them.
         y: targets, (n, ...).
+        fit: any learner, ``fit(key, X, y, sample_weight=w)``. Wrap one that takes no key:
+            ``lambda key, X, y, sample_weight: fit(X, y, sample_weight=sample_weight)``.
         members: number of members, static.
         sample_weight: weights, (n,), by which the bootstrap counts are multiplied; ones if None.
         predict: ``predict(params, X)`` with rows first, for out-of-bag predictions; None for none.
@@ -114,7 +110,7 @@ def bagging(
 
     >>> from jaxml.learn import decision_tree, predict_tree
     >>> X, y = jnp.arange(20.0)[:, None], jnp.arange(20.0)
-    >>> fit = bagging(jax.random.key(0), decision_tree, X, y, predict=predict_tree)
+    >>> fit = bagging(jax.random.key(0), X, y, fit=decision_tree, predict=predict_tree)
     >>> jnp.corrcoef(fit.diagnostics.oob_prediction, y)[0, 1] > 0.98
     Array(True, dtype=bool)
     """
@@ -124,7 +120,7 @@ def bagging(
     base = jnp.ones(n) if sample_weight is None else sample_weight
     check_shapes("bagging", sample_weight=(base, str(n)))
     base = base.astype(jnp.result_type(float)) if jnp.issubdtype(base.dtype, jnp.integer) else base
-    look_at_weights("bagging", sample_weight)
+    look_at_weights("bagging", X, sample_weight)
     # Before the bootstrap, which may leave the row in question out. Targets are the fit's own matter.
     base = base if sample_weight is None else jnp.where(jnp.all(base >= 0), base, jnp.nan)
 
@@ -132,13 +128,13 @@ def bagging(
         counts = bootstrap_weights(key, n) if bootstrap else jnp.ones(n)
         return counts.astype(base.dtype)
 
-    def member(key: Array) -> Any:
+    def member(key: Array) -> Fit:
         weight_key, fit_key = jax.random.split(key)
-        fitted = fit(fit_key, X, y, sample_weight=base * weights(weight_key))
-        return fitted.params, fitted.diagnostics
+        return fit(fit_key, X, y, sample_weight=base * weights(weight_key))
 
     keys = jax.random.split(key, members)
-    params, diagnostics = map_members(member, keys, batch_size)
+    found = map_members(member, keys, batch_size)
+    params, diagnostics, converged = found.params, found.diagnostics, jnp.all(found.diagnostics.converged)
 
     def out_of_bag(key: Array) -> Array:
         return weights(jax.random.split(key)[0]) == 0
@@ -146,7 +142,7 @@ def bagging(
     zeros = jnp.zeros(n, jnp.int32)
     if predict is None:
         count = lax.scan(lambda c, key: (c + out_of_bag(key).astype(jnp.int32), None), zeros, keys)[0]
-        return BaggingFit(params, BaggingDiagnostics(diagnostics, None, count))
+        return Fit(params, BaggingDiagnostics(diagnostics, None, count, converged))
 
     def add(carry: tuple[Array, Array], member: tuple[Array, Any]) -> tuple[tuple[Array, Array], None]:
         (total, count), (key, params) = carry, member
@@ -159,4 +155,4 @@ def bagging(
     (total, count), _ = lax.scan(add, (jnp.zeros(shape.shape, shape.dtype), zeros), (keys, params))
     divisor = jnp.expand_dims(count, tuple(range(1, total.ndim))).astype(total.dtype)
     mean = jnp.where(divisor > 0, total / jnp.maximum(divisor, 1.0), jnp.nan)
-    return BaggingFit(params, BaggingDiagnostics(diagnostics, mean, count))
+    return Fit(params, BaggingDiagnostics(diagnostics, mean, count, converged))

@@ -9,7 +9,8 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Num
 
 from jaxml.learn.checks import Target, look_at_rows, look_at_strengths, looked_at, proper_rows
-from jaxml.learn.ensembles.objectives import LOSSES, Loss, objective
+from jaxml.learn.fit import Fit
+from jaxml.learn.losses import Loss, absolute, half_squared, huber, logistic, softmax
 from jaxml.learn.trees import Binned, Rules, Tree, bin_features, grow_tree, predict_tree
 from jaxml.learn.trees.binning import bins_from_data
 from jaxml.learn.trees.sums import Method
@@ -36,18 +37,13 @@ class BoostingDiagnostics(NamedTuple):
         train_loss: mean loss of the training rows after each round, (rounds,).
         validation_loss: mean loss of the rows held out, (rounds,); NaN without any.
         rounds: rounds kept.
+        converged: whether targets, weights and rules have a sensible answer; otherwise `start` and all values are NaN.
     """
 
     train_loss: Float[Array, " rounds"]
     validation_loss: Float[Array, " rounds"]
     rounds: Int[Array, ""]
-
-
-class BoostingFit(NamedTuple):
-    """A sum of trees and how it came about."""
-
-    params: BoostedTrees
-    diagnostics: BoostingDiagnostics
+    converged: Bool[Array, ""]
 
 
 def _rounds_kept(loss: Array, patience: Scalar) -> Array:
@@ -61,24 +57,34 @@ def _rounds_kept(loss: Array, patience: Scalar) -> Array:
     return best_round[at] + 1
 
 
-_STATIC = ("loss", "n_classes", "rounds", "max_depth", "width", "bins", "missing", "order", "method")
+_STATIC = ("loss", "classes", "rounds", "max_depth", "width", "bins", "missing", "order", "method")
 
 
 _TARGET: dict[str, Target] = {"logistic": "share", "softmax": "classes"}
 
 
 def _look(
-    key: Any, X: Any, y: Any, *, loss: str = "squared", n_classes: Any = None, sample_weight: Any = None, **rest: Any
+    key: Any, X: Any, y: Any, *, loss: str = "half_squared", classes: Any = None, sample_weight: Any = None, **rest: Any
 ) -> None:
     """Refuse known values that have no sensible answer."""
-    if loss != "softmax" or n_classes is not None:
-        look_at_rows("gradient_boosting", y, sample_weight, _TARGET.get(loss, "real"), n_classes)
+    if loss != "softmax" or classes is not None:
+        look_at_rows("gradient_boosting", X, y, sample_weight, _TARGET.get(loss, "real"), classes)
     for positive, names in ((True, _POSITIVE), (False, _NOT_NEGATIVE)):
         look_at_strengths("gradient_boosting", {name: rest.get(name) for name in names}, positive=positive)
 
 
 _POSITIVE = ("learning_rate", "delta", "subsample", "column_sample")
 _NOT_NEGATIVE = ("l2", "min_leaf_weight", "min_gain")
+
+
+def _loss(name: str, classes: int | None, delta: Scalar) -> Loss:
+    if name == "huber":
+        return huber(delta)
+    if name != "softmax":
+        return {"half_squared": half_squared, "absolute": absolute, "logistic": logistic}[name]
+    if classes is None:
+        raise ValueError("gradient_boosting: 'classes' must be given for loss='softmax', got None.")
+    return softmax(classes)
 
 
 @looked_at(_look)
@@ -89,8 +95,8 @@ def gradient_boosting(
     X: Num[Array, "n d"] | Binned,
     y: Num[Array, " n"],
     *,
-    loss: Loss = "squared",
-    n_classes: int | None = None,
+    loss: Literal["half_squared", "absolute", "huber", "logistic", "softmax"] = "half_squared",
+    classes: int | None = None,
     sample_weight: Num[Array, " n"] | None = None,
     validation: Bool[Array, " n"] | None = None,
     rounds: int = 100,
@@ -109,7 +115,7 @@ def gradient_boosting(
     column_sample: Scalar | None = None,
     delta: Scalar = 1.0,
     patience: Scalar | None = None,
-) -> BoostingFit:
+) -> Fit[BoostedTrees, BoostingDiagnostics]:
     """Fit a sum of trees, each to the negative gradient (and Hessian) of the loss at the sum so far.
 
         f_t(x) = f_{t-1}(x) + learning_rate * tree_t(x),      leaf value = sum g / (sum h + l2)
@@ -120,9 +126,10 @@ def gradient_boosting(
     Args:
         key: drawn from where `subsample` or `column_sample` is given; otherwise None will do.
         X: features, (n, d), NaN where missing; ordinal categories as numbers. Or `bin_features(X)`.
-        y: targets, (n,), floating; 0 and 1 for ``"logistic"``; classes 0 to n_classes - 1 for ``"softmax"``.
-        loss: ``"squared"``, ``"absolute"``, ``"huber"``, ``"logistic"`` or ``"softmax"``, static.
-        n_classes: number of classes for ``"softmax"``, static.
+        y: targets, (n,), floating; 0 and 1 for ``"logistic"``; classes 0 to classes - 1 for ``"softmax"``.
+        loss: ``"half_squared"``, ``"absolute"``, ``"huber"``, ``"logistic"`` or ``"softmax"``, static; see
+            `jaxml.learn.losses`.
+        classes: number of classes for ``"softmax"``, static.
         sample_weight: weights, (n,), >= 0; ones if None.
         validation: rows held out from fitting, on which early stopping looks, (n,), boolean; None for none.
         rounds: number of rounds, static.
@@ -163,7 +170,7 @@ def gradient_boosting(
     >>> fit.diagnostics.train_loss[jnp.array([0, 99])].round(3)
     Array([0.386, 0.012], dtype=float32)
     """
-    check_choice("gradient_boosting", "loss", loss, LOSSES)
+    check_choice("gradient_boosting", "loss", loss, ("half_squared", "absolute", "huber", "logistic", "softmax"))
     check_choice("gradient_boosting", "order", order, ("newton", "gradient"))
     if key is None and (subsample is not None or column_sample is not None):
         raise ValueError("gradient_boosting: 'key' must be a PRNG key where rows or columns are drawn, got None.")
@@ -184,8 +191,8 @@ def gradient_boosting(
         if loss != "logistic":
             check_floating("gradient_boosting", y=y)
         y = y.astype(dtype)
-    goal = objective(loss, n_classes=n_classes, delta=delta)
-    fine = proper_rows(y, weights, _TARGET.get(loss, "real"), n_classes)
+    goal = _loss(loss, classes, delta)
+    fine = proper_rows(y, weights, _TARGET.get(loss, "real"), classes)
     for value in (learning_rate, delta, subsample, column_sample):
         fine &= True if value is None else jnp.asarray(value) > 0
     for value in (l2, min_leaf_weight, min_gain):
@@ -207,11 +214,8 @@ def gradient_boosting(
             draw = jax.random.uniform(column_key, (d,), dtype)
             rank = jnp.sum(draw[None] < draw[:, None], axis=1)
             columns = rank.astype(dtype) < jnp.maximum(1.0, jnp.round(column_sample * d))
-        gradients = goal.descent(raw, y) * drawn[:, None]
-        curvature = jnp.ones_like(raw)
-        if order == "newton" and goal.hessian is not None:
-            curvature = goal.hessian(raw, y)
-        hessians = curvature * drawn[:, None]
+        newton = order == "newton" and goal.leaf is None
+        descent, curvature = -goal.slope(raw, y), goal.curvature(raw, y) if newton else jnp.ones_like(raw)
 
         def grow(gradient: Array, hessian: Array) -> tuple[Tree, Array]:
             return grow_tree(
@@ -226,25 +230,29 @@ def gradient_boosting(
                 method=method,
             )
 
-        tree, leaf = jax.vmap(grow, in_axes=1)(gradients, hessians)  # one tree for each raw score
+        if goal.classes is None:
+            tree, leaf = grow(descent * drawn, curvature * drawn)
+        else:  # one tree for each class
+            tree, leaf = jax.vmap(grow, in_axes=1)(descent * drawn[:, None], curvature * drawn[:, None])
         value = tree.value[..., 0]
         if goal.leaf is not None:
-            value = goal.leaf(y - raw[:, 0], drawn, leaf[0], value.shape[1])[None]
+            value = goal.leaf(y - raw, drawn, leaf, value.shape[0])
         tree = tree._replace(value=learning_rate * value)
-        raw = raw + jnp.take_along_axis(tree.value, leaf, axis=1).T
-        values = goal.loss(raw, y)
+        raw = raw + jnp.take_along_axis(tree.value, leaf, axis=-1).T
+        values = goal.value(raw, y)
         return raw, (tree, mean_loss(values, train), mean_loss(values, test))
 
+    assert goal.start is not None
     start = goal.start(y, train)
-    raw = jnp.broadcast_to(start[None], (n, start.shape[0]))
+    # Far from 0 a raw score would be rounded by what a round adds to it: where only differences count, they are taken.
+    y, first = (y - start, jnp.zeros_like(start)) if goal.equivariant else (y, start)
+    raw = jnp.broadcast_to(first[None], (n, *start.shape))
     keys = None if key is None else jax.random.split(key, rounds)
     _, (trees, train_loss, validation_loss) = lax.scan(one_round, raw, keys, length=rounds)
     kept = jnp.asarray(rounds) if patience is None else _rounds_kept(validation_loss, patience)
-    values = jnp.where(jnp.arange(rounds)[:, None, None] < kept, trees.value, 0.0)
+    values = jnp.where(jnp.expand_dims(jnp.arange(rounds), tuple(range(1, trees.value.ndim))) < kept, trees.value, 0.0)
     trees, start = trees._replace(value=jnp.where(fine, values, jnp.nan)), jnp.where(fine, start, jnp.nan)
-    if loss != "softmax":
-        trees, start = jax.tree.map(lambda leaf: leaf[:, 0], trees), start[0]
-    return BoostingFit(BoostedTrees(trees, start), BoostingDiagnostics(train_loss, validation_loss, kept))
+    return Fit(BoostedTrees(trees, start), BoostingDiagnostics(train_loss, validation_loss, kept, fine))
 
 
 def staged_boosted(params: BoostedTrees, X: Num[Array, "m d"]) -> Float[Array, "rounds m ..."]:

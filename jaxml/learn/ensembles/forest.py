@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Num
+from jaxtyping import Array, Bool, Float, Int, Num
 
 from jaxml.learn.checks import looked_at, proper_rows
 from jaxml.learn.ensembles.bagging import bagging
+from jaxml.learn.fit import Fit
 from jaxml.learn.trees import Tree, bin_features, decision_tree, predict_tree
 from jaxml.learn.trees.binning import bins_from_data
 from jaxml.learn.trees.fit import look_at_tree
@@ -21,28 +22,26 @@ class ForestDiagnostics(NamedTuple):
 
     Attributes:
         leaves: leaves of each tree, (members,).
-        oob_prediction: mean prediction of the trees that did not see a row, (n,) or (n, n_classes).
+        oob_prediction: mean prediction of the trees that did not see a row, (n,) or (n, classes).
         oob_score: weighted accuracy or R^2 of those, over the rows that have one.
+        converged: whether targets, weights and rules have a sensible answer; otherwise the values are NaN.
     """
 
     leaves: Int[Array, " members"]
     oob_prediction: Float[Array, "n ..."]
     oob_score: Float[Array, ""]
+    converged: Bool[Array, ""]
 
 
-class ForestFit(NamedTuple):
-    """A stack of trees and diagnostics."""
-
-    params: Tree
-    diagnostics: ForestDiagnostics
+ForestFit = Fit[Tree, ForestDiagnostics]
 
 
-def _oob_score(prediction: Array, y: Array, weights: Array, n_classes: int | None) -> Array:
+def _oob_score(prediction: Array, y: Array, weights: Array, classes: int | None) -> Array:
     """Accuracy or R^2 over the rows with a prediction."""
-    rows = prediction if n_classes is None else prediction[:, 0]
+    rows = prediction if classes is None else prediction[:, 0]
     weights = jnp.where(jnp.isnan(rows), 0.0, weights)
     total = jnp.sum(weights)
-    if n_classes is not None:
+    if classes is not None:
         right = (jnp.argmax(prediction, axis=1) == y).astype(weights.dtype)
         return jnp.sum(weights * right) / total
     y = y.astype(weights.dtype)
@@ -51,7 +50,7 @@ def _oob_score(prediction: Array, y: Array, weights: Array, n_classes: int | Non
     return 1.0 - jnp.sum(weights * residual**2) / jnp.sum(weights * spread**2)
 
 
-_STATIC = ("members", "n_classes", "max_depth", "width", "bins", "missing", "bootstrap", "batch_size")
+_STATIC = ("members", "classes", "max_depth", "width", "bins", "missing", "bootstrap", "batch_size")
 
 
 @looked_at(partial(look_at_tree, where="random_forest"))
@@ -64,7 +63,7 @@ def random_forest(
     *,
     members: int = 100,
     sample_weight: Num[Array, " n"] | None = None,
-    n_classes: int | None = None,
+    classes: int | None = None,
     features_per_split: Scalar | None = None,
     max_depth: int = 10,
     width: int | None = 32,
@@ -79,10 +78,10 @@ def random_forest(
     Args:
         key: PRNG key.
         X: features, (n, d), NaN where missing; ordinal categories as numbers.
-        y: targets, (n,), floating; or classes 0 to n_classes - 1, integers.
+        y: targets, (n,), floating; or classes 0 to classes - 1, integers.
         members: number of trees, static.
         sample_weight: weights, (n,), >= 0; ones if None.
-        n_classes: number of classes, static; None for regression.
+        classes: number of classes, static; None for regression.
         features_per_split: features drawn for each split, 1 to d, traced. None: sqrt(d) for classes, d / 3 for
             regression. With d the forest is bagging of trees.
         max_depth: levels of splits, static.
@@ -106,18 +105,18 @@ def random_forest(
         Breiman (2001), Random Forests, DOI 10.1023/A:1010933404324.
 
     >>> X = jax.random.normal(jax.random.key(0), (200, 4))
-    >>> fit = random_forest(jax.random.key(1), X, (X[:, 0] > 0).astype(int), n_classes=2, members=20, max_depth=3)
+    >>> fit = random_forest(jax.random.key(1), X, (X[:, 0] > 0).astype(int), classes=2, members=20, max_depth=3)
     >>> fit.diagnostics.oob_score > 0.95
     Array(True, dtype=bool)
     """
     d = check_shapes("random_forest", X=(X, "n d"), y=(y, "n"), hint="Use y.reshape(n).")["d"]
     if features_per_split is None:
-        features_per_split = max(1, math.isqrt(d) if n_classes is not None else d // 3)
+        features_per_split = max(1, math.isqrt(d) if classes is not None else d // 3)
     binned = bin_features(X, bins=bins, missing=missing)
     weights = jnp.ones(y.shape[0]) if sample_weight is None else sample_weight.astype(jnp.result_type(float))
     check_shapes("random_forest", y=(y, "n"), sample_weight=(weights, "n"))
     # Before the bootstrap, which may leave the row in question out of every tree.
-    fine = proper_rows(y, weights, "real" if n_classes is None else "classes", n_classes)
+    fine = proper_rows(y, weights, "real" if classes is None else "classes", classes)
     weights = jnp.where(fine, weights, jnp.nan)
 
     def fit(key: Array, X: Array, y: Array, sample_weight: Array) -> Any:
@@ -126,7 +125,7 @@ def random_forest(
             binned,
             y,
             sample_weight=sample_weight,
-            n_classes=n_classes,
+            classes=classes,
             features_per_split=features_per_split,
             max_depth=max_depth,
             width=width,
@@ -134,23 +133,24 @@ def random_forest(
             **tree,
         )
         # Growing led every row to its leaf: predictions out of bag need not walk the tree again.
-        return tree_fit._replace(params=(tree_fit.params, tree_fit.diagnostics.leaf))
+        return Fit((tree_fit.params, tree_fit.diagnostics.leaf), tree_fit.diagnostics)
 
     bag = bagging(
         key,
-        fit,
         X,
         y,
+        fit=fit,
         members=members,
         sample_weight=weights,
         predict=lambda params, X: params[0].value[params[1]],
         bootstrap=bootstrap,
         batch_size=batch_size,
     )
-    prediction = bag.diagnostics.oob_prediction
+    found = bag.diagnostics
+    prediction = found.oob_prediction
     assert prediction is not None
-    score = _oob_score(prediction, y, weights.astype(prediction.dtype), n_classes)
-    return ForestFit(bag.params[0], ForestDiagnostics(bag.diagnostics.members.leaves, prediction, score))
+    score = _oob_score(prediction, y, weights.astype(prediction.dtype), classes)
+    return Fit(bag.params[0], ForestDiagnostics(found.members.leaves, prediction, score, found.converged))
 
 
 def extra_trees(
@@ -161,7 +161,7 @@ def extra_trees(
     Args:
         key: PRNG key.
         X: features, (n, d), NaN where missing.
-        y: targets, (n,), floating; or classes 0 to n_classes - 1, integers.
+        y: targets, (n,), floating; or classes 0 to classes - 1, integers.
         bootstrap: True draws bootstrap weights as well (and gives out-of-bag diagnostics).
         **forest: further keywords of `random_forest`.
 
@@ -193,7 +193,7 @@ def predict_forest(trees: Tree, X: Num[Array, "m d"]) -> Float[Array, "m ..."]:
         X: features, (m, d), as at fitting.
 
     Returns:
-        Mean targets, (m,), or mean class probabilities, (m, n_classes).
+        Mean targets, (m,), or mean class probabilities, (m, classes).
 
     Raises:
         ValueError: for features that are not (m, d).
@@ -204,7 +204,7 @@ def predict_forest(trees: Tree, X: Num[Array, "m d"]) -> Float[Array, "m ..."]:
         Breiman (1996), Bagging Predictors, section 6.1, on averaging against voting.
 
     >>> X = jnp.arange(8.0)[:, None]
-    >>> fit = random_forest(jax.random.key(0), X, (X[:, 0] > 3).astype(int), n_classes=2, members=50, max_depth=2)
+    >>> fit = random_forest(jax.random.key(0), X, (X[:, 0] > 3).astype(int), classes=2, members=50, max_depth=2)
     >>> jnp.argmax(predict_forest(fit.params, X), axis=1)
     Array([0, 0, 0, 0, 1, 1, 1, 1], dtype=int32)
     """

@@ -2,7 +2,7 @@
 
 from jaxml.learn.trees.binning import Binned, bin_features
 from jaxml.learn.trees.drawing import tree_svg, tree_text
-from jaxml.learn.trees.fit import TreeDiagnostics, TreeFit, decision_tree
+from jaxml.learn.trees.fit import TreeDiagnostics, decision_tree
 from jaxml.learn.trees.growth import Rules, Tree, grow_tree
 from jaxml.learn.trees.prediction import apply_tree, feature_importances, predict_tree
 
@@ -11,7 +11,6 @@ __all__ = [
     "Rules",
     "Tree",
     "TreeDiagnostics",
-    "TreeFit",
     "apply_tree",
     "bin_features",
     "decision_tree",

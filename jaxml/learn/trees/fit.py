@@ -5,9 +5,10 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Num
+from jaxtyping import Array, Bool, Float, Int, Num
 
 from jaxml.learn.checks import look_at_rows, look_at_strengths, looked_at, proper_rows
+from jaxml.learn.fit import Fit
 from jaxml.learn.trees.binning import Binned, bin_features, bins_from_data
 from jaxml.learn.trees.growth import Rules, Tree, grow_tree
 from jaxml.learn.trees.sums import Method
@@ -23,29 +24,24 @@ class TreeDiagnostics(NamedTuple):
         leaves: number of leaves that hold weight.
         leaf: slot of the leaf of each training row, (n,).
         gain: score gained by all splits: the fall of the sum of squares or of weight x impurity.
+        converged: whether targets, weights and rules have a sensible answer; otherwise the values are NaN.
     """
 
     leaves: Int[Array, ""]
     leaf: Int[Array, " n"]
     gain: Float[Array, ""]
+    converged: Bool[Array, ""]
 
 
-class TreeFit(NamedTuple):
-    """A tree and how it came out."""
-
-    params: Tree
-    diagnostics: TreeDiagnostics
-
-
-_STATIC = ("n_classes", "criterion", "max_depth", "width", "bins", "missing", "splitter", "method")
+_STATIC = ("classes", "criterion", "max_depth", "width", "bins", "missing", "splitter", "method")
 
 
 def look_at_tree(
-    key: Any, X: Any, y: Any, *, where: str = "decision_tree", sample_weight: Any = None, n_classes: Any = None,
+    key: Any, X: Any, y: Any, *, where: str = "decision_tree", sample_weight: Any = None, classes: Any = None,
     min_leaf_weight: Any = 0.0, min_gain: Any = 0.0, l2: Any = 0.0, **rest: Any,
 ) -> None:  # fmt: skip
     """Refuse known values of `decision_tree` or a forest that have no sensible answer."""
-    look_at_rows(where, y, sample_weight, "real" if n_classes is None else "classes", n_classes)
+    look_at_rows(where, X, y, sample_weight, "real" if classes is None else "classes", classes)
     look_at_strengths(where, {"min_leaf_weight": min_leaf_weight, "min_gain": min_gain, "l2": l2})
 
 
@@ -58,7 +54,7 @@ def decision_tree(
     y: Float[Array, " n"] | Int[Array, " n"],
     *,
     sample_weight: Num[Array, " n"] | None = None,
-    n_classes: int | None = None,
+    classes: int | None = None,
     criterion: Criterion | None = None,
     max_depth: int = 6,
     width: int | None = None,
@@ -71,7 +67,7 @@ def decision_tree(
     min_leaf_weight: Scalar = 0.0,
     min_gain: Scalar = 0.0,
     l2: Scalar = 0.0,
-) -> TreeFit:
+) -> Fit[Tree, TreeDiagnostics]:
     """Fit one classification or regression tree on quantile bins.
 
     Each split minimises the weighted impurity of its two sides, over the mean y and class shares p of a side of
@@ -82,9 +78,9 @@ def decision_tree(
     Args:
         key: drawn from where `features_per_split` or a random splitter asks for it; otherwise None will do.
         X: features, (n, d), NaN where missing; ordinal categories as numbers. Or `bin_features(X)`.
-        y: targets, (n,), floating; or classes 0 to n_classes - 1, integers.
+        y: targets, (n,), floating; or classes 0 to classes - 1, integers.
         sample_weight: weights, (n,), >= 0; ones if None. A row of weight 0 only learns its leaf.
-        n_classes: number of classes, static; None for regression.
+        classes: number of classes, static; None for regression.
         criterion: ``"squared"`` for regression; ``"gini"`` (default) or ``"entropy"`` for classes.
         max_depth: levels of splits, static, >= 1.
         width: most nodes on one level, static, even; None for no limit. Deep trees want one: a level of
@@ -100,7 +96,7 @@ def decision_tree(
         l2: pull of leaf values to the mean target or class shares, in units of weight, traced, >= 0.
 
     Returns:
-        The tree, with values (N,) or (N, n_classes), and its diagnostics.
+        The tree, with values (N,) or (N, classes), and its diagnostics.
 
     Raises:
         ValueError: for wrong shapes, dtypes or modes; for a target that is not finite or no class, a negative weight
@@ -122,7 +118,7 @@ def decision_tree(
     weights = jnp.ones(n, dtype) if sample_weight is None else sample_weight.astype(dtype)
     check_shapes("decision_tree", y=(y, "n"), sample_weight=(weights, "n"))
     total = jnp.sum(weights)
-    if n_classes is None:
+    if classes is None:
         criterion = criterion or "squared"
         check_choice("decision_tree", "criterion", criterion, ("squared",))
         check_floating("decision_tree", y=y)
@@ -136,8 +132,8 @@ def decision_tree(
         check_choice("decision_tree", "criterion", criterion, ("gini", "entropy"))
         if not jnp.issubdtype(y.dtype, jnp.integer):
             raise ValueError(f"decision_tree: 'y' must hold integer classes, got {y.dtype}. Use y.astype(int).")
-        fine = proper_rows(y, weights, "classes", n_classes)
-        targets = jax.nn.one_hot(y, n_classes, dtype=dtype)
+        fine = proper_rows(y, weights, "classes", classes)
+        targets = jax.nn.one_hot(y, classes, dtype=dtype)
         prior = weights @ targets / jnp.where(total > 0, total, 1.0)
     tree, leaf = grow_tree(
         key,
@@ -153,7 +149,7 @@ def decision_tree(
         method=method,
     )
     # The penalty pulls to the mean: G / (H + l2) of centred targets, plus the mean.
-    if n_classes is None:
+    if classes is None:
         value = tree.value[:, 0] + prior
     else:
         mass = tree.weight + l2
@@ -161,4 +157,4 @@ def decision_tree(
     fine &= (jnp.asarray(min_leaf_weight) >= 0) & (jnp.asarray(min_gain) >= 0) & (jnp.asarray(l2) >= 0)
     value = jnp.where(fine, value, jnp.nan)
     leaves = jnp.sum((tree.feature < 0) & (tree.weight > 0))
-    return TreeFit(tree._replace(value=value), TreeDiagnostics(leaves, leaf, jnp.sum(tree.gain)))
+    return Fit(tree._replace(value=value), TreeDiagnostics(leaves, leaf, jnp.sum(tree.gain), fine))

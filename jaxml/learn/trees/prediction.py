@@ -59,7 +59,7 @@ def predict_tree(tree: Tree, X: Num[Array, "n d"]) -> Float[Array, "n ..."]:
         X: features, (n, d), as at fitting; NaN marks a missing entry.
 
     Returns:
-        Predicted targets, (n,), or class probabilities, (n, n_classes).
+        Predicted targets, (n,), or class probabilities, (n, classes).
 
     Raises:
         ValueError: for features that are not (n, d) or a stack of trees.
@@ -71,7 +71,7 @@ def predict_tree(tree: Tree, X: Num[Array, "n d"]) -> Float[Array, "n ..."]:
 
     >>> from jaxml.learn import decision_tree
     >>> X = jnp.array([[0.0], [1.0], [5.0]])
-    >>> tree = decision_tree(None, X, jnp.array([0, 1, 1]), n_classes=2, max_depth=1).params
+    >>> tree = decision_tree(None, X, jnp.array([0, 1, 1]), classes=2, max_depth=1).params
     >>> predict_tree(tree, jnp.array([[0.2], [9.0]]))
     Array([[1., 0.],
            [0., 1.]], dtype=float32)
