@@ -42,9 +42,9 @@ Every claim of every config with what its run decided: `make scoreboard` runs th
 and writes this page; `make scoreboard FRESH=1` runs all. Statements, margins and controls stand in the configs;
 [statistics.md](statistics.md) says how a verdict is reached. The effect is that of the cell that decided, or of the
 first one, with its interval; where two arms are compared, positive (or above ×1) is in the claimed direction. Cells
-count supported / refuted / undecided. **REGIME**
+count supported / refuted / undecided. **MIXED**
 marks claims that hold in some cells and not in others: `jaxml run CONFIG` writes the report that shows where. Where
-`make certify` has decided a config again under other settings, it is said what came of it; **FRAGILE** marks a verdict
+`make certify` has decided a config again under other settings, the outcome is listed; **FRAGILE** marks a verdict
 that another master key, which means another draw of seeds, has flipped. *Of* names the entry of the catalogue that a
 claim is about, and how it relates to it: as *written*, *weaker*, *stronger*, *reversed*, or *part* of it.
 """

@@ -92,7 +92,7 @@ def by_condition(results: Any) -> Any:
 
 experiment = Experiment(
     trial=trial,
-    estimands={
+    metrics={
         "share_right": lambda results: by_condition(results).mean("gap").sel(problem="binormal", drop=True),
     },
     figures=(

@@ -86,7 +86,7 @@ def ratio(results: "xarray.Dataset", name: str) -> "xarray.DataArray":
 
 experiment = Experiment(
     trial=trial,
-    estimands={
+    metrics={
         "variance_ratio": lambda results: ratio(results, "variance"),
         "bias_ratio": lambda results: ratio(results, "bias"),
         "error_ratio": lambda results: ratio(results, "error"),

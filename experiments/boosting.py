@@ -73,7 +73,7 @@ def error_by_round(results: "xarray.Dataset") -> "xarray.DataArray":
 
 experiment = Experiment(
     trial=trial,
-    estimands={"fresh_error": error_by_round},
+    metrics={"fresh_error": error_by_round},
     figures=(
         Figure("Error on fresh rows by the number of rounds", y="fresh_error", x="round", lines="depth",
                panels="problem", log_x=True),

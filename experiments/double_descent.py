@@ -61,7 +61,7 @@ def fitted(results: "xarray.Dataset") -> "xarray.DataArray":
 
 experiment = Experiment(
     trial=trial,
-    estimands={"digits_fitted": fitted},
+    metrics={"digits_fitted": fitted},
     figures=(
         Figure("Error on fresh rows against features per training row", y="test_error", x="ratio", lines="lam",
                panels="noise", log_x=True, log_y=True),

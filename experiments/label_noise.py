@@ -66,7 +66,7 @@ def trial(
 
 experiment = Experiment(
     trial=trial,
-    estimands={"damage": Metric(lambda here, clean: here.error - clean.error, inputs={"clean": {"wrong": 0.0}})},
+    metrics={"damage": Metric(lambda here, clean: here.error - clean.error, inputs={"clean": {"wrong": 0.0}})},
     figures=(
         Figure("Error that wrong training labels add on clean rows", y="damage", x="wrong", lines="model"),
         Figure("Error on clean rows", y="error", x="wrong", lines="model"),

@@ -183,7 +183,7 @@ def by_kind(results: "xarray.Dataset", values: "xarray.DataArray") -> "xarray.Da
 experiment = Experiment(
     trial=trial,
     labels={name: {0.0: "no", 1.0: "yes"} for name in ("on_inputs", "on_weights", "in_proportion", "penalty")},
-    estimands={
+    metrics={
         "likeness_to_ridge": lambda results: by_kind(results, results.like_ridge),
         "error": lambda results: by_kind(results, results.test_error),
         "dependence_on_weights": lambda results: by_kind(results, results.dependence),

@@ -136,7 +136,7 @@ def size_ten(values: "xarray.DataArray") -> "xarray.DataArray":
 experiment = Experiment(
     trial=trial,
     labels={"loss": {"smooth_l1": "smooth L1", "tukey": "Tukey"}},
-    estimands={
+    metrics={
         "kept": kept,
         "kept_at_size_10": lambda results: size_ten(kept(results)),
         "loss_share_of_targets": lambda results: results.loss_share.sel(leverage=0.0, drop=True),

@@ -118,7 +118,7 @@ def by_law(values: "xarray.DataArray") -> "xarray.DataArray":
 experiment = Experiment(
     trial=trial,
     labels={"squared": {0.0: "no (L1)", 1.0: "yes (L2)"}},
-    estimands={
+    metrics={
         "gain_of_l1": gain_of_l1,
         "gain_of_l1_validated": gain_validated,
         "gain_of_l1_by_noise": lambda results: moved_by_noise(gain_of_l1(results)),

@@ -149,7 +149,7 @@ def against_theory(results: "xarray.Dataset") -> "xarray.DataArray":
 
 experiment = Experiment(
     trial=trial,
-    estimands={
+    metrics={
         "theory_agreement": agreement,
         "weights_alone_agreement": lambda results: agreement(results, with_slope=False),
         "slope_by_source": against_theory,

@@ -29,7 +29,7 @@ class Figure:
 
     Args:
         title: what the reader should see in it.
-        y: an output of the trial or an estimand.
+        y: an output of the trial or a metric.
         x: the axis along the bottom, or the named axis of a curve.
         lines: the axis whose values become lines.
         panels: the axis whose values become panels side by side.
@@ -59,9 +59,9 @@ class Experiment:
     Args:
         trial: pure function ``(key, *, hyperparameters) -> {name: array}``, see `jaxml.sweep`; none where every claim
             is decided without trials, as suites, numbers and programs are.
-        estimands: derived quantities, ``name -> function of the results`` or a `jaxml.Metric`, which maps and searches
+        metrics: derived quantities, ``name -> function of the results`` or a `jaxml.Metric`, which maps and searches
             can ask for anywhere; each keeps the dims ``seed`` and the grid's axes it does not consume. Every output of
-            the trial is an estimand already.
+            the trial is a metric already.
         figures: what the report draws, the one that decides first: it stands beside what was found.
         theory: what theory expects of an output, ``name -> pure function of the trial's parameters``. It is given a
             mapping of all of them, some as arrays of one shape, and returns an array of that shape; a map of the
@@ -79,7 +79,7 @@ class Experiment:
     """
 
     trial: Callable[..., Any] = no_trial
-    estimands: Mapping[str, Callable[["xarray.Dataset"], "xarray.DataArray"]] = field(default_factory=dict)
+    metrics: Mapping[str, Callable[["xarray.Dataset"], "xarray.DataArray"]] = field(default_factory=dict)
     figures: tuple[Figure, ...] = ()
     theory: Mapping[str, Callable[[Mapping[str, Any]], Any]] = field(default_factory=dict)
     suites: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
@@ -168,8 +168,8 @@ def load_experiment(name: str, root: Path) -> Experiment:
     if not isinstance(found, Experiment):
         raise TrialError(f"{path}: define experiment = Experiment(trial=trial, ...) at the top level.")
     known = read_schema(name, root) if found.labels else {}
-    if found.trial is no_trial and (found.estimands or found.figures):
-        raise TrialError(f"{path}: estimands and figures are made from trials, and there is no trial.")
+    if found.trial is no_trial and (found.metrics or found.figures):
+        raise TrialError(f"{path}: metrics and figures are made from trials, and there is no trial.")
     for parameter, names in found.labels.items():
         if parameter not in known:
             raise TrialError(f"{path}: labels: the trial has no '{parameter}'. {nearest(parameter, known)}")

@@ -53,8 +53,8 @@ def judge(results: Any, claims: str | os.PathLike[str] | Mapping[str, Any]) -> V
     >>> control = {"name": "itself", "arms": {"claimed": {"arm": "a"}, "against": {"arm": "a"}}}
     >>> claim = {
     ...     "statement": "arm a has the larger loss",
-    ...     "quantifier": "at_reference",
-    ...     "estimand": "loss",
+    ...     "quantifier": "reference",
+    ...     "metric": "loss",
     ...     "arms": {"claimed": {"arm": "a"}, "against": {"arm": "b"}},
     ...     "margin": margin,
     ...     "controls": {"negative": [control], "positive": [control]},

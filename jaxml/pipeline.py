@@ -37,7 +37,7 @@ class Run:
 
     @property
     def results(self) -> "xarray.Dataset":
-        """Outputs and estimands, labelled: dims named after the axes plus ``seed``."""
+        """Outputs and metrics, labelled: dims named after the axes plus ``seed``."""
         return self.directory.results()
 
     def _repr_html_(self) -> str:
@@ -84,7 +84,7 @@ def run(
         TrialError: when the trial breaks its contract, or the experiment's code calls ``sys.exit``.
         RunError: when the run had begun and could not go on.
 
-    It is not a search: what it computes and how it decides stand in the config before the first trial.
+    Note: not a search: what it computes and how it decides stand in the config before the first trial.
     """
     from jaxml.report import write_report
 

@@ -50,9 +50,9 @@ looks: [16, 32, 64]
 claims:
   median-resists:
     statement: With one outlier in ten, the median errs less than the mean.
-    quantifier: at_reference
+    quantifier: reference
     reference: {{outliers: 0.1}}
-    estimand: error
+    metric: error
     direction: smaller
     arms:
       claimed: {{estimator: median}}

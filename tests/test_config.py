@@ -83,7 +83,7 @@ def test_the_scaffold_is_a_good_config(project):
         ("seeds: 64", "seeds: !!python/object/apply:os.system [ls]", r"line \d+: the tag .* no tag builds objects"),
         ("seeds: 64", "seeds: [64", r"line \d+, column \d+: this is not YAML"),
         ("title: Demo", "name: ../../etc", r"is not a name"),
-        ("quantifier: at_reference", "quantifier: mostly", r"quantifier: input should be .*; got 'mostly'"),
+        ("quantifier: reference", "quantifier: mostly", r"quantifier: input should be .*; got 'mostly'"),
         ("      negative:", "      neutral:", r"negative"),
         ("looks: [16, 32, 64]", "looks: [16, 17]", r"each at least 10 % above the one before"),
         ("seeds: 64", "seeds: 64\nalpha: 1e-300", r"alpha: .*greater than or equal to 0.000001"),
@@ -281,7 +281,7 @@ def test_smoke_sets_what_the_config_says_and_overrides_come_after(project):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("outlier=0.1", "names nothing here. Did you mean 'outliers'"),
+        ("outlier=0.1", "unknown name 'outlier'. Did you mean 'outliers'"),
         ("fixed.m=3", "no parameter 'm'"),
         ("claims.median-resists.margin.value=0.01", "part of how a claim is decided"),
         ("alpha=0.4", "part of how a claim is decided"),

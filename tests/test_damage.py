@@ -20,7 +20,7 @@ from jaxml.scaffold import scaffold
 
 TRIAL = """    return {{"error": jnp.abs(estimate), "misses": (jnp.abs(estimate) > 0.2).astype(jnp.int32)}}
 """.replace("{{", "{").replace("}}", "}")
-ESTIMAND = 'experiment = Experiment(\n    estimands={"share": lambda held: held.misses.astype(float)},'
+ESTIMAND = 'experiment = Experiment(\n    metrics={"share": lambda held: held.misses.astype(float)},'
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def swap_two_chunks(run):
 DAMAGE = {
     "results.zarr/misses/c/0/0/1 is missing": lose_a_chunk,
     "results.zarr/error/c/0/0/1 was changed, results.zarr/error/c/0/0/2 was changed": swap_two_chunks,
-    "estimands.zarr/share/zarr.json is missing": lambda run: (run.path / "estimands.zarr/share/zarr.json").unlink(),
+    "metrics.zarr/share/zarr.json is missing": lambda run: (run.path / "metrics.zarr/share/zarr.json").unlink(),
     "evidence.json was added": lambda run: run.write_json("evidence.json", {}),
     "manifest.sha256 was changed": lambda run: run.write("manifest.sha256", "nothing"),
     "manifest.sha256 is missing": lambda run: (run.path / "manifest.sha256").unlink(),
@@ -196,7 +196,7 @@ def test_an_edited_module_is_noticed(root, killed, monkeypatch):
         (
             "lambda held: held",
             "lambda held: __import__('sys').exit() or held",
-            r"estimand 'share' called sys.exit\(None\)",
+            r"metric 'share' called sys.exit\(None\)",
         ),
     ],
 )

@@ -38,7 +38,7 @@ ESTIMATE = "    estimate = jnp.mean"
         (ESTIMATE, "    if outliers > 0.2:\n        x = x + 1\n" + ESTIMATE, r"line 22: 'outliers' is traced"),
         (ESTIMATE, "    x = x if outliers else -x\n" + ESTIMATE, r"declare it 'outliers: Static\[float\]'"),
         (ESTIMATE, "    assert not outliers >= 1 or n\n" + ESTIMATE, "'outliers' is traced"),
-        ('{"error"', '{"err"', r"demo.yaml, line \d+: .*estimand: the trial returns no 'error'. Did you mean 'err'"),
+        ('{"error"', '{"err"', r"demo.yaml, line \d+: .*metric: the trial returns no 'error'. Did you mean 'err'"),
         ('{"error": jnp.abs(estimate)}', '{"error": {"abs": estimate}}', "no 'error'. Did you mean 'error.abs'"),
     ],
 )
@@ -75,17 +75,17 @@ def test_a_good_config_is_rehearsed(project):
 
 
 @pytest.mark.parametrize(
-    ("estimand", "error", "message"),
+    ("metric", "error", "message"),
     [
         ("lambda r: r.error.max('outlier')", ValueError, "'outlier' not found"),
-        ("lambda r: r.error.max('seed')", RunError, "estimand 'worst' must return .* keeps the axis 'seed'"),
+        ("lambda r: r.error.max('seed')", RunError, "metric 'worst' must return .* keeps the axis 'seed'"),
         ("lambda r: 1 / 0", ZeroDivisionError, "division"),
         ("lambda r: r.error.expand_dims(more=2)", ConfigError, r"'worst' still has the axes \('more', 'seed'\)"),
     ],
 )
-def test_an_estimand_is_tried_on_made_up_numbers(project, estimand, error, message):
-    edited(project, "estimand: error", "estimand: worst", "configs/demo.yaml")
-    loaded = edited(project, "    trial=trial,", f"    trial=trial,\n    estimands={{'worst': {estimand}}},")
+def test_an_metric_is_tried_on_made_up_numbers(project, metric, error, message):
+    edited(project, "metric: error", "metric: worst", "configs/demo.yaml")
+    loaded = edited(project, "    trial=trial,", f"    trial=trial,\n    metrics={{'worst': {metric}}},")
     with pytest.raises(error, match=message):
         rehearse(loaded)
 

@@ -127,9 +127,9 @@ def test_a_sabotaged_control_makes_the_verdict_invalid(project):
     assert "without outliers the mean is as good" in card.verdict.reason
 
 
-def test_an_unknown_estimand_is_named_before_anything_is_written(project):
+def test_an_unknown_metric_is_named_before_anything_is_written(project):
     text = (project / "configs/demo.yaml").read_text()
-    (project / "configs/typo.yaml").write_text(text.replace("estimand: error", "estimand: eror"))
+    (project / "configs/typo.yaml").write_text(text.replace("metric: error", "metric: eror"))
     with pytest.raises(ConfigError, match=r"typo.yaml, line \d+: .*no 'eror'. Did you mean 'error'"):
         jaxml.run(project / "configs/typo.yaml", runs=project / "empty")
     assert not (project / "empty").exists()

@@ -21,7 +21,7 @@ MOST_ROWS = 6
 class Measured:
     """What a seeded claim, or one of its controls, measures: the `detail` of its finding or check."""
 
-    estimand: str
+    metric: str
     direction: str
     scale: str
     arms: Mapping[str, Any]
@@ -217,7 +217,7 @@ def _span(values: Sequence[Any]) -> str:
 def effects(finding: Finding, cells: Sequence[CellResult]) -> str:
     """What was measured: the effect, or its extremes over the cells and where they lie."""
     found = sorted((c for c in cells if c.decision.estimate is not None), key=lambda c: c.decision.estimate or 0.0)
-    name, unit = phrase(measured(finding).estimand), measured(finding).unit
+    name, unit = phrase(measured(finding).metric), measured(finding).unit
     if not found:
         return f"no finite effect on {name} was measured"
     low, high = found[0].decision.estimate or 0.0, found[-1].decision.estimate or 0.0

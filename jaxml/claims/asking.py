@@ -196,7 +196,7 @@ def described(claim: Seeded, arms: Mapping[str, Any]) -> dict[str, Any]:
         "cap": claim.cap,
     }
     return {
-        "estimand": claim.estimand,
+        "metric": claim.metric,
         "direction": claim.direction,
         "scale": claim.scale,
         "arms": dict(arms),

@@ -90,7 +90,7 @@ def cells_of(axes: Sequence[Axis], claim: Seeded, where: str) -> list[Indices]:
         ConfigError: when the claim does not fit the grid.
     """
     free = cell_axes(axes, claim.arms, claim.tune, where)
-    if claim.quantifier == "at_reference":
+    if claim.quantifier == "reference":
         return [reference_cell(free, axes, claim.reference, f"{where}.reference")]
     allowed = {axis.name: list(range(len(axis))) for axis in free}
     for name, values in claim.where.items():
@@ -120,7 +120,7 @@ def reference_cell(free: Sequence[Axis], axes: Sequence[Axis], pins: Mapping[str
         if axis.name not in indices:
             if len(axis) > 1:
                 raise ConfigError(
-                    f"{where}: say which '{axis.name}' is meant, for example {axis.points[0]}. Where the estimand has "
+                    f"{where}: say which '{axis.name}' is meant, for example {axis.points[0]}. Where the metric has "
                     "used the axis up, any of its values will do."
                 )
             indices[axis.name] = 0
@@ -130,9 +130,9 @@ def reference_cell(free: Sequence[Axis], axes: Sequence[Axis], pins: Mapping[str
 def with_control(claim: Seeded, control: Control) -> Seeded:
     """The claim that a control poses: its own settings where it has any, its claim's elsewhere."""
     tune = None if control.tune == "none" else control.tune or claim.tune
-    own = {k: v for k in ("arms", "estimand", "direction", "scale", "margin") if (v := getattr(control, k)) is not None}
+    own = {k: v for k in ("arms", "metric", "direction", "scale", "margin") if (v := getattr(control, k)) is not None}
     reference = {**claim.reference, **control.where}
-    return claim.model_copy(update={**own, "tune": tune, "quantifier": "at_reference", "reference": reference})
+    return claim.model_copy(update={**own, "tune": tune, "quantifier": "reference", "reference": reference})
 
 
 def control_claim(claim: Seeded, control: Control, axes: Sequence[Axis], where: str) -> Seeded:

@@ -100,7 +100,7 @@ def run_suite(suite: Suite, *, cases: int = LEAST_CASES, seed: int = 0) -> Suite
     Raises:
         ValueError: when a property computes in less than float64, or a suite with `jit` cannot be compiled.
 
-    What it is not: a proof. A property that holds in all cases is supported, as a theorem's instance is.
+    Note: not a proof. A property that holds in all cases is supported, as a theorem's instance is.
 
     >>> l0 = lambda w: float(np.count_nonzero(w))
     >>> suite = Suite(

@@ -39,9 +39,9 @@ class Check(Record):
     Attributes:
         name: what it is.
         role: a control of either side, or a mutant that must be caught.
-        passed: whether it came out as it must.
+        passed: whether it came out as expected.
         reason: why, in plain words.
-        detail: what it measured otherwise than its claim: estimand, scale, direction, margin, arms.
+        detail: what it measured otherwise than its claim: metric, scale, direction, margin, arms.
         cell: where it was decided; None where there is no cell.
     """
 

@@ -25,7 +25,7 @@ def judge(
     Args:
         claims: by id.
         grid: axes, looks and error rate.
-        results: outputs and estimands over the grid's axes and ``seed``; negative seeds are for tuning. None where the
+        results: outputs and metrics over the grid's axes and ``seed``; negative seeds are for tuning. None where the
             experiment has no trial.
         evidence: by claim, what its kind collected besides.
 

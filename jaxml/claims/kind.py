@@ -80,7 +80,7 @@ class Kind(Generic[C]):
         """
 
     def quantities(self, claim: C) -> Iterator[tuple[tuple[str, ...], str]]:
-        """Every output of the trial or estimand that the claim asks for, after its place in the claim."""
+        """Every output of the trial or metric that the claim asks for, after its place in the claim."""
         yield from ()
 
     def smoke(self, claim: C) -> tuple[C, str]:

@@ -11,7 +11,7 @@ from jaxml.claims.effect import oriented, scored
 from jaxml.claims.given import Grid
 from jaxml.claims.posing import ARM, Posed
 from jaxml.claims.premises import MOST_CAPPED, capped
-from jaxml.claims.quantities import Quantities, estimand_of
+from jaxml.claims.quantities import Quantities, metric_of
 from jaxml.claims.spec import Seeded, Tuning
 from jaxml.errors import ConfigError
 from jaxml.sweep.points import POINT
@@ -70,9 +70,9 @@ def effect_in(
             here |= best
             points = [axis.points[best[axis.name]] for axis in grid.axes if axis.name in best]
             tuned[arm] = {name: value for point in points for name, value in point.items()}
-        left, column = held.at(claim.estimand, here, where)
+        left, column = held.at(claim.metric, here, where)
         if left != ("seed",):
-            raise ConfigError(f"{where}.estimand: '{claim.estimand}' still has the axes {left} in one cell.")
+            raise ConfigError(f"{where}.metric: '{claim.metric}' still has the axes {left} in one cell.")
         values[arm] = column[(held.seeds < 0) == tuning]
     if claim.cap is not None:
         own = {arm: np.minimum(column, claim.cap) for arm, column in values.items()}  # NaN stays NaN
@@ -98,10 +98,10 @@ def effects_at(results: "xarray.Dataset", posed: Posed, first_look: int, where: 
         where: the place named in errors.
     """
     claim, over = posed.claim, [axis.name for axis in posed.tuned]
-    values = _ordered(estimand_of(results, claim.estimand, where), over)
+    values = _ordered(metric_of(results, claim.metric, where), over)
     reported = results.seed.values >= 0
     if claim.tune and over:
-        score = _ordered(estimand_of(results, claim.tune.goal, where), over)[..., ~reported]
+        score = _ordered(metric_of(results, claim.tune.goal, where), over)[..., ~reported]
         flat = _score(score, claim.tune).reshape(*score.shape[:2], -1)
         best = flat.argmin(-1)[..., None, None]
         values = np.take_along_axis(values.reshape(*flat.shape, -1), best, axis=2)[:, :, 0]

@@ -1,4 +1,4 @@
-"""A claim asked away from its grid: two or more traced parameters move freely, everything else stays as declared."""
+"""A claim evaluated off the declared grid: two or more traced parameters are free, the rest as declared."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Posed:
     """What a claim compares when some parameters are free.
 
     Attributes:
-        claim: the claim, for its estimand, scale, direction, margin and tuning.
+        claim: the claim, for its metric, scale, direction, margin and tuning.
         names: the free parameters.
         arms: every other parameter of each arm, tuned ones left out; one arm when the effect is absolute.
         tuned: the axes along which each arm picks its own point.
@@ -56,7 +56,7 @@ def pose(
     splits: Sequence[DependentSplits] = (),
     where: str,
 ) -> Posed:
-    """Free some parameters of a claim; what the arms pin along them gives way.
+    """Free some parameters of a claim; they override what the arms pin.
 
     Args:
         claim: the claim.

@@ -35,7 +35,7 @@ def meets_premise(held: "Quantities", claim: Seeded, arms: Mapping[str, Indices]
         return None
     sides = ("claimed", "against") if premise.arm == "both" else (premise.arm,)
     place = f"{where}.applies_if"
-    marks = [premise.holds(_column(held, premise.estimand, arms[side], place)) for side in sides]
+    marks = [premise.holds(_column(held, premise.metric, arms[side], place)) for side in sides]
     return np.all(marks, 0)[held.seeds >= 0]
 
 
@@ -44,7 +44,7 @@ def left_out(held: "Quantities", claim: Seeded, arms: Mapping[str, Indices], whe
     for number, rule in enumerate(claim.leave_out):
         apart = held.seeds < 0 if (held.seeds < 0).any() else held.seeds >= 0
         place = f"{where}.leave_out.{number}"
-        means = [float(_column(held, rule.estimand, at, place)[apart].mean()) for at in arms.values()]
+        means = [float(_column(held, rule.metric, at, place)[apart].mean()) for at in arms.values()]
         if all(rule.holds(mean) for mean in means):
             on = (
                 "the tuning seeds"
@@ -59,7 +59,7 @@ def left_out(held: "Quantities", claim: Seeded, arms: Mapping[str, Indices], whe
 def _column(held: "Quantities", name: str, at: Indices, where: str) -> np.ndarray:
     left, values = held.at(name, at, where)
     if left != ("seed",):
-        raise ConfigError(f"{where}.estimand: '{name}' still has the axes {left} in one cell.")
+        raise ConfigError(f"{where}.metric: '{name}' still has the axes {left} in one cell.")
     return values
 
 

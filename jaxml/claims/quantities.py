@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Quantities:
-    """The results as plain arrays, each made once: a cell asks for few numbers, and labels cost more than they."""
+    """The results as plain arrays, each made once: indexing them is faster than xarray."""
 
     def __init__(self, results: "xarray.Dataset"):
         self.seeds = results.seed.values
@@ -23,8 +23,8 @@ class Quantities:
         self._held: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
 
     def telling(self, claim: Seeded, axes: Sequence[Axis]) -> dict[str, Any]:
-        """What the arms of a claim pin, but for axes that its estimand has used up: there a pin plays no part."""
-        left = {axis.name: axis.name in self._results[claim.estimand].dims for axis in axes}
+        """What the arms of a claim pin, but for axes that its metric has reduced over: there a pin plays no part."""
+        left = {axis.name: axis.name in self._results[claim.metric].dims for axis in axes}
         alive = {name: left[axis.name] for axis in axes for name in axis.parameters}
         arms = claim.sides
         return {side: pins and {n: v for n, v in pins.items() if alive[n]} for side, pins in arms.items()}
@@ -36,14 +36,14 @@ class Quantities:
             ConfigError: when the results do not hold it.
         """
         if name not in self._held:
-            values = estimand_of(self._results, name, where).transpose(..., "seed")
+            values = metric_of(self._results, name, where).transpose(..., "seed")
             self._held[name] = tuple(map(str, values.dims)), values.values.astype(np.float64)
         dims, values = self._held[name]
         left = tuple(dim for dim in dims if dim not in indices)
         return left, values[tuple(indices.get(dim, slice(None)) for dim in dims)]
 
 
-def estimand_of(results: "xarray.Dataset", name: str, where: str) -> "xarray.DataArray":
+def metric_of(results: "xarray.Dataset", name: str, where: str) -> "xarray.DataArray":
     """A quantity of the results, NaN where the trial is not finite.
 
     Raises:
@@ -51,6 +51,6 @@ def estimand_of(results: "xarray.Dataset", name: str, where: str) -> "xarray.Dat
     """
     if name not in results.data_vars:
         known = [str(n) for n in results.data_vars if n != "nonfinite"]
-        raise ConfigError(f"{where}.estimand: the trial returns no '{name}'. {nearest(name, known)}")
+        raise ConfigError(f"{where}.metric: the trial returns no '{name}'. {nearest(name, known)}")
     values = results[name].astype(float)
     return values.where(~results["nonfinite"]) if "nonfinite" in results else values

@@ -15,7 +15,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Value = bool | int | Finite | str
 Where = Annotated[dict[str, Value], BeforeValidator(lambda pins: {} if pins is None else pins)]
 """Axis values; a key with nothing after it pins nothing."""
-Quantifier = Literal["at_reference", "universal", "generic", "existential"]
+Quantifier = Literal["reference", "all", "most", "some"]
 Scale = Literal["difference", "log_ratio", "points", "logit"]
 
 
@@ -106,7 +106,7 @@ class Control(Spec):
     name: str
     where: Where = {}
     arms: Arms | None = None
-    estimand: str | None = None
+    metric: str | None = None
     direction: Literal["larger", "smaller"] | None = None
     scale: Scale | None = None
     margin: Margin | None = None
@@ -152,7 +152,7 @@ class Claim(Spec):
 class Condition(Spec):
     """A quantity is at least, or at most, a number."""
 
-    estimand: str
+    metric: str
     at_least: Finite | None = None
     at_most: Finite | None = None
 
@@ -166,7 +166,7 @@ class Condition(Spec):
     def words(self) -> str:
         """It in words."""
         side, value = ("at least", self.at_least) if self.at_least is not None else ("at most", self.at_most)
-        return f"{self.estimand.replace('_', ' ')} {side} {value:g}"
+        return f"{self.metric.replace('_', ' ')} {side} {value:g}"
 
     def holds(self, values: Any) -> Any:
         """Where it does; it does not where a value is not finite."""
@@ -190,7 +190,7 @@ class Seeded(Claim):
     """A claim on trials: theta = effect of the claimed arm over the other, oriented so that it says theta > 0."""
 
     quantifier: Quantifier
-    estimand: str
+    metric: str
     direction: Literal["larger", "smaller"] = "larger"
     scale: Scale = "difference"
     arms: Arms

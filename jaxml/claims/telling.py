@@ -12,10 +12,10 @@ PICKED = "picked"
 """Under what a cell holds, among what its arms were tuned to, the rival that was picked on the tuning seeds."""
 QUANTIFIERS = {
     "exact": "exactly",
-    "at_reference": "at the reference cell",
-    "universal": "in every cell",
-    "generic": "in at least 80 % of the cells",
-    "existential": "in at least one cell",
+    "reference": "at the reference cell",
+    "all": "in every cell",
+    "most": "in at least 80 % of the cells",
+    "some": "in at least one cell",
 }
 
 
@@ -65,7 +65,7 @@ def seeded_facts(finding: Finding, decided: bool) -> Facts:
     needed = f"at {'least' if about.direction == 'larger' else 'most'} {unit.shown(about.margin)}"
     quantifier = QUANTIFIERS[finding.verdict.quantifier]
     return [
-        ("Claimed", f"{phrase(about.estimand)} is {about.direction if unit.compared else needed}, {quantifier}"),
+        ("Claimed", f"{phrase(about.metric)} is {about.direction if unit.compared else needed}, {quantifier}"),
         ("Compared" if unit.compared else "Measured", compared if unit.compared else place(about.arms["claimed"])),
         ("Throughout", place(common)),
         ("Effect as", SCALES.get(about.scale, about.scale) if unit.compared else ""),
@@ -87,7 +87,7 @@ def decided_words(finding: Finding) -> str:
     how = {"supported": "lies at or beyond", "refuted": "falls short of", "inconclusive": "holds"}[outcome]
     meaning = {
         "reversed": ": the effect runs the other way",
-        "null": ": no effect that matters, either way",
+        "equivalent": ": no effect that matters, either way",
         "negligible": ": no effect that matters in the claimed direction",
     }.get(decision.label or "", "")
     return f"Interval {unit.interval(low, high)} {how} the margin {unit.shown(about.margin)}{meaning}"
@@ -165,7 +165,7 @@ def seeded_checks(finding: Finding, decided: bool, mirrored: bool = False) -> li
         decision, arms = check.cell.decision, about.arms
         compared = " against ".join(place(arms[side]) for side in ("claimed", "against") if arms.get(side))
         where = "; ".join(part for part in (place(check.cell.at), compared) if part)
-        effect = "effect" if about.estimand == own.estimand else phrase(about.estimand)
+        effect = "effect" if about.metric == own.metric else phrase(about.metric)
         must = "must" if check.role == "positive control" else "must not"
         found.append(
             CheckRow(

@@ -81,7 +81,7 @@ class Told:
         finding: what is told of.
         word: the verdict, or that the run was exploratory.
         label: the sub-label of a refutation.
-        badge: REGIME where it holds in some cells and not in others.
+        badge: MIXED where it holds in some cells and not in others.
         fragile: what another master key made of it.
         answer: one or two sentences.
         facts: what was claimed, compared, required.

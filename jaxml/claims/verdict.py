@@ -11,8 +11,8 @@ from jaxml.records import Record
 Verdict = Literal["supported", "refuted", "inconclusive", "invalid"]
 Status = Literal["stands", "dated", "wrong"]
 """Of a fact, which no run decides: it was so and is, it was so once, it never was."""
-Label = Literal["reversed", "null", "negligible"]
-Quantifier = Literal["exact", "at_reference", "universal", "generic", "existential"]
+Label = Literal["reversed", "equivalent", "negligible"]
+Quantifier = Literal["exact", "reference", "all", "most", "some"]
 
 VERDICTS: tuple[Verdict, ...] = ("supported", "refuted", "inconclusive", "invalid")
 STATUSES: tuple[Status, ...] = ("stands", "dated", "wrong")
@@ -119,16 +119,16 @@ class ClaimVerdict(Record):
 
     Attributes:
         verdict: supported / refuted / inconclusive / invalid; of a fact its status, which is no verdict.
-        quantifier: exact, at_reference, universal, generic or existential.
+        quantifier: exact, reference, all, most or some.
         reason: the verdict in plain words.
         label: the sub-label of the refuted cells when they agree on one.
-        badge: REGIME when supported and refuted cells coexist: the boundary must be shown.
+        badge: MIXED when supported and refuted cells coexist: the boundary must be shown.
         supported: number of supported cells.
         refuted: number of refuted cells.
         inconclusive: number of undecided cells.
         invalid: number of cells that could not be judged.
 
-    >>> ClaimVerdict(verdict="supported", quantifier="universal", reason="all 12 cells", supported=12).cells
+    >>> ClaimVerdict(verdict="supported", quantifier="all", reason="all 12 cells", supported=12).cells
     {'supported': 12, 'refuted': 0, 'inconclusive': 0, 'invalid': 0}
     """
 
@@ -136,7 +136,7 @@ class ClaimVerdict(Record):
     quantifier: Quantifier
     reason: str
     label: Label | None = None
-    badge: Literal["REGIME"] | None = None
+    badge: Literal["MIXED"] | None = None
     supported: int = 0
     refuted: int = 0
     inconclusive: int = 0

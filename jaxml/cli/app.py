@@ -13,9 +13,9 @@ import typer
 from jaxml.cli import inspect
 from jaxml.cli.describe import describe as describe_network
 from jaxml.cli.failure import describe_failure
+from jaxml.cli.falsify import falsify as falsify_claims
 from jaxml.cli.judge import judge as judge_given
 from jaxml.cli.output import Json, NobodyReads, RunArgument, Runs, echo, find, prepare_streams, print_json
-from jaxml.cli.refute import refute as refute_claims
 from jaxml.errors import ConfigError, JaxmlError
 
 app = typer.Typer(
@@ -158,7 +158,7 @@ def validate(
     claims = f"{count} claim{'' if count == 1 else 's'}"
     echo(f"{config}: good. {trials}, {claims}.")
     if not trace:
-        echo("Read, not tried: what the trial and the estimands compute. jaxml validate --trace tries them.")
+        echo("Read, not tried: what the trial and the metrics compute. jaxml validate --trace tries them.")
 
 
 @app.command("list")
@@ -250,7 +250,7 @@ def doctor(as_json: Json = False) -> None:
 for each in (inspect.replay, inspect.compare, inspect.export, inspect.calibrate):
     app.command()(each)
 app.command("describe")(describe_network)
-app.command()(refute_claims)
+app.command()(falsify_claims)
 app.command()(judge_given)
 
 

@@ -97,7 +97,7 @@ def load_study(path: str | Path, overrides: Sequence[str] = (), *, smoke: bool =
 
 def _check_cells(claim: Claim, plan: Plan, where: str) -> None:
     """Count the cells of a claim before they are listed."""
-    if not isinstance(claim, Seeded) or claim.quantifier == "at_reference":
+    if not isinstance(claim, Seeded) or claim.quantifier == "reference":
         return
     free = cell_axes(plan.axes, claim.arms, claim.tune, where)
     cells = math.prod(

@@ -130,7 +130,7 @@ class Side(Spec):
 
 
 class DomainSpec(Spec):
-    """Where a claim is said to hold: `jaxml refute` searches it for a counter-example."""
+    """Where a claim is said to hold: `jaxml falsify` searches it for a counter-example."""
 
     axes: Annotated[dict[str, Side], Field(min_length=1)]
     at: dict[str, Value] = Field(default_factory=dict)
@@ -212,7 +212,7 @@ class RunConfig(Spec):
         return {**self.data, **self.fixed, **axes}
 
     def check_smoke(self, schema: Schema) -> None:
-        """Check what a smoke run sets otherwise.
+        """Check the overrides used by `--smoke`.
 
         Raises:
             ConfigError: for a value that does not fit the trial, or a parameter of the grid, whose values claims name.

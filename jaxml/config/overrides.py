@@ -73,7 +73,7 @@ def _set_parameter(
     raw: dict[str, Any], path: list[str], value: Any, where: str, fields: list[str], parameters: list[str]
 ) -> None:
     if len(path) > 1 or path[0] not in parameters:
-        raise ConfigError(f"{where}: '{path[0]}' names nothing here. {nearest(path[0], [*parameters, *fields])}")
+        raise ConfigError(f"{where}: unknown name '{path[0]}'. {nearest(path[0], [*parameters, *fields])}")
     _place(raw, path[0], "sweep" if isinstance(value, (list, dict)) else "fixed", value, where)
 
 

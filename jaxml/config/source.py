@@ -30,7 +30,7 @@ def check_source(study: Study) -> None:
 
     Raises:
         TrialError: for a name that is defined nowhere, or a Python ``if`` on a traced parameter.
-        ConfigError: for a quantity that neither the trial returns nor an estimand computes.
+        ConfigError: for a quantity that neither the trial returns nor a metric computes.
     """
     path = study.path
     text = path.read_text(encoding="utf-8")
@@ -40,7 +40,7 @@ def check_source(study: Study) -> None:
     if trial is None:
         return
     _check_branches(trial, study.plan.schema, path)
-    returned, derived = _returned(trial), _estimands(module)
+    returned, derived = _returned(trial), _metrics(module)
     if returned is None or derived is None:
         return
     known = [*returned, *derived]
@@ -120,14 +120,14 @@ def _returned(trial: ast.FunctionDef) -> list[str] | None:
     return list(dict.fromkeys(name for each in names for name in each or ()))
 
 
-def _estimands(module: ast.Module) -> list[str] | None:
-    """The names of the estimands of ``Experiment(...)``, where they are written out; else None."""
+def _metrics(module: ast.Module) -> list[str] | None:
+    """The names of the metrics of ``Experiment(...)``, where they are written out; else None."""
     for node in ast.walk(module):
         if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "Experiment":
             if node.args[1:] or any(keyword.arg is None for keyword in node.keywords):
                 return None
             given = {keyword.arg: keyword.value for keyword in node.keywords}
-            return _keys(given["estimands"]) if "estimands" in given else []
+            return _keys(given["metrics"]) if "metrics" in given else []
     return None
 
 

@@ -182,7 +182,7 @@ class Study:
                 "point, to be held against its margin. State a contrast for it."
             )
         if claims[name].applies_if or claims[name].cap is not None:
-            raise ConfigError(f"{where}: '{name}' has a premise or a cap, which are not asked away from the grid.")
+            raise ConfigError(f"{where}: '{name}' has a premise or a cap, which cannot be evaluated off the grid.")
 
     def _posed(self, claim: str, names: Sequence[str], at: Mapping[str, Any], where: str) -> Posed:
         """A claim with some of its parameters free, see `jaxml.claims.posing`."""

@@ -1,4 +1,4 @@
-"""Stability: everything computed and decided again with one setting changed, each in a process of its own.
+"""Robustness check: the run repeated with one setting changed at a time, each in a process of its own.
 
 A verdict that flips under another chunk size, device count or precision of matrix products hangs on rounding. One that
 flips under a second master key hangs on the draw of seeds, and is flagged *fragile*. In float64 JAX draws other numbers

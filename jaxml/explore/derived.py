@@ -30,8 +30,8 @@ def asked(study: Study, posed: Posed, where: str, **options: Any) -> "Points | D
         ConfigError: when the metric cannot be computed at single points.
     """
     claim, experiment = posed.claim, study.experiment
-    wanted = {claim.estimand, claim.tune.goal if claim.tune else claim.estimand}
-    derived = wanted & set(experiment.estimands)
+    wanted = {claim.metric, claim.tune.goal if claim.tune else claim.metric}
+    derived = wanted & set(experiment.metrics)
     if not derived:
         return Points(experiment.trial, study.plan.schema, posed.entries, posed.names, outputs=wanted, **options)
     if claim.tune:
@@ -45,8 +45,8 @@ class DerivedPoints:
     """A `Metric` as a function of points and seeds, called as `Points` is."""
 
     def __init__(self, study: Study, posed: Posed, where: str, **options: Any):
-        self.name, self.posed, self.where = posed.claim.estimand, posed, where
-        metric, schema = study.experiment.estimands[self.name], study.plan.schema
+        self.name, self.posed, self.where = posed.claim.metric, posed, where
+        metric, schema = study.experiment.metrics[self.name], study.plan.schema
         if not isinstance(metric, Metric):
             raise ConfigError(
                 f"{where}: '{self.name}' is derived from the whole grid. Make it a jaxml.Metric, with its inputs named."

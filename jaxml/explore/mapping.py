@@ -41,7 +41,7 @@ def check_maps(study: Study) -> None:
     """Check, before the first trial, that every map can be filled.
 
     Raises:
-        ConfigError: when a claim's derived estimand cannot be asked at single points, see `derived`.
+        ConfigError: when a claim's derived metric cannot be asked at single points, see `derived`.
     """
     for plane in study.maps:
         asked(study, plane.posed, study.document.place(["map", plane.claim]))
@@ -61,7 +61,7 @@ def fill_maps(
     options = {"master": study.config.master_key, "lanes": study.config.lanes, "compiled": {}}
     for plane in study.maps:
         points = asked(study, plane.posed, study.document.place(["map", plane.claim]), **options)
-        theory = None if plane.posed.tuned else experiment.theory.get(plane.posed.claim.estimand)  # it knows no picks
+        theory = None if plane.posed.tuned else experiment.theory.get(plane.posed.claim.metric)  # it knows no picks
         filled.append(Plane(plane, study.config, points, directory.path / "map.zarr").fill(theory, notify))
     if filled:
         directory.write_json(FILE, {"maps": [each.to_json() for each in filled]})

@@ -29,7 +29,7 @@ def gated_scan(layer: Callable[[Carry, Any], Carry], carry: Carry, layers: Any, 
     Returns:
         The carry after `depth` layers. Parameters of layers beyond it get a gradient of zero.
 
-    It is not faster for shallow lanes: all layers are computed and the last ones thrown away.
+    Note: not faster for shallow lanes: all layers are computed and the last ones thrown away.
 
     >>> weights = jnp.asarray([2.0, 3.0, 5.0])
     >>> [float(gated_scan(lambda x, w: x * w, jnp.asarray(1.0), weights, depth=d)) for d in range(4)]

@@ -44,7 +44,7 @@ def read_series(
     On a logarithmic left axis the mean is geometric: mean and interval are taken of the logarithms.
 
     Args:
-        results: outputs and estimands; seeds below 0 served tuning and are left out.
+        results: outputs and metrics; seeds below 0 served tuning and are left out.
         figure: an `experiment.Figure` as a mapping.
         splits: where seeds are splits of one data set, so that the interval is widened (Nadeau and Bengio 2003).
     """

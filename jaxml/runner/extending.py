@@ -34,7 +34,9 @@ def extended_spec(spec: Mapping[str, Any], before: RunDirectory) -> dict[str, An
     """
     held = before.read_json("spec.json")
     if spec == held["spec"]:
-        raise ConfigError(f"{before.path}: this run holds all that the config asks for. Raise 'seeds' or add values.")
+        raise ConfigError(
+            f"{before.path}: nothing to extend: the run already covers the config. Raise 'seeds' or add values."
+        )
     for name in ("experiment", "master_key", "precision", "fixed"):
         was, now = held["spec"][name], spec[name]
         if was != now:

@@ -1,4 +1,4 @@
-"""From the results of a run directory to its estimands and verdicts."""
+"""From the results of a run directory to its metrics and verdicts."""
 
 import dataclasses
 from typing import TYPE_CHECKING
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def derive(results: "xarray.Dataset", experiment: Experiment, directory: RunDirectory) -> None:
-    """Compute the experiment's estimands and keep them beside the results."""
+    """Compute the experiment's metrics and keep them beside the results."""
     from jaxml.sweep.store import write_dataset
 
-    if experiment.estimands:
-        write_dataset(derived_from(results, experiment), directory.path / "estimands.zarr")
+    if experiment.metrics:
+        write_dataset(derived_from(results, experiment), directory.path / "metrics.zarr")
 
 
 def derived_from(results: "xarray.Dataset", experiment: Experiment) -> "xarray.Dataset":
-    """The experiment's estimands.
+    """The experiment's metrics.
 
     Raises:
         RunError: when one is no array over the seeds.
@@ -31,14 +31,14 @@ def derived_from(results: "xarray.Dataset", experiment: Experiment) -> "xarray.D
     import xarray
 
     derived = {}
-    for name, estimand in experiment.estimands.items():
+    for name, metric in experiment.metrics.items():
         try:
-            with contained(f"estimand '{name}'"):
-                values = estimand(results)
+            with contained(f"metric '{name}'"):
+                values = metric(results)
         except TrialError as error:
             raise TrialError(f"'{name}': {error}") from None
         if not isinstance(values, xarray.DataArray) or "seed" not in values.dims:
-            raise RunError(f"estimand '{name}' must return an xarray.DataArray that keeps the axis 'seed'.")
+            raise RunError(f"metric '{name}' must return an xarray.DataArray that keeps the axis 'seed'.")
         derived[name] = values.drop_vars([c for c in values.coords if c not in values.dims], errors="ignore")
     return xarray.Dataset(derived)
 

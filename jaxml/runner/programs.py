@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def trace_programs(study: Study, timing: "Timing | None" = None) -> "list[Traced]":
-    """Trace the programs, and check what cannot be read from the trial's signature: names of outputs and estimands.
+    """Trace the programs, and check what cannot be read from the trial's signature: names of outputs and metrics.
 
     Static points that cannot be traced are noted in `timing`.
 
@@ -28,11 +28,11 @@ def trace_programs(study: Study, timing: "Timing | None" = None) -> "list[Traced
     experiment = study.experiment
     traced = trace_all(experiment.trial, study.plan, master_key(study.config.master_key), timing or Timing())
     outputs = all_outputs(traced)
-    for name in experiment.estimands:
+    for name in experiment.metrics:
         if trouble := trouble_with(name) or ("is a name that the trial returns too" if name in outputs else ""):
-            raise ConfigError(f"experiments/{study.config.experiment}.py: the estimand {name!r} {trouble}.")
+            raise ConfigError(f"experiments/{study.config.experiment}.py: the metric {name!r} {trouble}.")
     own = ("status", "nonfinite")  # the engine's marks are not for claims
-    known = [*(name for name in outputs if not name.startswith(own)), *experiment.estimands]
+    known = [*(name for name in outputs if not name.startswith(own)), *experiment.metrics]
     for place, wanted in quantities(study.config):
         if wanted not in known:
             where = study.document.place(place)

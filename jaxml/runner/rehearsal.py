@@ -12,10 +12,10 @@ from jaxml.runner.programs import trace_programs
 
 
 def rehearse(study: Study) -> None:
-    """Trace every program, derive every estimand and judge every claim, on numbers that mean nothing.
+    """Trace every program, derive every metric and judge every claim, on numbers that mean nothing.
 
     Raises:
-        TrialError: when the trial, or an estimand, breaks its contract.
+        TrialError: when the trial, or a metric, breaks its contract.
         ConfigError: when a claim, control, figure, suite or map asks for what there is not.
     """
     import warnings

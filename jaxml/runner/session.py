@@ -53,7 +53,7 @@ class Session:
     failures: list[str] = dataclasses.field(default_factory=list)
 
     def work(self) -> Verdicts:
-        """Compute the trials, derive the estimands, collect what is no trial, and judge."""
+        """Compute the trials, derive the metrics, collect what is no trial, and judge."""
         directory, study = self.directory, self.study
         plan = study.plan
         if plan.cells:
@@ -77,7 +77,7 @@ class Session:
             progress=self.watch.progress,
             attributes={"spec_sha256": directory.recorded_spec()},
             compute=self.compute,
-            hasty=bool(study.cut),
+            fast_compile=bool(study.cut),
         )
         self.failures = list(results.attrs.get("failures", []))
         directory.write_json("cost.json", dict(results.attrs))

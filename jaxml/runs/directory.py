@@ -3,7 +3,7 @@
 config.yaml       the config, byte for byte                resolved.yaml   with `extends` and overrides applied
 spec.json         what was claimed, and its SHA-256        environment.json  versions, device, git state
 code.json         what identifies the code                 cost.json       time spent, programs compiled
-results.zarr      labelled results, chunk by chunk         estimands.zarr  quantities derived from them
+results.zarr      labelled results, chunk by chunk         metrics.zarr  quantities derived from them
 verdicts.json     what was found of every claim            report.html     one page that opens offline
 figures.json      what the report draws                    labels.json     names of coded values, for whoever reads
 status.json       running, interrupted, failed, and why    log.txt         what happened when
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 Status = Literal["running", "finished", "interrupted", "failed"]
 
-RESULTS = ("spec.json", "results.zarr", "estimands.zarr")
+RESULTS = ("spec.json", "results.zarr", "metrics.zarr")
 """What the results of a run are read from."""
 GIVEN = (
     *RESULTS,
@@ -252,7 +252,7 @@ class RunDirectory:
             raise RunError(f"{self.path / 'verdicts.json'}: cannot be read: {error}.") from None
 
     def results(self) -> "xarray.Dataset":
-        """Outputs and estimands as one labelled data set, in the order of the spec; empty where there were no trials.
+        """Outputs and metrics as one labelled data set, in the order of the spec; empty where there were no trials.
 
         Raises:
             RunError: when they cannot be read, or are not as the run wrote them.
@@ -267,7 +267,7 @@ class RunDirectory:
             return xarray.Dataset(coords={"seed": []})
         seeds = [*range(-spec["tuning_seeds"], 0), *range(spec["seeds"])]
         results = open_results(self.path / "results.zarr", spec["axes"], seeds)
-        derived = self.path / "estimands.zarr"
+        derived = self.path / "metrics.zarr"
         return results.merge(open_results(derived)) if derived.exists() else results
 
 

@@ -88,7 +88,7 @@ def sweep(
     A lane equals the same trial run alone up to rounding, which a chaotic trial makes as large as its results: losses
     at high learning rates differ by up to 1 % between chunk sizes (docs/scaling.md).
 
-    It is not an optimiser: nothing is skipped or chosen, every point of the grid is computed.
+    Note: not an optimiser: nothing is skipped or chosen, every point of the grid is computed.
 
     >>> def trial(key, *, lam: float):
     ...     x = jax.random.normal(key, (50,))

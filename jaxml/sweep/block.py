@@ -54,11 +54,11 @@ class Block:
 
 
 def compile_block(
-    traced: Traced, plan: Plan, key: jax.Array, devices: Sequence[Any] | None = None, *, hasty: bool = False
+    traced: Traced, plan: Plan, key: jax.Array, devices: Sequence[Any] | None = None, *, fast_compile: bool = False
 ) -> Block:
     """Compile the program of one static point for the block size of its plan, over `devices` (default: all local).
 
-    `hasty` compiles sooner on a CPU, programs that run slower: for runs of which compiling is the most.
+    `fast_compile`: a lower optimisation level on a CPU, for runs that mostly compile.
     """
     dims = [i for i, axis in enumerate(plan.axes) if plan.is_traced(axis)] + [len(plan.axes)]
     devices = list(jax.local_devices() if devices is None else devices)
@@ -78,8 +78,8 @@ def compile_block(
     alone = not on_cpu or parts > 1 or any(e.primitive.name in _WAITS_IN_POOL for e in equations(traced.jaxpr.jaxpr))
     options: dict[str, Any] = {}
     if on_cpu:  # level 1 compiles sooner than 2 and, on the experiments, runs as fast
-        options = {"xla_backend_optimization_level": 0 if hasty else 1, "xla_cpu_multi_thread_eigen": alone}
-        if hasty and jax.__version_info__ < (0, 11):  # later versions have no other emitters
+        options = {"xla_backend_optimization_level": 0 if fast_compile else 1, "xla_cpu_multi_thread_eigen": alone}
+        if fast_compile and jax.__version_info__ < (0, 11):  # later versions have no other emitters
             options["xla_cpu_use_fusion_emitters"] = False
     compiled = compile_program(jax.jit(function).lower(*inputs), options)
     constants = jax.tree.map(jax.device_put, inputs[0], compiled.input_shardings[0][0])

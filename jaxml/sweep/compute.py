@@ -45,7 +45,7 @@ class Compute:
         if self.workers is not None and self.workers < 1:
             raise ConfigError(f"workers: at least one is needed, got {self.workers}.")
         if self.shared_store and name is None:
-            raise ConfigError("shared_store: it is workers that share it, so name an executor, 'processes' or 'ray'.")
+            raise ConfigError("shared_store needs executor='processes' or executor='ray'.")
 
     @classmethod
     def of(cls, given: "Compute | str | Executor | None") -> "Compute":

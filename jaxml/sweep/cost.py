@@ -124,7 +124,9 @@ def _many_programs(plan: Plan) -> list[Hazard]:
     if programs <= MANY_PROGRAMS:
         return []
     numbers = [n for a in plan.axes for n in a.parameters if not plan.schema[n].traced and plan.schema[n].type is int]
-    advice = f" `{numbers[0]}: Traced[int]` would make lanes of it, see `jaxml.nn.padded`." if numbers else ""
+    advice = (
+        f" `{numbers[0]}: Traced[int]` would vectorise it (no recompilation), see `jaxml.nn.padded`." if numbers else ""
+    )
     return [Hazard("programs", "all", f"{programs} static points, one compilation each.{advice}", float(programs))]
 
 

@@ -1,7 +1,7 @@
 """Run a plan: compile each program once, ahead of time, several side by side, and compute its chunks one by one.
 
-A static point that fails takes nobody with it, a first signal lets the chunks in hand finish, and no more chunks are
-in flight than keep the workers busy, so memory stays bounded whatever the number of lanes.
+A static point that fails does not stop the others, a first signal finishes the chunks already running, and no more
+chunks are in flight than keep the workers busy, so memory stays bounded whatever the number of lanes.
 """
 
 import contextlib
@@ -90,7 +90,7 @@ class Execution:
     executor: Executor | None = None
     job: Job | None = None
     blocks: dict[Any, Any] | None = None
-    hasty: bool = False
+    fast_compile: bool = False
     alone: dict[str, bool] = field(default_factory=dict)
     compiling: dict[str, float] = field(default_factory=dict)
     computing: dict[str, float] = field(default_factory=dict)
@@ -101,7 +101,7 @@ class Execution:
 
         Raises:
             OutOfMemory: when a chunk is too large for the device; what was written stays.
-            KeyboardInterrupt: after a signal, once the chunks in hand are written.
+            KeyboardInterrupt: after a signal, once the chunks already running are written.
         """
         waiting = [(t, deque(self.store.mine(self.plan, self._missing(t)))) for t in traced]
         waiting = [(t, chunks) for t, chunks in waiting if chunks]
@@ -241,7 +241,7 @@ class Execution:
             self.alone[traced.program.label] = block.alone
             return block
         begin = time.perf_counter()
-        block = compile_block(traced, self.plan, self.key, hasty=self.hasty)
+        block = compile_block(traced, self.plan, self.key, fast_compile=self.fast_compile)
         _LAST_PROGRAMS.append(block.compiled)
         self.alone[traced.program.label] = block.alone
         if self.blocks is not None and known is not None:
@@ -271,7 +271,7 @@ class Execution:
 
     def _affords_check(self, label: str) -> bool:
         """Whether the first chunk of a program is checked: where the run is long enough."""
-        if self.hasty or label not in self.compiling or label not in self.computing:
+        if self.fast_compile or label not in self.compiling or label not in self.computing:
             return False
         cells = self.plan.cells - int(np.count_nonzero(self.store.status))
         left = cells / self.plan.lanes * self.computing[label] / cores()

@@ -45,7 +45,7 @@ def run(
     compute: Compute = THREADS,
     blocks: dict[Any, Any] | None = None,
     traced: list[Traced] | None = None,
-    hasty: bool = False,
+    fast_compile: bool = False,
 ) -> "xarray.Dataset":
     """Compute a plan; see `jaxml.sweep.sweep`.
 
@@ -54,7 +54,7 @@ def run(
         attributes: kept with the results.
         blocks: compiled programs to reuse and to add to, for callers that run one trial many times.
         traced: the plan's programs, where the caller has traced them.
-        hasty: compile sooner for programs that run slower: for runs of which compiling is the most.
+        fast_compile: a lower optimisation level on a CPU, for runs that mostly compile.
     """
     if compute.shared_store and store is None:
         raise ConfigError("shared_store: workers write to a store, so give 'store' too.")
@@ -73,7 +73,7 @@ def run(
                 shared |= {} if pool is None else {"workers": in_flight(pool)}
                 job = Job.here(trial, layout, master, **shared)
                 report = progress or (lambda _: None)
-                work = Execution(layout, key, target, report, timing, pool, job, blocks, hasty)
+                work = Execution(layout, key, target, report, timing, pool, job, blocks, fast_compile)
                 try:
                     work.run(with_chunks(traced, layout))
                     break

@@ -1,4 +1,4 @@
-"""Signals: the first SIGINT or SIGTERM lets the chunks in hand finish, the second one stops at once.
+"""Signals: the first SIGINT or SIGTERM finishes the chunks already running, the second one stops at once.
 
 A second SIGTERM ends the process where the sweep is not left within seconds: compiled code that never returns keeps
 Python from running a handler, and from ending. A thread of its own reads the signals for this, and stays to see that

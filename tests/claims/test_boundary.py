@@ -12,8 +12,8 @@ from tests.claims.seeded import AXES, GRID, LOOKS, X, decided, read, told, world
 CLAIM = """
 kind: boundary
 statement: The score of arm a falls to 2.6 at a dose of 4.
-quantifier: at_reference
-estimand: score
+quantifier: reference
+metric: score
 along: x
 rises: false
 meets: 2.6
@@ -113,7 +113,7 @@ def test_a_logarithmic_axis_and_a_margin_by_factor():
         decided(text.replace("theory: 4.0", "theory: -1.0"), results, grid)
 
 
-def test_theory_may_be_an_estimand_that_has_used_the_axis_up():
+def test_theory_may_be_an_metric_that_has_used_the_axis_up():
     critical = QUIET.score.mean("x") * 0 + 4.0
     found = decided(claim("theory: 4.0", "theory: critical"), QUIET.assign(critical=critical))
     assert found.verdict.verdict == "supported"
@@ -157,4 +157,4 @@ def test_it_is_planned_in_one_line():
 
     kind = KINDS["boundary"]
     line = kind.planned(kind.plan(read(CLAIM), GRID, "claims.it"))
-    assert line == "boundary along x at 4, at_reference, 1 cell, margin 0.5 (difference), 2 controls"
+    assert line == "boundary along x at 4, the reference cell, margin 0.5 (difference), 2 controls"

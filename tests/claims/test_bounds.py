@@ -7,13 +7,13 @@ from tests.claims.seeded import decided, read, told, world
 
 CLAIM = """
 statement: The rate of arm a lies below three tenths.
-quantifier: at_reference
+quantifier: reference
 reference: {x: 0.0}
-estimand: rate
+metric: rate
 arms: {claimed: {arm: a}}
 BOUND: {value: NUMBER, reason: A guess is right in three of ten cases.}
 controls:
-  negative: [{name: scores, estimand: score}]
+  negative: [{name: scores, metric: score}]
   positive: [{name: elsewhere, where: {x: 8.0}}]
 """
 
@@ -22,7 +22,7 @@ def claim(bound, number, more=""):
     turned = (
         CLAIM
         if bound == "at_most"
-        else CLAIM.replace("estimand: score", "at_least: {value: 9.0, reason: Beyond every rate.}")
+        else CLAIM.replace("metric: score", "at_least: {value: 9.0, reason: Beyond every rate.}")
     )
     return turned.replace("BOUND", bound).replace("NUMBER", str(number)) + more
 
@@ -66,7 +66,7 @@ def test_the_number_is_given_in_the_unit_of_the_quantity(scale, value):
 def test_other_kinds_have_no_bounds():
     said = claim("at_most", 0.3).replace("at_most: {", "kind: equality\nequals: 0.2\nmargin: {")
     with pytest.raises(ValueError, match="negative control 'scores': only a contrast has 'at_least' and 'at_most'"):
-        read(said.replace("estimand: score", "at_most: {value: 9.0, reason: Beyond every rate.}"))
+        read(said.replace("metric: score", "at_most: {value: 9.0, reason: Beyond every rate.}"))
 
 
 def test_it_is_told_with_the_number_that_was_given():
@@ -82,8 +82,8 @@ def test_it_is_told_with_the_number_that_was_given():
     ("old", "new", "message"),
     [
         ("{claimed: {arm: a}}", "{claimed: {arm: a}, against: {arm: b}}", "'at_most' holds one arm against a number"),
-        ("estimand: rate", "estimand: rate\ndirection: larger", "give one of 'at_least', 'at_most' and 'margin'"),
-        ("estimand: rate", "estimand: rate\nscale: logit", "at_most.value must lie between 0 and 1 on the scale logit"),
+        ("metric: rate", "metric: rate\ndirection: larger", "give one of 'at_least', 'at_most' and 'margin'"),
+        ("metric: rate", "metric: rate\nscale: logit", "at_most.value must lie between 0 and 1 on the scale logit"),
         ("value: 3.0", "value: high", "at_most.value\n.*valid number"),
         ("where: {x: 8.0}", "arms: {claimed: {arm: a}, against: {arm: b}}", "leave arms.against out, or give a margin"),
     ],

@@ -26,7 +26,7 @@ def decide(theta, **options):
     ("mean", "verdict", "label"),
     [
         (3.0, "supported", None),
-        (0.0, "refuted", "null"),
+        (0.0, "refuted", "equivalent"),
         (-3.0, "refuted", "reversed"),
         (0.5, "inconclusive", None),
     ],
@@ -95,7 +95,7 @@ def test_constant_theta_is_a_point():
     assert [(c.verdict, c.label) for c in cells] == [
         ("supported", None),
         ("supported", None),  # L >= delta
-        ("refuted", "null"),
+        ("refuted", "equivalent"),
         ("refuted", "reversed"),
     ]
     assert [(c.low, c.high, c.sd) for c in cells] == [(v, v, 0.0) for v in (0.6, 0.5, 0.1, -0.5)]
@@ -268,30 +268,30 @@ def test_familywise_error_over_dependent_cells():
 
 def cells(text):
     names = {"s": "supported", "r": "refuted", "i": "inconclusive", "x": "invalid"}
-    labels = {"r": "null"}
+    labels = {"r": "equivalent"}
     return [Decision(verdict=names[c], label=labels.get(c), reason=c) for c in text]
 
 
 @pytest.mark.parametrize(
     ("quantifier", "text", "verdict", "badge"),
     [
-        ("universal", "ssss", "supported", None),
-        ("universal", "sssi", "inconclusive", None),
-        ("universal", "ssri", "refuted", "REGIME"),
-        ("universal", "sxss", "invalid", None),
-        ("universal", "rxii", "refuted", None),
+        ("all", "ssss", "supported", None),
+        ("all", "sssi", "inconclusive", None),
+        ("all", "ssri", "refuted", "MIXED"),
+        ("all", "sxss", "invalid", None),
+        ("all", "rxii", "refuted", None),
         ("exact", "ss", "supported", None),
-        ("exact", "sr", "refuted", "REGIME"),
-        ("generic", "ssssr", "supported", "REGIME"),  # 80 % and 20 %: neither more nor less
-        ("generic", "sssrr", "refuted", "REGIME"),
-        ("generic", "sssii", "inconclusive", None),
-        ("generic", "sssir", "inconclusive", "REGIME"),
-        ("generic", "sssxi", "invalid", None),
-        ("existential", "rrrs", "supported", "REGIME"),
-        ("existential", "rrr", "refuted", None),
-        ("existential", "rri", "inconclusive", None),
-        ("existential", "rrx", "invalid", None),
-        ("existential", "sx", "supported", None),
+        ("exact", "sr", "refuted", "MIXED"),
+        ("most", "ssssr", "supported", "MIXED"),  # 80 % and 20 %: neither more nor less
+        ("most", "sssrr", "refuted", "MIXED"),
+        ("most", "sssii", "inconclusive", None),
+        ("most", "sssir", "inconclusive", "MIXED"),
+        ("most", "sssxi", "invalid", None),
+        ("some", "rrrs", "supported", "MIXED"),
+        ("some", "rrr", "refuted", None),
+        ("some", "rri", "inconclusive", None),
+        ("some", "rrx", "invalid", None),
+        ("some", "sx", "supported", None),
     ],
 )
 def test_quantifiers(quantifier, text, verdict, badge):
@@ -305,23 +305,23 @@ def test_quantifiers(quantifier, text, verdict, badge):
     }
 
 
-def test_at_reference_reads_one_cell_and_still_shows_the_regime():
-    claim = decide_claim(cells("srix"), quantifier="at_reference", reference=1)
-    assert (claim.verdict, claim.label, claim.badge) == ("refuted", "null", "REGIME")
-    assert decide_claim(cells("srix"), quantifier="at_reference", reference=0).verdict == "supported"
-    assert decide_claim(cells("srix"), quantifier="at_reference", reference=2).verdict == "inconclusive"
-    assert decide_claim(cells("srix"), quantifier="at_reference", reference=3).verdict == "invalid"
+def test_reference_reads_one_cell_and_still_shows_the_regime():
+    claim = decide_claim(cells("srix"), quantifier="reference", reference=1)
+    assert (claim.verdict, claim.label, claim.badge) == ("refuted", "equivalent", "MIXED")
+    assert decide_claim(cells("srix"), quantifier="reference", reference=0).verdict == "supported"
+    assert decide_claim(cells("srix"), quantifier="reference", reference=2).verdict == "inconclusive"
+    assert decide_claim(cells("srix"), quantifier="reference", reference=3).verdict == "invalid"
 
 
 def test_label_of_a_claim_is_its_refuted_cells_common_one():
     null, other = cells("rr")
-    assert decide_claim([null, other], quantifier="existential").label == "null"
+    assert decide_claim([null, other], quantifier="some").label == "equivalent"
     mixed = [null, replace(other, label="reversed")]
-    assert decide_claim(mixed, quantifier="existential").label is None
+    assert decide_claim(mixed, quantifier="some").label is None
 
 
 def test_controls():
-    good, bad, unsure, broken = (decide_claim(cells(c), quantifier="universal") for c in "srix")
+    good, bad, unsure, broken = (decide_claim(cells(c), quantifier="all") for c in "srix")
     assert with_controls(good, {"shuffled": bad, "swapped": unsure}, {"known": good}) == good
     sabotaged = with_controls(good, {"shuffled labels": good}, {})
     assert sabotaged.verdict == "invalid"
@@ -339,7 +339,7 @@ def test_controls():
 def test_records_go_to_json_and_back():
     for cell in decide(np.stack([3 + NOISE, 0.5 + NOISE])):
         assert Decision.from_json(json.loads(json.dumps(cell.to_json(), allow_nan=False))) == cell
-    claim = decide_claim(cells("sr"), quantifier="universal")
+    claim = decide_claim(cells("sr"), quantifier="all")
     assert ClaimVerdict.from_json(json.loads(json.dumps(claim.to_json()))) == claim
     report = SuiteReport(verdict=claim, properties={"law": cells("s")[0]}, mutants={"drop": "law"})
     assert SuiteReport.from_json(json.loads(json.dumps(report.to_json()))) == report
@@ -359,9 +359,9 @@ def test_records_go_to_json_and_back():
         (lambda: decide(NOISE, looks=(16, 16)), r"'looks' must be .* got \[16, 16\]"),
         (lambda: decide(NOISE, correction=-0.1), "'correction' must be n_test / n_train >= 0"),
         (lambda: decide(NOISE, nonfinite=np.zeros((1, 3))), r"'nonfinite' must have shape \(1,\), \(1, 64\) or"),
-        (lambda: decide_claim([], quantifier="universal"), "at least one cell, got none"),
+        (lambda: decide_claim([], quantifier="all"), "at least one cell, got none"),
         (lambda: decide_claim(cells("s"), quantifier="mostly"), "'quantifier' must be one of .* got 'mostly'"),
-        (lambda: decide_claim(cells("s"), quantifier="at_reference"), "'reference' must be a cell index .* got None"),
+        (lambda: decide_claim(cells("s"), quantifier="reference"), "'reference' must be a cell index .* got None"),
     ],
 )
 def test_messages(call, message):

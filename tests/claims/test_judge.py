@@ -27,8 +27,8 @@ AXES = (
 def claim(**changes):
     values = {
         "statement": "arm a has the larger score",
-        "quantifier": "universal",
-        "estimand": "score",
+        "quantifier": "all",
+        "metric": "score",
         "arms": {"claimed": {"arm": "a"}, "against": {"arm": "b"}},
         "tune": {"over": ["lam"], "minimise": "loss"},
         "margin": {"value": 0.5, "reason": "half a point is what one would notice"},
@@ -137,15 +137,15 @@ def test_dependent_splits_widen_the_interval_where_they_apply(results):
     assert width[1][1] > 3 * width[0][1]
 
 
-def test_an_unknown_estimand_is_named(results):
-    with pytest.raises(ConfigError, match=r"x.estimand: the trial returns no 'scor'. Did you mean 'score'"):
-        effect(results, claim(estimand="scor"), {"size": 0}, "x")
+def test_an_unknown_metric_is_named(results):
+    with pytest.raises(ConfigError, match=r"x.metric: the trial returns no 'scor'. Did you mean 'score'"):
+        effect(results, claim(metric="scor"), {"size": 0}, "x")
 
 
 def test_an_axis_that_is_left_open_is_named(results):
     with pytest.raises(ConfigError, match=r"x.tune: 'loss' has the axes \('lam', 'size', 'seed'\) where it is to pick"):
         effect(results, claim(), {}, "x")
-    with pytest.raises(ConfigError, match=r"x.estimand: 'score' still has the axes \('lam', 'seed'\) in one cell"):
+    with pytest.raises(ConfigError, match=r"x.metric: 'score' still has the axes \('lam', 'seed'\) in one cell"):
         effect(results, claim(tune=None), {"size": 0}, "x")
 
 
@@ -156,8 +156,8 @@ def test_an_axis_that_is_left_open_is_named(results):
         ({"tune": {"over": ["arm"], "minimise": "loss"}}, "is pinned by the arms"),
         ({"where": {"lam": [0.1]}}, "pinned or tuned"),
         ({"where": {"n": [60]}}, "60 is not on the grid. The nearest value on it is 50"),
-        ({"quantifier": "at_reference"}, "say which 'size' is meant"),
-        ({"quantifier": "at_reference", "reference": {"lam": 0.1}}, "pinned or tuned"),
+        ({"quantifier": "reference"}, "say which 'size' is meant"),
+        ({"quantifier": "reference", "reference": {"lam": 0.1}}, "pinned or tuned"),
     ],
 )
 def test_a_claim_that_does_not_fit_the_grid(changes, message):
@@ -167,7 +167,7 @@ def test_a_claim_that_does_not_fit_the_grid(changes, message):
 
 def test_cells_are_those_declared():
     assert cells_of(AXES, claim(where={"n": [500]}), "x") == [{"size": 1}]
-    assert cells_of(AXES, claim(quantifier="at_reference", reference={"n": 500}), "x") == [{"size": 1}]
+    assert cells_of(AXES, claim(quantifier="reference", reference={"n": 500}), "x") == [{"size": 1}]
     assert len(cells_of(AXES, claim(tune=None), "x")) == 6
 
 
@@ -205,11 +205,11 @@ def test_splits_are_dependent_wherever_the_pinned_value_stands(results):
         assert wide.decision.high - wide.decision.low > 2 * (narrow.decision.high - narrow.decision.low)
 
 
-def test_a_card_leaves_out_what_is_pinned_on_an_axis_that_the_estimand_has_used_up(results):
+def test_a_card_leaves_out_what_is_pinned_on_an_axis_that_the_metric_has_used_up(results):
     best = results.assign(best=results.score.max("lam"))
     control = {"name": "the other arm", "where": {"n": 50}, "arms": {"claimed": {"arm": "b", "lam": 1.0}}}
     pinned = claim(
-        estimand="best",
+        metric="best",
         tune=None,
         arms={"claimed": {"arm": "a", "lam": 1.0}},
         controls={"negative": [control], "positive": [control]},

@@ -11,16 +11,16 @@ from tests.claims.seeded import GRID, LOOKS, decided, read, told, world
 CLAIM = """
 statement: Arm a scores more than arm b by half a point.
 quantifier: QUANTIFIER
-estimand: score
+metric: score
 arms: {claimed: {arm: a}, against: {arm: b}}
 margin: {value: 0.5, reason: Half a point is what one would notice.}
 controls: {negative: [{name: turned, direction: smaller, where: {x: 0.0}}], positive: [{name: plain, where: {x: 0.0}}]}
 """
-PREMISE = "applies_if: {estimand: edge, at_least: 0.5, seeds: 10}\n"
+PREMISE = "applies_if: {metric: edge, at_least: 0.5, seeds: 10}\n"
 
 
-def claim(more="", quantifier="universal"):
-    reference = "" if quantifier == "universal" else "reference: {x: 0.0}\n"
+def claim(more="", quantifier="all"):
+    reference = "" if quantifier == "all" else "reference: {x: 0.0}\n"
     return CLAIM.replace("QUANTIFIER", quantifier) + reference + more
 
 
@@ -71,7 +71,7 @@ def test_a_cell_where_too_few_seeds_meet_it_is_left_out():
     assert (last.verdict, last.reason) == ("invalid", "left out, edge at least 0.5 in 0 of 32 seeds, 10 are needed")
     assert told(found).rows[-1].notes[-1] == last.reason
     results.edge.loc[{"x": 0.0}] = 0.0
-    alone = decided(claim(PREMISE, "at_reference"), results)
+    alone = decided(claim(PREMISE, "reference"), results)
     assert alone.verdict.verdict == "invalid"
 
 
@@ -79,7 +79,7 @@ def test_a_saturated_cell_is_left_out_by_the_tuning_seeds():
     results = world()
     results.score.loc[{"x": 4.0}] = 9.0  # both arms at the ceiling
     results.score.loc[{"x": 8.0, "arm": "a"}] = 9.0  # one of them: that is an effect
-    rule = "leave_out: [{name: both at the ceiling, estimand: score, at_least: 8.9}]"
+    rule = "leave_out: [{name: both at the ceiling, metric: score, at_least: 8.9}]"
     assert decided(claim(), results).verdict.verdict == "refuted"
     found = decided(claim(rule), results)
     assert found.verdict.verdict == "supported"
@@ -102,7 +102,7 @@ def test_capped_times_are_counted_and_beyond_five_percent_tested_by_bounds(scale
     results = world()
     times = np.exp(rng.normal(size=results.score.shape) * 0.3 + 1.0 * (results.arm.values == "a")[:, None, None])
     results["score"] = (results.score.dims, times)
-    text = claim(f"scale: {scale}\ncap: CAP", "at_reference").replace("value: 0.5", "value: 0.7")
+    text = claim(f"scale: {scale}\ncap: CAP", "reference").replace("value: 0.5", "value: 0.7")
     free = decided(text.replace("CAP", "1000.0"), results).cells[0]
     assert (free.noted, free.decision.verdict) == ({"censored": 0, "of": 32}, "supported")
     cut = decided(text.replace("CAP", "1.5"), results).cells[0]
@@ -134,14 +134,14 @@ def test_every_kind_has_premises_and_leaves_cells_out(kind):
         "several": "kind: several\nrivals: [{arm: b}, {arm: c}]",
         "boundary": "kind: boundary\nalong: x\ntheory: 4.0\nrises: false\nmeets: 1.0",
     }[kind]
-    text = claim(f"{more}\n{PREMISE}", "at_reference").replace("direction: smaller, ", "")
+    text = claim(f"{more}\n{PREMISE}", "reference").replace("direction: smaller, ", "")
     if kind in ("trend", "several"):
         text = text.replace(", against: {arm: b}", "")
     if kind in ("trend", "boundary"):
         text = text.replace("reference: {x: 0.0}\n", "").replace(", where: {x: 0.0}", "")
     found = decided(text, with_edge()).cells[0]
     assert (len(found.theta), found.noted["met"]) == (16, 16)
-    rule = "leave_out: [{name: always, estimand: edge, at_most: 9.0}]"
+    rule = "leave_out: [{name: always, metric: edge, at_most: 9.0}]"
     assert decided(text.replace(PREMISE, rule), with_edge()).cells[0].decision.reason.startswith("left out, always")
 
 
@@ -153,15 +153,15 @@ def test_what_says_nothing_of_them_has_the_same_spec():
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ("applies_if: {estimand: score, seeds: 8}", "give either 'at_least' or 'at_most'"),
-        ("applies_if: {estimand: score, at_most: 1.0}", "seeds\n.*required"),
+        ("applies_if: {metric: score, seeds: 8}", "give either 'at_least' or 'at_most'"),
+        ("applies_if: {metric: score, at_most: 1.0}", "seeds\n.*required"),
         (
-            "applies_if: {estimand: wrong, at_most: 1.0, seeds: 8}",
-            "claims.it.applies_if.estimand: the trial returns no 'wrong'",
+            "applies_if: {metric: wrong, at_most: 1.0, seeds: 8}",
+            "claims.it.applies_if.metric: the trial returns no 'wrong'",
         ),
         (
-            "leave_out: [{name: odd, estimand: wrong, at_most: 1.0}]",
-            "leave_out.0.estimand: the trial returns no 'wrong'",
+            "leave_out: [{name: odd, metric: wrong, at_most: 1.0}]",
+            "leave_out.0.metric: the trial returns no 'wrong'",
         ),
         ("kind: equality\ncap: 1.0\nequals: 2.0", "must lie below the cap|either arms.against"),
     ],

@@ -10,9 +10,9 @@ from tests.claims.seeded import AXES, GRID, LOOKS, decided, read, told, world
 CLAIM = """
 kind: several
 statement: Arm a compares with the other arms as is said below.
-quantifier: at_reference
+quantifier: reference
 reference: {x: 0.0}
-estimand: score
+metric: score
 FORM
 margin: {value: MARGIN, reason: Half a point is what one would notice.}
 controls: {negative: [{name: turned, direction: smaller}], positive: [{name: elsewhere, where: {x: 8.0}}]}
@@ -125,11 +125,11 @@ def test_a_failed_trial_of_any_arm_is_scored_and_counted():
 
 
 def test_on_a_scale_effects_are_factors_and_directions_turn():
-    text = claim(SHARE, share=0.7).replace("estimand: score", "estimand: score\nscale: log_ratio")
+    text = claim(SHARE, share=0.7).replace("metric: score", "metric: score\nscale: log_ratio")
     found = decided(text).cells[0].decision  # (ln 4) against 0.7 ln 6
     assert found.estimate == pytest.approx(np.log(4) - 0.7 * np.log(6), abs=0.1)
     turned = claim(RIVALS, first="d", one="b", two="c", how="all", margin=0.2)
-    turned = turned.replace("estimand: score", "estimand: score\ndirection: smaller").replace(
+    turned = turned.replace("metric: score", "metric: score\ndirection: smaller").replace(
         "turned, direction: smaller", "turned, direction: larger"
     )
     assert decided(turned).verdict.verdict == "supported"
@@ -166,7 +166,7 @@ def test_it_is_planned_in_one_line():
         kind.planned(kind.plan(read(text), GRID, "claims.it"))
         for text in (claim(RIVALS, first="a", one="b", two="c", how="any"), claim(SHARE, share=0.5), claim(INTERACTION))
     ]
-    assert [line.partition(", at_reference")[0] for line in lines] == [
+    assert [line.partition(", the reference")[0] for line in lines] == [
         "against any of 2 rivals",
         "a share of an effect",
         "an interaction",

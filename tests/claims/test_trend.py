@@ -8,8 +8,8 @@ from tests.claims.seeded import X, decided, world
 CLAIM = """
 kind: trend
 statement: The score of arm a moves along x as is said below.
-quantifier: at_reference
-estimand: score
+quantifier: reference
+metric: score
 along: x
 form: FORM
 direction: DIRECTION
@@ -48,5 +48,5 @@ def test_the_slope_is_that_of_least_squares_in_every_seed():
     assert found.decision.verdict == "supported"
     score = results.score.sel(arm="a", seed=slice(0, None)).values
     np.testing.assert_allclose(found.theta, [-np.polyfit(X, column, 1)[0] for column in score.T])
-    assert cell("slope", "smaller", 0.2, results).decision.label == "null"
+    assert cell("slope", "smaller", 0.2, results).decision.label == "equivalent"
     assert cell("slope", "larger", 0.05, results).decision.label == "reversed"

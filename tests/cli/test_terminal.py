@@ -11,11 +11,11 @@ import pandas
 import pytest
 from typer.testing import CliRunner
 
+from jaxml.claims.falsification import CounterExample, Falsification
 from jaxml.claims.labels import labels_to_json
-from jaxml.claims.refutation import CounterExample, Refutation
 from jaxml.cli.app import app
 from jaxml.cli.failure import describe_failure
-from jaxml.cli.refute import print_refutation
+from jaxml.cli.falsify import print_falsification
 from jaxml.errors import ConfigError
 from jaxml.runs.directory import RunDirectory
 from tests.report.runs import card, cell, decision, make_run, results
@@ -182,8 +182,8 @@ def test_a_counter_example_is_shown_in_the_unit_of_its_claim(capsys):
     found = CounterExample(point={"lam": 0.5}, distance=0.1, theta=[0.0], decision=decision("refuted", **at_factor))
     numbers = {"points": 9, "failing": 1, "volume": 0.5, "computed": 9, "seeds": 8, "tested": 1}
     names = {"claim": "T1", "statement": "Toys.", "gradient": "none", "at": {}, "domain": {}, "reference": {"lam": 0.1}}
-    print_refutation(
-        Refutation(**names, **numbers, margin=math.log(1.1), found=found, scale="log_ratio")  # pyright: ignore[reportArgumentType]
+    print_falsification(
+        Falsification(**names, **numbers, margin=math.log(1.1), found=found, scale="log_ratio")  # pyright: ignore[reportArgumentType]
     )
     text = capsys.readouterr().out
     assert "×0.5, interval ×0.25 to ×0.8" in text

@@ -1,6 +1,6 @@
 """Configs from end to end without compiling: every trial is traced, its outputs are drawn at random in their shapes.
 
-Everything else is what a run does: the config is checked, names are looked up, chunks are stored, estimands derived,
+Everything else is what a run does: the config is checked, names are looked up, chunks are stored, metrics derived,
 claims judged and the report is written. What the trials compute is held to exact answers in the other files here.
 """
 
@@ -40,7 +40,7 @@ class Drawn:
         return np.full(shape.shape, FINITE if shape.dtype == np.uint8 else -1, shape.dtype)
 
 
-def uncompiled(traced, plan, key, devices=None, *, hasty=False):
+def uncompiled(traced, plan, key, devices=None, *, fast_compile=False):
     """A block of the right size around `Drawn`: a lane's outputs, behind the traced axes and the seeds."""
     inputs = ((), key, *block_inputs(plan, traced.program.chunks[0], plan.block))
     extents = [plan.block[i] for i, axis in enumerate(plan.axes) if plan.is_traced(axis)] + [plan.block[-1]]
@@ -77,12 +77,12 @@ def test_every_other_config_runs_but_for_its_numbers(config, tmp_path, as_users_
             assert finding.detail["margin_reason"]
             assert {check.role for check in finding.checks} == {"negative control", "positive control"}
             assert np.isfinite(finding.cells[0].theta).all()
-    estimands = sys.modules[f"experiments.{config.stem}"].experiment.estimands
-    assert set(estimands) <= set(run.results.data_vars)
+    metrics = sys.modules[f"experiments.{config.stem}"].experiment.metrics
+    assert set(metrics) <= set(run.results.data_vars)
 
 
 def test_every_map_can_be_filled(as_users_run_it):  # noqa: F811
-    """What derived estimands need lies beside each point."""
+    """What derived metrics need lies beside each point."""
     maps = 0
     for config in CONFIGS:
         study = load_study(config)

@@ -65,5 +65,5 @@ def test_no_stump_beats_a_coin_on_a_level_parity_and_boosting_then_ends(plain):
 
 def test_damage_is_counted_from_clean_labels():
     error = xarray.DataArray([[0.1, 0.2], [0.3, 0.25]], coords={"wrong": [0.0, 0.3], "model": [0, 1]})
-    found = module("label_noise").experiment.estimands["damage"](xarray.Dataset({"error": error}))
+    found = module("label_noise").experiment.metrics["damage"](xarray.Dataset({"error": error}))
     np.testing.assert_allclose(found, [[0, 0], [0.2, 0.05]])

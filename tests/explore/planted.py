@@ -37,7 +37,7 @@ def whole(subject=round):
 experiment = Experiment(
     trial=trial,
     suites={"whole": whole, "up": lambda: whole(lambda x: math.floor(x + 0.5)), "none": lambda: 3},
-    estimands={
+    metrics={
         "derived": Metric(lambda here: 2 * here.value),
         "sunk": Metric(lambda here, origin: 1 - origin.value + here.value, inputs={"origin": {"x": 0.0, "y": 0.0}}),
         "lifted": Metric(lambda here, other: here.value - other.value, inputs={"other": {"arm": "b"}}),
@@ -59,9 +59,9 @@ looks: [8]
 claims:
   high:
     statement: Arm a is higher than arm b by a half at least.
-    quantifier: at_reference
+    quantifier: reference
     reference: {x: 0.0}
-    estimand: value
+    metric: value
     arms: {claimed: {arm: a}, against: {arm: b}}
     margin: {value: 0.5, reason: Half of the height at the origin.}
     controls:

@@ -1,4 +1,4 @@
-"""Derived estimands at single points: what they need lies beside them, and what they would lack is found out."""
+"""Derived metrics at single points: what they need lies beside them, and what they would lack is found out."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from jaxml.config import load_study
 from jaxml.errors import ConfigError, TrialError
 from jaxml.experiment import load_experiment
 from jaxml.explore.derived import asked
-from jaxml.explore.refute import refute
+from jaxml.explore.falsify import falsify
 from tests.explore.planted import CONFIG, project
 
 MAP = "map:\n  high:\n    axes: {x: {linspace: [0.0, 2.0, 17]}, y: {linspace: [0.0, 2.0, 17]}}\n"
@@ -18,13 +18,13 @@ DOMAIN = "domain:\n  high:\n    axes: {x: {low: 0.0, high: 2.0}, y: {low: 0.0, h
 ALONE = CONFIG.replace("arms: {claimed: {arm: a}, against: {arm: b}}", "arms: {claimed: {arm: a}}")
 
 
-def derived_points(folder, estimand, config=CONFIG):
-    path = project(folder, MAP, config.replace("estimand: value", f"estimand: {estimand}"))
+def derived_points(folder, metric, config=CONFIG):
+    path = project(folder, MAP, config.replace("metric: value", f"metric: {metric}"))
     study = load_study(path)
     return asked(study, study.maps[0].posed, "map.high", master="planted")
 
 
-def test_it_is_what_the_estimand_says_of_a_grid_that_holds_the_point(tmp_path):
+def test_it_is_what_the_metric_says_of_a_grid_that_holds_the_point(tmp_path):
     points = derived_points(tmp_path, "sunk", ALONE)
     cells, seeds = [(0.5, 1.5), (0.0, 0.0), (0.0, 1.0)], [-1, 0, 1]
     found = points(cells, seeds).sunk
@@ -38,7 +38,7 @@ def test_it_is_what_the_estimand_says_of_a_grid_that_holds_the_point(tmp_path):
 
 def test_a_map_of_a_derived_quantity_has_its_boundary(tmp_path):
     """Twice the height of one arm over the other is 1 on the circle of radius sqrt 2."""
-    double = CONFIG.replace("estimand: value", "estimand: derived").replace("value: 0.5", "value: 1.0")
+    double = CONFIG.replace("metric: value", "metric: derived").replace("value: 0.5", "value: 1.0")
     run = jaxml.run(project(tmp_path, MAP, double), runs=tmp_path / "runs")
     (held,) = read_maps(run.path)
     for cell in held.cells:
@@ -49,23 +49,23 @@ def test_a_map_of_a_derived_quantity_has_its_boundary(tmp_path):
 
 
 def test_a_search_finds_a_counter_example_to_a_claim_about_a_derived_quantity(tmp_path):
-    (report,) = refute(project(tmp_path, DOMAIN, ALONE.replace("estimand: value", "estimand: sunk")), points=64)
+    (report,) = falsify(project(tmp_path, DOMAIN, ALONE.replace("metric: value", "metric: sunk")), points=64)
     assert report.gradient == "not used: the quantity is derived"
     assert report.found is not None
     assert np.hypot(report.found.point["x"], report.found.point["y"]) == pytest.approx(np.sqrt(2), abs=0.2)
 
 
 @pytest.mark.parametrize(
-    ("estimand", "config", "message"),
+    ("metric", "config", "message"),
     [
         ("lifted", CONFIG, "'lifted' needs several values of 'arm', which is static"),
         ("mean_value", CONFIG, r"'mean_value' finds at a single point only what its inputs name: .*'x'"),
         ("whole", CONFIG, r"'whole' is derived from the whole grid. Make it a jaxml.Metric"),
     ],
 )
-def test_what_cannot_be_asked_at_a_point_is_refused_before_the_first_trial(tmp_path, estimand, config, message):
+def test_what_cannot_be_asked_at_a_point_is_refused_before_the_first_trial(tmp_path, metric, config, message):
     with pytest.raises(ConfigError, match=message):
-        derived_points(tmp_path, estimand, config)
+        derived_points(tmp_path, metric, config)
     path = tmp_path / "configs/planted.yaml"
     with pytest.raises(ConfigError, match=r"planted.yaml, line \d+: map.high: " + message[:10]):
         jaxml.run(path, runs=tmp_path / "runs")

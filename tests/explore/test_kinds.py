@@ -20,7 +20,7 @@ import dataclasses
 tall, wide = jax.ShapeDtypeStruct((8, 4), "float32"), jax.ShapeDtypeStruct((8, 64), "float32")
 experiment = dataclasses.replace(
     experiment,
-    estimands={**experiment.estimands, "expected": lambda results: 25 + 0 * results.value.isel(step=0, drop=True)},
+    metrics={**experiment.metrics, "expected": lambda results: 25 + 0 * results.value.isel(step=0, drop=True)},
     numbers={"seventh": lambda: {"share": 20 / 7, "rest": 1 / 7}, "rounded": lambda: {"share": 3.0, "rest": 0.0}},
     programs={
         "tall": lambda: (lambda w: jax.lax.scan(lambda c, r: (c + r, r), jnp.zeros(4), w), tall),
@@ -35,9 +35,9 @@ CLAIMS = {
     "equality": """  level:
     kind: equality
     statement: Arm b lies at 0, as far as it matters.
-    quantifier: at_reference
+    quantifier: reference
     reference: {x: 0.0, step: 0}
-    estimand: value
+    metric: value
     arms: {claimed: {arm: b}}
     equals: 0.0
     margin: {value: 0.5, reason: Half of the height at the origin.}
@@ -48,9 +48,9 @@ CLAIMS = {
     "several": """  beats:
     kind: several
     statement: The height of arm a is more than half of what the farther step brings it to.
-    quantifier: at_reference
+    quantifier: reference
     reference: {x: 0.0}
-    estimand: value
+    metric: value
     arms: {claimed: {arm: a, step: 0}, against: {arm: b, step: 0}}
     whole: {arm: a, step: 50}
     share: 0.5
@@ -62,9 +62,9 @@ CLAIMS = {
     "trend": """  rises:
     kind: trend
     statement: The value rises with the step, by a hundredth each.
-    quantifier: at_reference
+    quantifier: reference
     reference: {x: 0.0}
-    estimand: value
+    metric: value
     along: step
     arms: {claimed: {arm: a}}
     margin: {value: 0.005, reason: Half a hundredth for each step.}
@@ -75,9 +75,9 @@ CLAIMS = {
     "boundary": """  crosses:
     kind: boundary
     statement: The height of arm a passes 1.25 a quarter of the way.
-    quantifier: at_reference
+    quantifier: reference
     reference: {x: 0.0}
-    estimand: value
+    metric: value
     along: step
     meets: 1.25
     theory: expected
@@ -298,8 +298,8 @@ def test_the_schema_knows_every_kind():
         (
             "timing",
             "{size: [1, 10]}",
-            "{size: [1, 10]}\n    quantifier: at_reference",
-            "universal, generic or existent",
+            "{size: [1, 10]}\n    quantifier: reference",
+            "all, most or some",
         ),
         ("fact", "status: stands", "status: true", "status: input should be 'stands', 'dated' or 'wrong'"),
         ("fact", "    source: IEEE 754-2019, section 4.3.1\n", "", "a fact rests on its source"),
@@ -354,7 +354,7 @@ def test_steps_hold_where_none_goes_against_them(tmp_path):
     steps = CLAIMS["trend"].replace("along: step", "along: step\n    form: steps").replace("0.005", "0.2")
     steps = steps.replace(
         "{claimed: {arm: b}}",
-        "{claimed: {arm: a}}, estimand: cost, direction: larger, margin: {value: 0.01, reason: A hundredth of it.}",
+        "{claimed: {arm: a}}, metric: cost, direction: larger, margin: {value: 0.01, reason: A hundredth of it.}",
     )
     found = jaxml.run(project(tmp_path, steps, BASE), runs=tmp_path / "runs").verdicts.findings[1]
     assert found.cells[0].decision.verdict == "supported", found.cells[0].decision.reason

@@ -199,7 +199,7 @@ def test_a_claim_without_one_effect_at_each_point_is_refused(tmp_path, more, mes
 
 def test_an_open_axis_is_refused(tmp_path):
     more = CONFIG.replace("  y: [0.0]", "  y: [0.0]\n  noise: [0.1, 0.2]").replace("{x: 0.0}", "{x: 0.0, noise: 0.1}")
-    more = more.replace("{x: 2.0}", "{x: 2.0, noise: 0.1}").replace("at_reference", "universal")
+    more = more.replace("{x: 2.0}", "{x: 2.0, noise: 0.1}").replace("reference", "all")
     assert load_study(project(tmp_path, MAP, more)).config.map  # the reference says which noise
     open_axis = more.replace("    reference: {x: 0.0, noise: 0.1}\n", "")
     with pytest.raises(ConfigError, match=r"map.high.at: say which 'noise' is meant, for example {'noise': 0.1}"):
@@ -208,7 +208,7 @@ def test_an_open_axis_is_refused(tmp_path):
 
 def test_a_claim_that_tunes_is_mapped_with_each_arm_at_its_own_best(tmp_path):
     tuned = CONFIG.replace("  x: [0.0, 2.0]\n  y: [0.0]", "  x: [0.0, 1.0, 2.0]").replace("x: 0.0", "arm: a")
-    tuned = tuned.replace("    estimand: value", "    estimand: value\n    tune: {over: [x], minimise: cost}")
+    tuned = tuned.replace("    metric: value", "    metric: value\n    tune: {over: [x], minimise: cost}")
     tuned = tuned.replace("reference: {arm: a}", "reference: {}").replace("where: {arm: a}", "where: {}")
     tuned = tuned.replace("where: {x: 2.0}", "where: {}").replace("looks: [8]", "looks: [8]\ntuning_seeds: 2")
     more = "map:\n  high:\n    axes: {y: [0.0, 0.5, 1.0, 2.0], step: [0, 10]}\n"

@@ -81,7 +81,7 @@ def test_an_edited_spec_and_edited_evidence_are_noticed(root):
         ("sweep: {x: [1, 2]}\n", "line 11: sweep.x: the experiment has no trial, so nothing takes 'x'"),
         ("fixed: {x: 1}\n", "fixed.x: the experiment has no trial"),
         (
-            "  high:\n    statement: It is high.\n    quantifier: at_reference\n    estimand: x\n"
+            "  high:\n    statement: It is high.\n    quantifier: reference\n    metric: x\n"
             "    arms: {claimed: {}}\n    margin: {value: 1, reason: As far as it matters.}\n"
             "    controls: {negative: [{name: low, where: {}}], positive: [{name: far, where: {}}]}\n",
             "claims.high: a claim of kind contrast is decided from trials, and experiments/figures.py has none",

@@ -22,7 +22,7 @@ INTERVALS = {"supported": (0.3, 0.2, 0.4), "refuted": (0.02, -0.05, 0.08), "inco
 def decision(verdict: str, **changes: Any) -> Decision:
     """A decision about a margin of 0.1."""
     estimate, low, high = INTERVALS.get(verdict, (None, None, None))
-    label = "null" if verdict == "refuted" else None
+    label = "equivalent" if verdict == "refuted" else None
     given = {"verdict": verdict, "label": label, "estimate": estimate, "low": low, "high": high, "seeds": 16, "look": 1}
     return Decision(**{"reason": f"it is {verdict}", **given, **changes})
 
@@ -32,7 +32,7 @@ def cell(verdict: str, tuned: dict[str, Any] | None = None, /, **at: Any) -> Cel
 
 
 DETAIL = {
-    "estimand": "zero_fraction",
+    "metric": "zero_fraction",
     "direction": "larger",
     "scale": "difference",
     "arms": {"claimed": {"solver": "prox"}, "against": {"solver": "l2"}},
@@ -44,7 +44,7 @@ DETAIL = {
 def card(cells: list[CellResult], **changes: Any) -> Finding:
     """A claim over some cells, with one control on each side."""
     detail = {name: changes.pop(name, value) for name, value in DETAIL.items()}
-    quantifier = changes.pop("quantifier", "universal")
+    quantifier = changes.pop("quantifier", "all")
     verdict = decide_claim([c.decision for c in cells], quantifier=quantifier, reference=0)
     given: dict[str, Any] = {
         "id": "T1",
@@ -54,8 +54,8 @@ def card(cells: list[CellResult], **changes: Any) -> Finding:
         "verdict": verdict,
         "cells": cells,
         "checks": [
-            control("negative", "refuted", estimand=detail["estimand"], scale=detail["scale"]),
-            control("positive", "supported", estimand=detail["estimand"], scale=detail["scale"]),
+            control("negative", "refuted", metric=detail["metric"], scale=detail["scale"]),
+            control("positive", "supported", metric=detail["metric"], scale=detail["scale"]),
         ],
         "detail": detail,
     }

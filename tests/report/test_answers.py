@@ -36,7 +36,7 @@ def one(
             "(interval −0.4 to −0.2, 16 seeds); 0.1 or more matters.",
         ),
         (
-            one("refuted", "null", numbers=(0.0, 0.0, 0.0)),
+            one("refuted", "equivalent", numbers=(0.0, 0.0, 0.0)),
             "No, not by enough to matter: zero fraction is the same with solver prox and with solver l2 "
             "(interval 0 to 0, 16 seeds); 0.1 or more matters.",
         ),
@@ -81,7 +81,7 @@ def test_several_cells_name_the_extremes_and_the_rule():
         "solver prox over solver l2 on zero fraction is −0.1 (depth 4) to 0.5 (depth 1); 0.1 or more matters."
     )
     assert said(card(cells[:2])).startswith("Yes, in both cells. Zero fraction is larger with")
-    assert said(card(cells, quantifier="existential")).startswith("Yes, in 2 of 3 cells. Supported at depth 1, 2;")
+    assert said(card(cells, quantifier="some")).startswith("Yes, in 2 of 3 cells. Supported at depth 1, 2;")
     assert said(card([cells[2]] * 3)).startswith("No, in none of the 3 cells. Zero fraction is smaller with")
 
 

@@ -15,7 +15,7 @@ from jaxml.runs.directory import RunDirectory
 from tests.report.runs import card, cell, make_run, told
 from tests.report.test_charts import drawn
 
-CARD = card([cell("supported", lam=0.1), cell("refuted", lam=1.0)], quantifier="existential")
+CARD = card([cell("supported", lam=0.1), cell("refuted", lam=1.0)], quantifier="some")
 
 
 def held(**changes):
@@ -146,7 +146,7 @@ def test_the_page_draws_the_map_in_the_claims_card_and_labels_it(tmp_path):
     text = write_report(run).read_text()
     assert "Where it holds" in text
     assert "Computed after the verdict; does not affect it" in text
-    assert "supported and refuted cells (REGIME)" in text
+    assert "supported and refuted cells (MIXED)" in text
     specs = json.loads(re.search(r'id="specs">(.*?)</script>', text).group(1))
     assert text.count("data-chart=") == len(specs)
     (spec,) = [spec for spec in specs if spec["description"].startswith("Map over sigma w and depth")]

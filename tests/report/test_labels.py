@@ -26,7 +26,7 @@ def make(path, labels=LABELS):
     coordinates = {"block": [0, 1], "lam": [0.1, 0.2], "seed": np.arange(4)}
     held = xarray.Dataset({"error": (("block", "lam", "seed"), error)}, coordinates)
     arms = {"claimed": {"block": 1}, "against": {"block": 0}}
-    claim = card([cell("supported", {"claimed": {"block": 1}}, lam=0.1)], arms=arms, estimand="error")
+    claim = card([cell("supported", {"claimed": {"block": 1}}, lam=0.1)], arms=arms, metric="error")
     axes = {"block": [{"block": 0}, {"block": 1}], "lam": [{"lam": 0.1}, {"lam": 0.2}]}
     splits = [{"where": {"block": 1}, "test_to_train": 0.5}]
     run = make_run(path, [claim], held=held, figures=(FIGURE,), axes=axes, dependent_splits=splits)
@@ -60,7 +60,7 @@ def test_named_seeds_keep_the_interval_of_dependent_splits(tmp_path):
 
 def test_a_terminal_and_a_picture_show_names(tmp_path, capsys):
     run = make(tmp_path / "named")
-    at_block = card([cell("supported", block=1), cell("refuted", block=0)], estimand="error")
+    at_block = card([cell("supported", block=1), cell("refuted", block=0)], metric="error")
     make_run(run, [at_block])
     print_verdicts(named_verdicts(RunDirectory(run).verdicts(), read_labels(run)))
     assert "block residual" in capsys.readouterr().out

@@ -82,7 +82,7 @@ def full(tmp_path_factory):
 
 def test_every_verdict_is_said_in_words(full):
     text = full[1].text
-    for words in ("Supported", "Refuted, null", "Inconclusive", "Invalid", "REGIME", "✗ FAILED", "✓ passed"):
+    for words in ("Supported", "Refuted, equivalent", "Inconclusive", "Invalid", "MIXED", "✗ FAILED", "✓ passed"):
         assert words in text
 
 
@@ -176,7 +176,7 @@ def test_what_comes_from_a_config_is_text_and_nothing_else(tmp_path):
         for j in (1, 2)
     ]
     figure = FIGURE | {"title": HOSTILE, "panels": "solver", "lines": None}
-    hostile = card(cells, id=HOSTILE, statement=HOSTILE, margin_reason=HOSTILE, source=HOSTILE, estimand=HOSTILE)
+    hostile = card(cells, id=HOSTILE, statement=HOSTILE, margin_reason=HOSTILE, source=HOSTILE, metric=HOSTILE)
     held = results().assign_coords(solver=np.array([HOSTILE, "l2"], np.dtypes.StringDType()))
     axes = {HOSTILE: [{HOSTILE: HOSTILE}]}
     spec = {"axes": axes, "fixed": {HOSTILE: HOSTILE}, "name": HOSTILE, "master_key": HOSTILE}
@@ -214,7 +214,7 @@ def test_an_exploratory_run_gives_no_verdict(tmp_path):
     page = page_of(run)
     assert "EXPLORATORY. No verdict is given: the spec was edited." in page.text
     assert "Nothing is decided." in page.text
-    for word in ("Supported", "Refuted", "REGIME", "✓ passed", "null"):
+    for word in ("Supported", "Refuted", "MIXED", "✓ passed", "equivalent"):
         assert word not in page.text
     assert "Supported" not in page.scripts[0]
 

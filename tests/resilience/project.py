@@ -36,7 +36,7 @@ def trial(key: jax.Array, *, x: float, y: float = 0.0, arm: Literal["a", "b"] = 
 
 experiment = Experiment(
     trial=trial,
-    estimands={"double": lambda held: 2.0 * held.value},
+    metrics={"double": lambda held: 2.0 * held.value},
     figures=(Figure("Value", y="value", x="x", lines="arm"),),
 )
 '''
@@ -49,9 +49,9 @@ lanes: 32
 claims:
   grows:
     statement: One arm grows with x, and the other does not.
-    quantifier: universal
+    quantifier: all
     where: {x: [2.0]}
-    estimand: double
+    metric: double
     arms: {claimed: {arm: a}, against: {arm: b}}
     margin: {value: 0.5, reason: An eighth of the largest effect.}
     controls:

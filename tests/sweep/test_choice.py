@@ -80,7 +80,7 @@ def test_names_that_are_none_of_the_choices_are_refused():
 
 def test_a_run_is_replayed_and_searched_with_a_choice(tmp_path):
     import jaxml
-    from jaxml.explore.refute import refute
+    from jaxml.explore.falsify import falsify
     from jaxml.runner.replay import replay
 
     for folder in ("experiments", "configs"):
@@ -101,9 +101,9 @@ def test_a_run_is_replayed_and_searched_with_a_choice(tmp_path):
         "claims": {
             "up": {
                 "statement": "Plain is higher.",
-                "quantifier": "at_reference",
+                "quantifier": "reference",
                 "reference": {"x": 1.0},
-                "estimand": "y",
+                "metric": "y",
                 "arms": {"claimed": {"way": "plain"}, "against": {"way": "minus"}},
                 "margin": {"value": 1.5, "reason": "as far as it matters"},
                 "controls": {
@@ -119,6 +119,6 @@ def test_a_run_is_replayed_and_searched_with_a_choice(tmp_path):
     assert run.verdicts.words == {"up": "supported"}
     rows = replay(run.directory, {"x": 0.5, "way": "minus", "seed": 3}, tmp_path)
     assert rows["y"]["difference"] < 1e-6
-    (report,) = refute(tmp_path / "configs/toy.yaml", points=32)
+    (report,) = falsify(tmp_path / "configs/toy.yaml", points=32)
     assert report.found is not None
     assert report.gradient.startswith("least effect")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Boundary(Seeded):
     """What a config says of a boundary: along the axis the effect rises, or falls, to `meets` where theory says.
 
-    `theory` is a number, or an output or estimand that gives one for each seed and has used the axis up. The margin
+    `theory` is a number, or an output or metric that gives one for each seed and has used the axis up. The margin
     says how far from it counts as the same: in the unit of the axis, or with `log` as a factor.
     """
 
@@ -183,7 +183,7 @@ def _facts(finding: Finding) -> Facts:
     arm, against = place(about.arms["claimed"]), about.arms.get("against")
     moves = "rises to" if about.rises else "falls to"
     what = f"{arm} against {place(against)}" if against else arm
-    how = "effect" if against else phrase(about.estimand)
+    how = "effect" if against else phrase(about.metric)
     expected = number(about.theory) if not isinstance(about.theory, str) else phrase(about.theory)
     scale = {"log_ratio": ", as log ratio", "points": ", in points", "logit": ", as log odds"}.get(about.of_scale, "")
     return [
@@ -192,7 +192,7 @@ def _facts(finding: Finding) -> Facts:
             f"along {phrase(about.along)} the {how} {moves} {number(about.meets)} at {expected}, "
             f"{QUANTIFIERS[finding.verdict.quantifier]}",
         ),
-        ("Measured", f"the crossing of every seed{scale}: {phrase(about.estimand)}{f' of {what}' if what else ''}"),
+        ("Measured", f"the crossing of every seed{scale}: {phrase(about.metric)}{f' of {what}' if what else ''}"),
         ("Margin", f"{about.unit.amount(about.margin)} either way. {about.margin_reason}"),
     ]
 

@@ -46,19 +46,19 @@ class ContrastKind(Kind[Contrast]):
         check_claim(claim, grid.axes, grid.tuning_seeds, where)
 
     def quantities(self, claim: Contrast) -> Iterator[tuple[tuple[str, ...], str]]:
-        """The estimands and tuning goals of the claim and its controls."""
-        yield ("estimand",), claim.estimand
+        """The metrics and tuning goals of the claim and its controls."""
+        yield ("metric",), claim.metric
         if claim.tune:
             yield ("tune",), claim.tune.goal
         if claim.applies_if:
-            yield ("applies_if", "estimand"), claim.applies_if.estimand
+            yield ("applies_if", "metric"), claim.applies_if.metric
         for number, rule in enumerate(claim.leave_out):
-            yield ("leave_out", str(number), "estimand"), rule.estimand
+            yield ("leave_out", str(number), "metric"), rule.metric
         for side in ("negative", "positive"):
             for control in getattr(claim.controls, side):
                 there = ("controls", side, control.name)
-                if control.estimand is not None:
-                    yield (*there, "estimand"), control.estimand
+                if control.metric is not None:
+                    yield (*there, "metric"), control.metric
                 if control.tune is not None and control.tune != "none":
                     yield (*there, "tune"), control.tune.goal
 
@@ -76,10 +76,9 @@ class ContrastKind(Kind[Contrast]):
 
     def planned(self, plan: Mapping[str, Any]) -> str:
         """In one line."""
-        cells = f"{plan['cells']} cell{'s' if plan['cells'] > 1 else ''}"
         needs = "margin" if plan["compared"] else "at least" if plan["direction"] == "larger" else "at most"
         needs += f" {Unit(plan['scale'], plan['direction'], plan['compared']).shown(plan['margin'])} ({plan['scale']})"
-        return f"{plan['quantifier']}, {cells}, {needs}, {plan['controls']} controls"
+        return f"{cells_planned(plan)}, {needs}, {plan['controls']} controls"
 
     def measure(self, id: str, claim: Contrast, given: Given) -> "list[Asked]":
         """The effect in every cell, and in every control's."""
@@ -109,7 +108,7 @@ class ContrastKind(Kind[Contrast]):
         verdict = decide_claim(
             [cell.decision for cell, why in zip(cells, out, strict=True) if not why or all(out)],
             quantifier=claim.quantifier,
-            reference=0 if claim.quantifier == "at_reference" else None,
+            reference=0 if claim.quantifier == "reference" else None,
         )
         negatives, positives = (
             {check.name: check.cell.decision for check in checks if check.role == role and check.cell}
@@ -130,3 +129,10 @@ class ContrastKind(Kind[Contrast]):
     def tell(self, finding: Finding, decided: bool) -> Told:
         """Effects against the margin, cell by cell."""
         return told_of(finding, decided, answer(finding, decided), seeded_facts(finding, decided))
+
+
+def cells_planned(plan: Mapping[str, Any]) -> str:
+    """The cells in which a claim must hold, as `plan` shows them."""
+    if plan["quantifier"] == "reference":
+        return "the reference cell"
+    return f"{plan['quantifier']} of {plan['cells']} cells" if plan["cells"] > 1 else "the only cell"

@@ -8,7 +8,7 @@ from pydantic import model_validator
 from jaxml.claims.answers import HEADS, at_cell, concluded, contrast, extreme, measured
 from jaxml.claims.finding import Finding
 from jaxml.claims.given import Given
-from jaxml.claims.kinds.contrast import ContrastKind
+from jaxml.claims.kinds.contrast import ContrastKind, cells_planned
 from jaxml.claims.spec import Finite, Seeded
 from jaxml.claims.telling import QUANTIFIERS, told_of
 from jaxml.claims.told import Facts, Told
@@ -49,8 +49,7 @@ class EqualityKind(ContrastKind):
     def planned(self, plan: Mapping[str, Any]) -> str:
         """In one line."""
         shown = Unit(plan["scale"], "larger", True).shown(plan["margin"])
-        cells = f"{plan['cells']} cell{'s' if plan['cells'] > 1 else ''}"
-        return f"{plan['quantifier']}, {cells}, the same within {shown} ({plan['scale']}), {plan['controls']} controls"
+        return f"{cells_planned(plan)}, the same within {shown} ({plan['scale']}), {plan['controls']} controls"
 
     def measure(self, id: str, claim: Any, given: Given) -> "list[Asked]":
         """The difference in every cell, and in every control's."""
@@ -73,7 +72,7 @@ def _sides(finding: Finding) -> tuple[str, str]:
 def _facts(finding: Finding) -> Facts:
     about, (first, second) = measured(finding), _sides(finding)
     return [
-        ("Claimed", f"{phrase(about.estimand)} is the same, {QUANTIFIERS[finding.verdict.quantifier]}"),
+        ("Claimed", f"{phrase(about.metric)} is the same, {QUANTIFIERS[finding.verdict.quantifier]}"),
         ("Compared", f"{first} with {second}" + (", paired by seed" if about.equals is None else "")),
         ("Margin", f"{about.unit.amount(about.margin)} either way. {about.margin_reason}"),
     ]
@@ -86,7 +85,7 @@ def _answer(finding: Finding, decided: bool) -> str:
     if cell is not None:
         decision, where = cell.decision, at_cell(finding, cell)
         largest = f"{about.unit.shown(decision.estimate)} (interval {about.unit.interval(decision.low, decision.high)})"
-        found = f"{phrase(about.estimand)} with {first} differs from {second} by "
+        found = f"{phrase(about.metric)} with {first} differs from {second} by "
         found += f"{largest}{f' at most, at {where}' if where else ''}"
         found += f"; {about.unit.amount(about.margin)} or more matters."
     return concluded(finding, decided, found, HEADS | {"supported": "Yes, the same", "refuted": "No, not the same"})

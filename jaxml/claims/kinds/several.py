@@ -191,17 +191,17 @@ def _facts(finding: Finding) -> Facts:
     arm, against = place(about.arms["claimed"]), place(about.arms.get("against"))
     claimed, compared = {
         "share": (
-            f"at least {number(about.share)} of the effect on {phrase(about.estimand)}",
+            f"at least {number(about.share)} of the effect on {phrase(about.metric)}",
             f"{arm} and {others[0]}, each against {against}",
         ),
         "interaction": (
-            f"{phrase(about.estimand)} is {about.direction} than two changes add up to",
+            f"{phrase(about.metric)} is {about.direction} than two changes add up to",
             f"{arm} against {against}, less {' and '.join(others)} against it",
         ),
     }.get(
         about.form,
         (
-            f"{phrase(about.estimand)} is {about.direction} than with {_which(about)}",
+            f"{phrase(about.metric)} is {about.direction} than with {_which(about)}",
             f"{arm} against {'; '.join(others)}",
         ),
     )
@@ -237,9 +237,9 @@ def _answer(finding: Finding, decided: bool) -> str:
         shown = f"{others[0]} brings {unit.shown(whole)} over {place(about.arms['against'])}{part}"
         return concluded(finding, decided, f"{shown}; {what} is {found}.")
     if about.form == "interaction":
-        shown = f"{arm} brings {found} more than {' and '.join(others)} add up to, on {phrase(about.estimand)}"
+        shown = f"{arm} brings {found} more than {' and '.join(others)} add up to, on {phrase(about.metric)}"
         return concluded(finding, decided, f"{shown}; {matters}.")
     rival = place(cell.tuned.get(PICKED)) or others[decision.row or 0]
     least = {"all": "the least effect", "any": "the largest effect"}.get(about.form, "the effect")
-    shown = f"{least} of {arm} over {_which(about)} on {phrase(about.estimand)} is {found}, over {rival}"
+    shown = f"{least} of {arm} over {_which(about)} on {phrase(about.metric)} is {found}, over {rival}"
     return concluded(finding, decided, f"{shown}; {matters}.")

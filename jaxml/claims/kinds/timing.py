@@ -36,7 +36,7 @@ class TimingClaim(Claim):
     than: str
     margin: Margin
     over: dict[str, Annotated[tuple[Value, ...], Field(min_length=1, strict=False)]] = Field(default_factory=dict)
-    quantifier: Quantifier = "universal"
+    quantifier: Quantifier = "all"
     blocks: Annotated[int, Field(ge=2, le=10_000)] = 20
     time_limit: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)] = 300.0
 
@@ -44,8 +44,8 @@ class TimingClaim(Claim):
     def _apart(self) -> "TimingClaim":
         if self.faster == self.than:
             raise ValueError("'faster' and 'than' name the same timing; the claim is timed against itself as a control")
-        if self.quantifier == "at_reference" and math.prod(map(len, self.over.values())) > 1:
-            raise ValueError("a timing over several settings is universal, generic or existential")
+        if self.quantifier == "reference" and math.prod(map(len, self.over.values())) > 1:
+            raise ValueError("a timing over several settings is about all, most or some of them")
         return self
 
     @property
@@ -163,7 +163,7 @@ class TimingKind(Kind[TimingClaim]):
             for asked, decision in decided
             if asked.role is not None
         ]
-        reference = 0 if claim.quantifier == "at_reference" else None
+        reference = 0 if claim.quantifier == "reference" else None
         verdict = decide_claim([c.decision for c in cells], quantifier=claim.quantifier, reference=reference)
         broken = [f"{check.name!r} came out {came_out(check)}" for check in checks if not check.passed]
         if broken:

@@ -109,7 +109,7 @@ def _facts(finding: Finding, about: Measured) -> Facts:
     return [
         (
             "Claimed",
-            f"{phrase(about.estimand)} {moves} along {phrase(about.along)}, {QUANTIFIERS[finding.verdict.quantifier]}",
+            f"{phrase(about.metric)} {moves} along {phrase(about.along)}, {QUANTIFIERS[finding.verdict.quantifier]}",
         ),
         ("Measured", ", ".join(part for part in (how, _elsewhere(about)) if part)),
         ("Margin", f"{needs} {about.unit.shown(about.margin)}. {about.margin_reason}"),
@@ -126,7 +126,7 @@ def _answer(finding: Finding, decided: bool) -> str:
     if cell is not None:
         decision, where = cell.decision, at_cell(finding, cell)
         what = "the slope" if about.form == "slope" else "the least step"
-        found = f"{what} of {phrase(about.estimand)} along {phrase(about.along)} is {unit.shown(decision.estimate)} "
+        found = f"{what} of {phrase(about.metric)} along {phrase(about.along)} is {unit.shown(decision.estimate)} "
         found += f"(interval {unit.interval(decision.low, decision.high)}, {decision.seeds} seeds)"
         found += f" at least, at {where}" if where else ""
         found += ", turned so that the claim says it is positive" if about.direction == "smaller" else ""

@@ -43,14 +43,14 @@ def decide_cells(
     Raises:
         ValueError: for shapes that do not fit, a margin that is not positive, or unusable looks.
 
-    What it is not: a test of theta = 0. An effect that is surely positive and surely below the margin is refuted.
+    Note: not a test of theta = 0. An effect that is surely positive and surely below the margin is refuted.
 
     Reference: Holm (1979); Pocock (1977); Murphy and Myors (1999), minimum-effect tests; Schuirmann (1987), TOST.
 
     >>> noise = np.random.default_rng(0).normal(size=64)
     >>> cells = decide_cells(np.stack([3 + noise, noise]), margin=1.0, looks=(16, 32, 64))
     >>> [(cell.verdict, cell.label, cell.seeds) for cell in cells]
-    [('supported', None, 16), ('refuted', 'null', 16)]
+    [('supported', None, 16), ('refuted', 'equivalent', 16)]
     """
     values = np.asarray(theta, float)
     if values.ndim != 2:
@@ -90,7 +90,7 @@ def decide_apart(
     Returns:
         Arrays of shape (cells,), as `decide_runs` names them.
 
-    What it is not: a verdict on a claim. One cell in forty with no effect beyond the margin comes out supported.
+    Note: not a verdict on a claim. One cell in forty with no effect beyond the margin comes out supported.
 
     >>> noise = np.random.default_rng(0).normal(size=(1_000, 16))
     >>> float(np.mean(decide_apart(1 + noise, margin=1.0, looks=(16,))["verdict"] == 1)) < 0.04

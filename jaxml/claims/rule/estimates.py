@@ -35,7 +35,7 @@ def slope(x: Any, values: Any) -> np.ndarray:
     Raises:
         ValueError: when x does not fit or is constant.
 
-    What it is not: a test of monotony. A hump has a slope too; use `steps`.
+    Note: not a test of monotony. A hump has a slope too; use `steps`.
 
     Reference: Laird and Ware (1982), Random-effects models for longitudinal data (two stages).
 

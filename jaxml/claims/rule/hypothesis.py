@@ -165,7 +165,7 @@ def decide(hypotheses: Sequence[Hypothesis], *, looks: Sequence[int], alpha: flo
     Raises:
         ValueError: for unusable looks or unequal numbers of seeds.
 
-    What it is not: a test of the best rival within each seed, which calls the luckiest one better.
+    Note: not a test of the best rival within each seed, which calls the luckiest one better.
 
     Reference: Schuirmann (1987); Berger (1982), Multiparameter hypothesis testing; Holm (1979); Pocock (1977).
 

@@ -112,7 +112,7 @@ def bca_interval(theta: Any, *, level: Any = 0.05, correction: float | None = No
     Raises:
         ValueError: as `t_interval`.
 
-    What it is not: safe alone. Below n = 30 it errs far more often than it says; use `union_interval`.
+    Note: not safe alone. Below n = 30 it errs far more often than it says; use `union_interval`.
 
     Reference: Efron (1987), Better bootstrap confidence intervals, equation 2.3.
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from jaxml.claims.verdict import VERDICTS, ClaimVerdict, Decision, Label, Quantifier, Verdict
 
-GENERIC_PERCENT = 80
+MOST_PERCENT = 80
 """Percentage of the cells that must be supported for "usually"; whole, because 0.8 * 5 is not 4 in binary."""
 
 
@@ -15,29 +15,29 @@ def decide_claim(
 
     | quantifier | supported if | refuted if |
     |---|---|---|
-    | exact, universal | every cell is | at least one cell is |
-    | at_reference | the reference cell is | the reference cell is |
-    | generic | at least 80 % of the cells are | more than 20 % of the cells are |
-    | existential | at least one cell is | all cells are |
+    | exact, all | every cell is | at least one cell is |
+    | reference | the reference cell is | the reference cell is |
+    | most | at least 80 % of the cells are | more than 20 % of the cells are |
+    | some | at least one cell is | all cells are |
 
     A cell that is invalid counts as neither; a claim that the other cells cannot decide is then invalid.
 
     Args:
         decisions: the claim's cells.
         quantifier: how strong the claim is.
-        reference: index of the reference cell, for `at_reference`.
+        reference: index of the reference cell, for `reference`.
 
     Returns:
-        The verdict with the cells' counts, the refuted cells' common label and the badge REGIME when supported
+        The verdict with the cells' counts, the refuted cells' common label and the badge MIXED when supported
         and refuted cells coexist.
 
     Raises:
         ValueError: without cells, for an unknown quantifier, or a missing reference.
 
     >>> cells = [Decision(verdict=v, reason="") for v in ("supported", "supported", "refuted")]
-    >>> verdict = decide_claim(cells, quantifier="universal")
+    >>> verdict = decide_claim(cells, quantifier="all")
     >>> verdict.verdict, verdict.badge
-    ('refuted', 'REGIME')
+    ('refuted', 'MIXED')
     """
     n = len(decisions)
     if not n:
@@ -45,27 +45,26 @@ def decide_claim(
     counts = {verdict: sum(d.verdict == verdict for d in decisions) for verdict in VERDICTS}
     supported, refuted = counts["supported"], counts["refuted"]
     match quantifier:
-        case "exact" | "universal":
+        case "exact" | "all":
             rule, holds, fails = "needs every cell", supported == n, refuted > 0
-        case "at_reference":
+        case "reference":
             if reference is None or not 0 <= reference < n:
                 raise ValueError(
-                    f"decide_claim: 'reference' must be a cell index in [0, {n}) for 'at_reference', got "
+                    f"decide_claim: 'reference' must be a cell index in [0, {n}) for 'reference', got "
                     f"{reference}. Name the reference cell in the claim."
                 )
             there = decisions[reference].verdict
             rule, holds, fails = "is judged at the reference cell", there == "supported", there == "refuted"
-        case "generic":
-            rule = f"needs {GENERIC_PERCENT} % of the cells"
-            holds, fails = 100 * supported >= GENERIC_PERCENT * n, 100 * refuted > (100 - GENERIC_PERCENT) * n
-        case "existential":
+        case "most":
+            rule = f"needs {MOST_PERCENT} % of the cells"
+            holds, fails = 100 * supported >= MOST_PERCENT * n, 100 * refuted > (100 - MOST_PERCENT) * n
+        case "some":
             rule, holds, fails = "needs one cell", supported > 0, refuted == n
         case _:
             raise ValueError(
-                "decide_claim: 'quantifier' must be one of exact, at_reference, universal, generic, existential, "
-                f"got {quantifier!r}."
+                f"decide_claim: 'quantifier' must be one of exact, reference, all, most, some, got {quantifier!r}."
             )
-    judged = [decisions[reference]] if quantifier == "at_reference" and reference is not None else decisions
+    judged = [decisions[reference]] if quantifier == "reference" and reference is not None else decisions
     undecided: Verdict = "invalid" if any(d.verdict == "invalid" for d in judged) else "inconclusive"
     verdict: Verdict = "supported" if holds else "refuted" if fails else undecided
     labels: set[Label | None] = {d.label for d in judged if d.verdict == "refuted"}
@@ -74,7 +73,7 @@ def decide_claim(
         verdict=verdict,
         quantifier=quantifier,
         label=next(iter(labels)) if verdict == "refuted" and len(labels) == 1 else None,
-        badge="REGIME" if supported and refuted else None,
+        badge="MIXED" if supported and refuted else None,
         reason=f"{found} of {n} cells; the claim {rule}" if n > 1 else f"{decisions[0].reason}",
         **counts,
     )
@@ -95,7 +94,7 @@ def with_controls(
     Returns:
         The same verdict, or an invalid one.
 
-    >>> claim = ClaimVerdict(verdict="supported", quantifier="universal", reason="4 supported of 4 cells")
+    >>> claim = ClaimVerdict(verdict="supported", quantifier="all", reason="4 supported of 4 cells")
     >>> with_controls(claim, {"shuffled labels": claim}, {}).reason
     "negative control 'shuffled labels' came out supported: the comparison finds an effect where none can be"
     """

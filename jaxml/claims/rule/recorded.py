@@ -57,7 +57,7 @@ def recorded(walk: Walk, said: Sequence[Said]) -> list[Decision]:
             and low is not None
             and high is not None
         ):
-            label = "reversed" if high <= -value[i] else "null" if low > -value[i] else "negligible"
+            label = "reversed" if high <= -value[i] else "equivalent" if low > -value[i] else "negligible"
         first = walk.layout.first[i]
         own = range(first, first + walk.layout.count[i])
         worded = float(-value[i] if each.kind == "at_most" else value[i])
@@ -174,7 +174,7 @@ def _reason(
     }[said.kind, verdict]
     labelled: dict[Label | None, str] = {
         "reversed": f"lies at or below -{value:.4g}: the effect runs the other way",
-        "null": f"lies within ±{value:.4g}: no effect that matters, either way",
+        "equivalent": f"lies within ±{value:.4g}: no effect that matters, either way",
         "negligible": f"lies below {margin}: no effect that matters in the claimed direction",
     }
     reason = f"{_which(verdict, said, row)}{interval} {labelled.get(label, where)}"

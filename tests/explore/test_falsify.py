@@ -8,10 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from jaxml.claims.refutation import Refutation
+from jaxml.claims.falsification import Falsification
 from jaxml.config import json_schema, load_study
 from jaxml.errors import ConfigError
-from jaxml.explore.refute import Domain, refute
+from jaxml.explore.falsify import Domain, falsify
 from tests.explore.planted import CONFIG, project
 
 WIDE = "domain:\n  high:\n    axes: {x: {low: 0.0, high: 2.0}, y: {low: 0.0, high: 2.0}}\n"
@@ -21,7 +21,7 @@ ALL = CONFIG.replace("  y: [0.0]", "  y: [0.0]\n  noise: [0.005]\n  step: [0]")
 
 
 def test_the_smallest_counter_example_lies_at_the_known_boundary(tmp_path):
-    (report,) = refute(project(tmp_path, WIDE, QUIET), points=64)
+    (report,) = falsify(project(tmp_path, WIDE, QUIET), points=64)
     found = report.found
     assert found is not None
     assert found.decision.verdict == "refuted"
@@ -32,11 +32,11 @@ def test_the_smallest_counter_example_lies_at_the_known_boundary(tmp_path):
     assert report.failing / 64 == pytest.approx(share, abs=0.2)
     assert report.failing / 64 < report.volume < 1
     assert report.reference == {"x": 0.0, "y": 0.0}
-    assert Refutation.from_json(json.loads(json.dumps(report.to_json()))) == report
+    assert Falsification.from_json(json.loads(json.dumps(report.to_json()))) == report
 
 
 def test_the_gradient_finds_a_corner_that_few_points_miss_and_fresh_seeds_confirm_it(tmp_path):
-    (report,) = refute(project(tmp_path, CORNER, QUIET), points=8)
+    (report,) = falsify(project(tmp_path, CORNER, QUIET), points=8)
     assert report.failing == 0
     assert report.volume == pytest.approx(1 - 0.05 ** (1 / 8))
     assert "down the gradient" in report.gradient
@@ -47,7 +47,7 @@ def test_the_gradient_finds_a_corner_that_few_points_miss_and_fresh_seeds_confir
 
 def test_where_the_claim_holds_the_searched_volume_is_told(tmp_path):
     inside = WIDE.replace("high: 2.0", "high: 0.9")
-    (report,) = refute(project(tmp_path, inside, QUIET), points=40)
+    (report,) = falsify(project(tmp_path, inside, QUIET), points=40)
     assert report.found is None
     assert (report.failing, report.tested) == (0, 0)
     assert report.volume == pytest.approx(1 - 0.05 ** (1 / 40))
@@ -56,7 +56,7 @@ def test_where_the_claim_holds_the_searched_volume_is_told(tmp_path):
 
 def test_whole_numbers_are_searched_without_a_gradient(tmp_path):
     domain = "domain:\n  high:\n    axes: {step: {low: -200, high: 0}}\n    at: {x: 0.0}\n    reference: {step: 0}\n"
-    (report,) = refute(project(tmp_path, domain, ALL), points=64)
+    (report,) = falsify(project(tmp_path, domain, ALL), points=64)
     assert report.gradient == "not used: all sides are whole numbers"
     assert report.found is not None  # theta = 1 + step / 100, so that it falls below a half at -50
     assert isinstance(report.found.point["step"], int)
@@ -96,16 +96,16 @@ def test_a_domain_that_cannot_be_searched_is_refused_with_its_place(tmp_path, ol
 
 def test_without_a_domain_there_is_nothing_to_search(tmp_path):
     with pytest.raises(ConfigError, match="there is no 'domain' section"):
-        refute(project(tmp_path))
+        falsify(project(tmp_path))
     with pytest.raises(ConfigError, match=r"claim 'hi' has no domain. Did you mean 'high'"):
-        refute(project(tmp_path, WIDE), claims=["hi"])
+        falsify(project(tmp_path, WIDE), claims=["hi"])
     with pytest.raises(ConfigError, match="at least one point is needed, got 0"):
-        refute(project(tmp_path, WIDE), points=0)
+        falsify(project(tmp_path, WIDE), points=0)
 
 
 def test_the_command(tmp_path):
     config = project(tmp_path, CORNER, QUIET)
-    command = [sys.executable, "-c", "from jaxml.cli import main; main()", "refute", str(config), "--points", "8"]
+    command = [sys.executable, "-c", "from jaxml.cli import main; main()", "falsify", str(config), "--points", "8"]
     done = subprocess.run([*command, "--strict"], capture_output=True, text=True)
     assert done.returncode == 1, done.stderr
     assert "COUNTER-EXAMPLE  high: Arm a is higher" in done.stdout

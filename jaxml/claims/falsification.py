@@ -28,7 +28,7 @@ class CounterExample(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refutation(Record):
+class Falsification(Record):
     """What a search came to.
 
     Attributes:

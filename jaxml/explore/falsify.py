@@ -1,4 +1,4 @@
-"""`jaxml refute`: a search for the smallest counter-example to a claim inside the domain it is said to hold in.
+"""`jaxml falsify`: a search for the smallest counter-example to a claim inside the domain it is said to hold in.
 
 Points are drawn evenly over the domain, those with the least effect are led down the gradient of the mean effect, and
 what the rule refutes is drawn back towards the reference. Seeds that led the search prove nothing: the points nearest
@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from jaxml.claims.effect import oriented
+from jaxml.claims.falsification import CounterExample, Falsification
 from jaxml.claims.labels import named
-from jaxml.claims.refutation import CounterExample, Refutation
 from jaxml.config import Study, load_study
 from jaxml.config.models import DomainSpec
 from jaxml.errors import ConfigError, nearest
@@ -35,14 +35,14 @@ BEYOND = (1.03, 1.06, 1.12, 1.25)
 """How far beyond the nearest counter-example is tested too: the nearest owes its place to its seeds."""
 
 
-def refute(
+def falsify(
     config: str | Path,
     overrides: Sequence[str] = (),
     *,
     claims: Sequence[str] = (),
     points: int = 512,
     notify: Callable[[str], None] = lambda message: None,
-) -> list[Refutation]:
+) -> list[Falsification]:
     """Search the domains of a config for counter-examples.
 
     Args:
@@ -66,9 +66,9 @@ def refute(
         raise ConfigError(f"{study.document.name}: there is no 'domain' section, so there is nothing to search.")
     for name in wanted:
         if name not in study.config.domain:
-            raise ConfigError(f"refute: claim '{name}' has no domain. {nearest(name, study.config.domain)}")
+            raise ConfigError(f"falsify: claim '{name}' has no domain. {nearest(name, study.config.domain)}")
     if points < 1:
-        raise ConfigError(f"refute: at least one point is needed, got {points}.")
+        raise ConfigError(f"falsify: at least one point is needed, got {points}.")
     with contained(f"experiments/{study.config.experiment}.py"):
         return [Search(study, name, notify).run(points) for name in wanted]
 
@@ -129,7 +129,7 @@ class Search:
         place = self.domain.places([[known.get(name, middle[name]) for name in names]])[0]
         return np.clip(np.nan_to_num(place), 0, 1)
 
-    def run(self, number: int) -> Refutation:
+    def run(self, number: int) -> Falsification:
         """Search, then test on fresh seeds what was found."""
         from jaxml.claims.rule.proportion import clopper_pearson
 
@@ -140,7 +140,7 @@ class Search:
         gradient = self.descend()
         self.draw_back()
         found, tested = self.test()
-        return Refutation(
+        return Falsification(
             claim=self.name,
             statement=self.free.claim.statement,
             at=named(self.free.at, self.labels),
@@ -301,7 +301,7 @@ class Search:
                     for n, v in arm.items()
                 }
                 columns.append(
-                    jnp.asarray(self.trial(lane, **self.schema.arguments({**fixed, **moved}))[claim.estimand]).astype(
+                    jnp.asarray(self.trial(lane, **self.schema.arguments({**fixed, **moved}))[claim.metric]).astype(
                         float
                     )
                 )

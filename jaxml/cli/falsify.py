@@ -1,4 +1,4 @@
-"""`jaxml refute`: look for the smallest counter-example inside a declared domain."""
+"""`jaxml falsify`: look for the smallest counter-example inside a declared domain."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,10 +9,10 @@ import typer
 from jaxml.cli.output import Json, print_json, screen
 
 if TYPE_CHECKING:
-    from jaxml.claims.refutation import Refutation
+    from jaxml.claims.falsification import Falsification
 
 
-def refute(
+def falsify(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="a YAML file with a domain section")],
     overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="overrides")] = None,
     claim: Annotated[list[str] | None, typer.Option("--claim", help="this claim only; may be repeated")] = None,
@@ -22,7 +22,7 @@ def refute(
 ) -> None:
     """Search a claim's domain for a counter-example."""
     from jaxml.cli.progress import live
-    from jaxml.explore.refute import refute as search
+    from jaxml.explore.falsify import falsify as search
 
     with live(quiet=as_json) as display:
         reports = search(config, overrides or (), claims=claim or (), points=points, notify=display.notify)
@@ -30,12 +30,12 @@ def refute(
         print_json([report.to_json() for report in reports])
     else:
         for report in reports:
-            print_refutation(report)
+            print_falsification(report)
     if strict and any(report.found for report in reports):
         raise typer.Exit(1)
 
 
-def print_refutation(report: "Refutation") -> None:
+def print_falsification(report: "Falsification") -> None:
     """The counter-example, or what was searched without finding one."""
     from rich.text import Text
 
