@@ -97,14 +97,14 @@ def test_class_weights_are_example_weights(x64):
 
 def test_groups_vanish_whole_and_meet_their_optimality_conditions(x64):
     X, y = reference.binary()
-    groups = np.arange(30) % 10
-    for l1 in (0.01, 0.08):
+    X, groups = X[:, :12], np.arange(12) % 4
+    for l1 in (0.01, 0.15):
         fit = fit_logistic(X, y, l1=l1, groups=groups.tolist())
         assert fit.diagnostics.converged
         w, b = np.asarray(fit.params.coef), float(fit.params.intercept)
         slope = X.T @ (1 / (1 + np.exp(-(X @ w + b))) - y) / len(y)
         zero = 0
-        for g in range(10):
+        for g in range(4):
             mine, strength = groups == g, l1 * np.sqrt(3)
             norm = np.linalg.norm(w[mine])
             if norm == 0:
@@ -112,8 +112,8 @@ def test_groups_vanish_whole_and_meet_their_optimality_conditions(x64):
                 assert np.linalg.norm(slope[mine]) <= strength + 1e-9
             else:
                 np.testing.assert_allclose(slope[mine], -strength * w[mine] / norm, atol=1e-6)
-        assert 0 < zero < 10 or l1 == 0.01
-    singletons = fit_logistic(X, y, l1=0.01, groups=range(30)).params.coef
+        assert 0 < zero < 4 or l1 == 0.01
+    singletons = fit_logistic(X, y, l1=0.01, groups=range(12)).params.coef
     np.testing.assert_allclose(singletons, fit_logistic(X, y, l1=0.01).params.coef, atol=1e-6)
     rows = fit_softmax(*reference.multiclass("wine"), l1=0.05, groups=range(13)).params.coef
     dead = (np.asarray(rows) == 0).all(axis=1)

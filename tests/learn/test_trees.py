@@ -1,6 +1,6 @@
 """Trees against a scalar reference, against scikit-learn, and against the laws they obey."""
 
-from functools import partial
+from functools import cache, partial
 from xml.etree import ElementTree
 
 import jax
@@ -45,27 +45,27 @@ def expected(X, targets, weights, **rules):
     return np.array([leaf[i] for i in range(len(X))]), importance
 
 
-@pytest.mark.parametrize("method", ["matmul", "segment"])
-@pytest.mark.parametrize("criterion", ["gini", "entropy"])
-def test_classification_equals_the_reference(method, criterion):
-    fit = jax.jit(
-        lambda X, y, w, least: decision_tree(
-            None,
-            X,
-            y,
-            sample_weight=w,
-            classes=3,
-            criterion=criterion,
-            max_depth=3,
-            bins=8,
-            method=method,
-            min_leaf_weight=least,
-        )
-    )
+@cache
+def grown(criterion="gini", method="matmul"):
+    """One program for all trees of three classes, whatever their depth and rules."""
+
+    def fit(X, y, w, depth, least, l2):
+        return decision_tree(
+            None, X, y, sample_weight=w, classes=3, criterion=criterion, max_depth=3, bins=8, method=method,
+            depth=depth, min_leaf_weight=least, l2=l2,
+        )  # fmt: skip
+
+    compiled = jax.jit(fit)
+    ones = np.ones(N, np.float32)
+    return lambda X, y, w=ones, depth=3, least=0.0, l2=0.0: compiled(X, y, w, depth, least, l2)
+
+
+@pytest.mark.parametrize(("criterion", "method"), [("gini", "matmul"), ("entropy", "segment")])
+def test_classification_equals_the_reference(criterion, method):
     for seed in range(6):
         X, y, w = problem(seed)
         least = float(seed % 3)
-        found = fit(X, y, w, least)
+        found = grown(criterion, method)(X, y, w, least=least)
         tree, diagnostics = found.params, found.diagnostics
         rules = {"depth": 3, "min_leaf_weight": least, "entropy": criterion == "entropy"}
         value, importance = expected(X, np.eye(3)[y], w, **rules)
@@ -81,38 +81,36 @@ def test_what_is_chosen_from_known_features_changes_no_tree(dtype):
     for X in [problem(0, missing=False)[0].astype(dtype)] + ([problem(1)[0]] if dtype is np.float32 else []):
         X, y = np.where(np.arange(D) == D - 1, X > 3, X).astype(X.dtype), problem(0)[1]  # the last has two values
         y = np.where(X[:, 0].astype(np.float32) >= 3, y % 2, 2)  # what is missing goes with the low values
-        fit = partial(decision_tree, None, y=y, classes=3, max_depth=3)
+        fit = partial(decision_tree, None, y=y, classes=3, max_depth=2)
         chosen, general = fit(X), jax.jit(lambda X: fit(X))(X)  # noqa: B023
         for a, b in zip(chosen.params, general.params, strict=True):
             np.testing.assert_allclose(np.asarray(a, np.float64), np.asarray(b, np.float64), atol=1e-6)
 
 
 def test_second_order_gain_equals_the_reference():
-    grow = jax.jit(lambda X, g, h, rules: grow_tree(None, bin_features(X, bins=8), g, h, max_depth=3, rules=rules))
+    grow = jax.jit(lambda X, g, h, rules: grow_tree(None, bin_features(X, bins=8), g, h, max_depth=2, rules=rules))
     for seed in range(6):
         X, y, h = problem(seed)
         h = h + 1
         g = (y - 1.0).astype(np.float32) * h
         rules = {"l2": float(seed), "min_gain": 0.3 * seed, "min_leaf_weight": 1.0 + seed}
-        tree, leaf = grow(X, g[:, None], h, Rules(3, **rules))
-        value, _ = expected(X, (y - 1.0)[:, None], h, depth=3, **rules)
+        tree, leaf = grow(X, g[:, None], h, Rules(2, **rules))
+        value, _ = expected(X, (y - 1.0)[:, None], h, depth=2, **rules)
         np.testing.assert_allclose(tree.value[leaf], value, atol=1e-5)
 
 
 def test_traced_depth_equals_the_static_one():
     X, y, _ = problem(0)
-    deep = jax.jit(lambda depth: decision_tree(None, X, y, classes=3, max_depth=3, bins=8, depth=depth))
     for depth in (0, 1, 2):
         value, _ = expected(X, np.eye(3)[y], np.ones(N), depth=depth)
-        found = deep(depth)
-        tree, diagnostics = found.params, found.diagnostics
-        np.testing.assert_allclose(tree.value[diagnostics.leaf], value, atol=1e-5)
+        found = grown()(X, y, depth=depth)
+        np.testing.assert_allclose(found.params.value[found.diagnostics.leaf], value, atol=1e-5)
 
 
 def test_a_width_that_does_not_bind_changes_nothing_and_one_that_does_keeps_the_best():
     X, y, _ = problem(1)
-    fit = lambda width: decision_tree(None, X, y, classes=3, max_depth=4, bins=8, width=width)  # noqa: E731
-    full, wide, narrow = fit(None), fit(16), fit(2)
+    fit = lambda width: decision_tree(None, X, y, classes=3, max_depth=3, bins=8, width=width)  # noqa: E731
+    full, wide, narrow = grown()(X, y), fit(8), fit(2)
     np.testing.assert_allclose(predict_tree(full.params, X), predict_tree(wide.params, X), atol=1e-6)
     assert narrow.diagnostics.leaves < full.diagnostics.leaves
     assert 0 < narrow.diagnostics.gain < full.diagnostics.gain
@@ -122,8 +120,8 @@ def test_a_width_that_does_not_bind_changes_nothing_and_one_that_does_keeps_the_
 def test_regression_equals_scikit_learn_when_every_threshold_is_a_bin():
     X, y = load_diabetes(return_X_y=True)
     X, y = X[:200].astype(np.float32), y[:200].astype(np.float32)
-    fit = decision_tree(None, X, y, max_depth=3, bins=256, missing=False)
-    theirs = DecisionTreeRegressor(max_depth=3, random_state=0).fit(X, y)
+    fit = decision_tree(None, X, y, max_depth=2, bins=256, missing=False)
+    theirs = DecisionTreeRegressor(max_depth=2, random_state=0).fit(X, y)
     np.testing.assert_allclose(predict_tree(fit.params, X), theirs.predict(X), rtol=1e-5)
     np.testing.assert_allclose(feature_importances(fit.params, n_features=10), theirs.feature_importances_, atol=1e-4)
 
@@ -141,31 +139,17 @@ def test_l2_pulls_leaves_to_the_mean_and_keeps_probabilities_whole():
     target = y.astype(np.float32)
     fit = decision_tree(None, X, target, max_depth=1, bins=8, l2=1e6)
     np.testing.assert_allclose(predict_tree(fit.params, X), target.mean(), atol=1e-4)
-    shares = decision_tree(None, X, y, classes=3, max_depth=1, bins=8, l2=2.0)
+    shares = grown()(X, y, depth=1, l2=2.0)
     np.testing.assert_allclose(predict_tree(shares.params, X).sum(1), 1.0, atol=1e-6)
 
 
 def test_permuting_rows_and_padding_with_weight_zero_change_nothing():
     X, y, w = problem(3)
-    fit = jax.jit(lambda X, y, w: decision_tree(None, X, y, sample_weight=w, classes=3, max_depth=3, bins=8))
-    value = lambda X, y, w: (lambda f: f.params.value[f.diagnostics.leaf])(fit(X, y, w))  # noqa: E731
+    value = lambda X, y, w: (lambda f: f.params.value[f.diagnostics.leaf])(grown()(X, y, w))  # noqa: E731
     order = np.random.default_rng(0).permutation(N)
     np.testing.assert_allclose(value(X, y, w)[order], value(X[order], y[order], w[order]), atol=1e-6)
     flipped = np.where(w == 0, (y + 1) % 3, y)
     np.testing.assert_array_equal(value(X, y, w), value(X, flipped, w))
-
-
-def test_lanes_equal_single_fits_and_every_platform_lowers():
-    X, y, _ = problem(4)
-
-    X, y = jnp.asarray(X), jnp.asarray(y)
-
-    def fit(w, l2):
-        return decision_tree(None, X, y, sample_weight=w, classes=3, max_depth=1, bins=4, l2=l2).params
-
-    weights = jax.random.uniform(jax.random.key(0), (3, N))
-    contract.vmap_equals_loop(fit, weights, jnp.array([0.0, 1.0, 5.0]))
-    contract.lowers_everywhere(fit, weights[0], 0.5)
 
 
 def test_random_features_are_as_many_as_asked_and_one_key_gives_one_tree():
@@ -178,8 +162,8 @@ def test_random_features_are_as_many_as_asked_and_one_key_gives_one_tree():
     keys = jax.random.split(jax.random.key(0), 60)
     roots = np.array(jax.jit(jax.vmap(fit, (0, None)))(keys, 1).feature[:, 0])
     assert set(roots) >= {0, 1, 2}  # each feature is the only candidate in a third of the draws
-    everything = decision_tree(None, X, y, classes=3, max_depth=1, bins=8).params
-    np.testing.assert_array_equal(fit(keys[0], 3).feature, everything.feature)
+    everything = grown()(X, y, depth=1).params
+    np.testing.assert_array_equal(fit(keys[0], 3).feature, everything.feature[:3])
 
 
 def test_random_thresholds_spread_over_the_allowed_ones():
@@ -248,7 +232,7 @@ def test_neighbouring_floats_are_parted():
 
 def test_text_and_picture_name_every_node():
     X, y, _ = problem(6)
-    tree = decision_tree(None, X, y, classes=3, max_depth=2, bins=8).params
+    tree = grown()(X, y, depth=2).params
     text = tree_text(tree, feature_names=["a<b", "c", "d"], class_names=["u", "v", "w"])
     used = int(((tree.feature >= 0) | (tree.weight > 0)).sum())
     assert len(text.splitlines()) == used
