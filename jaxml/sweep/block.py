@@ -6,6 +6,7 @@ computed once per seed and shared by all its lanes. Every grid point sees the sa
 
 import contextlib
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -77,8 +78,11 @@ def compile_block(
     on_cpu = devices[0].platform == "cpu"
     alone = not on_cpu or parts > 1 or any(e.primitive.name in _WAITS_IN_POOL for e in equations(traced.jaxpr.jaxpr))
     options: dict[str, Any] = {}
-    if on_cpu:  # level 1 compiles sooner than 2 and, on the experiments, runs as fast
-        options = {"xla_backend_optimization_level": 0 if fast_compile else 1, "xla_cpu_multi_thread_eigen": alone}
+    if on_cpu:
+        options = {"xla_cpu_multi_thread_eigen": alone}
+        level = "xla_backend_optimization_level"
+        if fast_compile or level not in os.environ.get("XLA_FLAGS", ""):  # where the user chose no level
+            options[level] = 0 if fast_compile else 1  # 1 compiles sooner than 2 and runs the experiments as fast
         if fast_compile and jax.__version_info__ < (0, 11):  # later versions have no other emitters
             options["xla_cpu_use_fusion_emitters"] = False
     compiled = compile_program(jax.jit(function).lower(*inputs), options)

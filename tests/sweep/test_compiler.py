@@ -45,6 +45,20 @@ def test_enclosed_arrays_are_arguments():
     assert "f32[20,20]{1,0} constant" not in text
 
 
+@pytest.mark.parametrize(("flags", "level"), [("", 1), ("--xla_backend_optimization_level=0", None)])
+def test_a_level_in_xla_flags_holds(monkeypatch, flags, level):
+    given = {}
+
+    def compile_and_keep(lowered, options):
+        given.update(options)
+        return compile_program(lowered, options)
+
+    monkeypatch.setenv("XLA_FLAGS", flags)
+    monkeypatch.setitem(compile_block.__globals__, "compile_program", compile_and_keep)
+    block_of(weighted_twice, 2)
+    assert given.get("xla_backend_optimization_level") == level
+
+
 def test_an_option_that_xla_does_not_know_is_left_out():
     lowered = jax.jit(lambda x: x + 1).lower(1.0)
     assert compile_program(lowered, {"xla_no_such_option": True, FUSION: ""})(1.0) == 2.0
