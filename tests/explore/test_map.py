@@ -199,7 +199,7 @@ def test_a_claim_without_one_effect_at_each_point_is_refused(tmp_path, more, mes
 
 def test_an_open_axis_is_refused(tmp_path):
     more = CONFIG.replace("  y: [0.0]", "  y: [0.0]\n  noise: [0.1, 0.2]").replace("{x: 0.0}", "{x: 0.0, noise: 0.1}")
-    more = more.replace("{x: 2.0}", "{x: 2.0, noise: 0.1}").replace("reference", "all")
+    more = more.replace("{x: 2.0}", "{x: 2.0, noise: 0.1}").replace("quantifier: reference", "quantifier: all")
     assert load_study(project(tmp_path, MAP, more)).config.map  # the reference says which noise
     open_axis = more.replace("    reference: {x: 0.0, noise: 0.1}\n", "")
     with pytest.raises(ConfigError, match=r"map.high.at: say which 'noise' is meant, for example {'noise': 0.1}"):
