@@ -32,12 +32,17 @@ def test_bias_variance_and_correlation_are_those_of_the_definition(plain):
     key = jax.random.key(1)
     out = jax.jit(partial(module("bagging").trial, learner="least_squares", **given))(key)
     point_key, *data_keys = jax.random.split(key, 4)
-    fresh, truth = friedman1(point_key, n=6, noise=0.0)
+    fresh, truth = jax.jit(lambda key: friedman1(key, n=6, noise=0.0))(point_key)
+
+    @jax.jit
+    def draw(own):
+        data_key, bag_key, _ = jax.random.split(own, 3)
+        weights = jax.vmap(lambda key: bootstrap_weights(key, 40))(jax.random.split(bag_key, 2))
+        return *friedman1(data_key, n=40, noise=2.0), weights
+
     single, members = [], []
     for own in data_keys:
-        data_key, bag_key, _ = jax.random.split(own, 3)
-        X, y = friedman1(data_key, n=40, noise=2.0)
-        drawn = [bootstrap_weights(k, 40) for k in jax.random.split(bag_key, 2)]
+        X, y, drawn = (np.asarray(each) for each in draw(own))
         fits = [LinearRegression().fit(X, y, sample_weight=w).predict(fresh) for w in (np.ones(40), *drawn)]
         single.append(fits[0])
         members.append(fits[1:])

@@ -32,17 +32,23 @@ def plain():
 def test_recovery_is_that_of_scikit_learns_lasso_on_the_rows_that_count(plain):
     key, d, k, sigma, lam = jax.random.key(1), 16, 2, 0.25, 1.0
     trial = jax.jit(partial(module("sparse_recovery").trial, d=d, k=k, most=40, repeats=3, steps=200, lam=lam))
+
+    @jax.jit
+    def draw(own):
+        design, place, sign, noise = jax.random.split(own, 4)
+        X = ar_design(design, n=40, d=d, rho=0.4)
+        signs = jax.random.rademacher(sign, (d,), float)
+        truth = jnp.where(jax.random.permutation(place, d) < k, signs, 0.0)
+        return X, truth, sigma * jax.random.normal(noise, (40,))
+
     for rows in (0.5, 2.0):
         n = round(rows * 2 * k * np.log(d - k))
         recovered = []
         for own in jax.random.split(key, 3):
-            design, place, sign, noise = jax.random.split(own, 4)
-            X = ar_design(design, n=40, d=d, rho=0.4)
-            signs = jax.random.rademacher(sign, (d,), float)
-            truth = np.where(jax.random.permutation(place, d) < k, signs, 0.0)
-            y = X @ truth + sigma * jax.random.normal(noise, (40,))
+            X, truth, noise = (np.asarray(each, float) for each in draw(own))
+            y = X @ truth + noise
             strength = lam * sigma * np.sqrt(2 * np.log(d) / n)
-            w = Lasso(alpha=strength, fit_intercept=False).fit(np.asarray(X[:n], float), np.asarray(y[:n], float)).coef_
+            w = Lasso(alpha=strength, fit_intercept=False).fit(X[:n], y[:n]).coef_
             recovered.append((np.sign(np.where(np.abs(w) > 1e-4, w, 0)) == truth).all())
         out = trial(key, rows=rows, rho=0.4)
         assert float(out["rows_used"]) == n
@@ -62,18 +68,24 @@ def test_priors_fits_ridge_on_the_rows_that_count(plain):
     priors, key = module("priors"), jax.random.key(2)
     given = {"d": 5, "most": 12, "repeats": 1, "sigma": 0.7, "n": 9, "lam": 0.3, "squared": 1.0, "steps": 300}
     out = jax.jit(partial(priors.trial, **given))(key)
-    design, weight, noise = jax.random.split(jax.random.split(key, 1)[0], 3)
-    X = jax.random.normal(design, (24, 5))
-    truth = priors.generalised_gaussian(weight, 2.0, (5,))
-    truth = np.asarray(truth / jnp.linalg.norm(truth))
-    y = X @ truth + 0.7 * priors.generalised_gaussian(noise, 2.0, (24,))
+
+    @jax.jit
+    def draw(key):
+        design, weight, noise = jax.random.split(jax.random.split(key, 1)[0], 3)
+        truth = priors.generalised_gaussian(weight, 2.0, (5,))
+        error = 0.7 * priors.generalised_gaussian(noise, 2.0, (24,))
+        return jax.random.normal(design, (24, 5)), truth / jnp.linalg.norm(truth), error
+
+    X, truth, error = (np.asarray(each) for each in draw(key))
+    y = X @ truth + error
     w = Ridge(alpha=0.3 * 9, fit_intercept=False).fit(X[:9], y[:9]).coef_
     assert float(out["error"]) == pytest.approx(((w - truth) ** 2).sum(), rel=1e-3)
 
 
 @pytest.mark.parametrize("shape", [0.5, 1.0, 2.0])
 def test_coefficients_follow_their_law(shape, plain):
-    drawn = np.asarray(module("priors").generalised_gaussian(jax.random.key(0), shape, (4000,)), float)
+    draw = jax.jit(lambda key: module("priors").generalised_gaussian(key, shape, (4000,)))
+    drawn = np.asarray(draw(jax.random.key(0)), float)
     law = gennorm(shape)
     assert kstest(drawn * law.std(), law.cdf).pvalue > 1e-3
 
