@@ -23,6 +23,7 @@ Columns = Float[Array, "n m"]
 Solver = Callable[[Columns], Columns]
 _BACK_OFF = 0.995  # of the way to the boundary: the interior is never left
 _PATIENCE = 6  # iterations without a better point, after which rounding has the last word
+_NEAR = 0.1  # excess below which that holds
 
 
 class BoxSolution(NamedTuple):
@@ -137,7 +138,8 @@ def solve_box(
         return _State(alpha, level, s.lower + dual * d_low, s.upper + dual * d_up, s.iteration + 1, best)
 
     def unfinished(s: _State) -> Array:
-        hopeful = s.iteration - s.best.iterations < _PATIENCE
+        # A bound of the optimum's own size says nothing yet: rounding has a word once it has been far below.
+        hopeful = (s.iteration - s.best.iterations < _PATIENCE) | (s.best.excess > _NEAR)
         return (s.best.excess > tolerance) & (s.iteration < iterations) & hopeful
 
     # The least point on the way from 0 to the middle of the box: the middle of a large box is so far from the optimum

@@ -118,3 +118,12 @@ def test_bad_input_is_named(unchecked_types, fit):
         fit(X, y, sample_weight=np.zeros(4, np.float32))
     with pytest.raises(ValueError, match=r"'loss' must be one of 'hinge'|'kernel' must be one of 'linear'"):
         fit(X, y, **{"loss" if fit is fit_linear_svm else "kernel": "cubic"})
+
+
+def test_a_large_box_is_not_given_up_before_its_bound_says_anything(x64):
+    X, y = reference.binary()
+    found = fit_linear_svm(X, y, C=100.0, tolerance=1e-9).diagnostics
+    assert found.converged
+    best = SVC(kernel="linear", C=100.0).fit(X, y)  # stops at violations of 1e-3
+    decision = _primal((best.coef_**2).sum(), (2 * y - 1) * best.decision_function(X), 100.0)
+    assert 0.99 * decision < found.objective <= decision

@@ -188,6 +188,7 @@ FAULTS = (
     ),
     (KERNELS, "lengths - A @ dB.T", "lengths + A @ dB.T"),
     (KERNELS, 'if kernel == "linear" else jnp.zeros((), rows.dtype)', 'if kernel == "" else jnp.zeros((), rows.dtype)'),
+    (INTERIOR, " | (s.best.excess > _NEAR)", ""),
     (INTERIOR, "jnp.clip(share, jnp.finfo(dtype).eps, 1.0)", "jnp.ones((), dtype)"),
     (GLM, "if not (intercept and loss.equivariant):", "if True:"),
     (GLM, "found.converged & ~(lost > limit)", "found.converged"),
