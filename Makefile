@@ -10,7 +10,7 @@ PYTEST_WORKERS ?= auto
 # The suite compiles without XLA's optimiser, for speed; these tests run once more with the code that users run.
 AS_USERS_RUN := tests/sweep/test_compiler.py tests/sweep/test_check.py $(wildcard tests/ops/test_as_users_run.py)
 
-.PHONY: run certify scoreboard test resilience format clean
+.PHONY: run certify scoreboard test types suite resilience format clean
 
 run: $(VENV)/.installed
 	$(BIN)/jaxml run $(CONFIG)
@@ -28,7 +28,12 @@ scoreboard: $(VENV)/.installed-dev
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(MAKE) --jobs=2 types suite  # pyright keeps one core busy for a minute, and the other idle
+
+types: $(VENV)/.installed-dev
 	$(BIN)/pyright
+
+suite: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
 	XLA_FLAGS= $(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(AS_USERS_RUN)
 
