@@ -76,9 +76,10 @@ def check_data(
         weight = jnp.ones(X.shape[:1], X.dtype)
     else:
         weight = jnp.asarray(sample_weight, X.dtype)
-        y = jnp.where(weight == 0, jnp.zeros_like(y), y)
     if not known(y, sample_weight):
         weight = jnp.where(proper_rows(y, weight, target, classes), weight, jnp.nan)
+    if target == "real" and sample_weight is not None:
+        y = jnp.where(jnp.isfinite(y), y, 0.0)  # a missing target has weight 0, whichever lane, or its weight is NaN
     return X, y, normalised(weight)
 
 

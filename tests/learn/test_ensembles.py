@@ -299,6 +299,14 @@ def test_rows_held_out_or_of_weight_zero_are_not_looked_at():
     contract.assert_close(fit(nonsense, jnp.where(out, 0.0, 1.0), jnp.zeros(60, bool)), clean)
 
 
+def test_boosting_learns_far_from_zero():
+    """Targets 1e6 away, eighths: a raw score about 0 itself would not move by a round's share of a residual."""
+    X, signal, _ = linear_problem()
+    y = jnp.round(8 * signal) / 8
+    fit = jax.jit(lambda y: gradient_boosting(None, X, y, rounds=40, max_depth=1, bins=8).diagnostics.train_loss[-1])
+    np.testing.assert_allclose(fit(y + 2.0**20), fit(y), rtol=1e-2)
+
+
 def test_sampling_is_of_the_asked_share_and_all_of_it_is_no_sampling():
     X, signal, _ = linear_problem(200)
     fit = jax.jit(
@@ -308,7 +316,9 @@ def test_sampling_is_of_the_asked_share_and_all_of_it_is_no_sampling():
     )
     plain = gradient_boosting(None, X, signal, rounds=40, max_depth=1).params
     contract.assert_close(fit(1.0, 1.0), plain)
-    half = np.asarray(fit(0.5, 1.0).trees.weight)[:, 0]
+    some = fit(0.5, 1.0).trees
+    assert abs(some.value[0, 0]) > 1e-3  # all rows' residuals about their mean sum to 0, those of half do not
+    half = np.asarray(some.weight)[:, 0]
     assert abs(half.mean() - 100) < 5  # 40 draws of a binomial with s.d. 7: 4.5 standard errors
     roots = np.asarray(fit(1.0, 0.25).trees.feature)[:, 0]
     assert set(roots) == {0, 1, 2, 3}  # one feature a round: even the useless ones get their turn
