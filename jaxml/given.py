@@ -36,7 +36,7 @@ def judge(results: Any, claims: str | os.PathLike[str] | Mapping[str, Any]) -> V
         results: an `xarray.Dataset` with a dimension of seeds, in which NaN is a failed trial; or a table with one row
             for each trial, as a `pandas.DataFrame`, a mapping of columns, or the path of a CSV, TSV, NetCDF or zarr.
         claims: a YAML file with the `claims` of a config, or what would stand in it. `looks`, `alpha` and
-            `dependent_splits` mean what they mean in a config; all seeds are looked at once by default. `seed` is the
+            `population` mean what they mean in a config; all seeds are looked at once by default. `seed` is the
             column of seeds, `axes` the columns that are settings where those that claims name are not all, and
             `registered` says where and when the claims were fixed, before the results were seen.
 
@@ -83,7 +83,7 @@ def judge(results: Any, claims: str | os.PathLike[str] | Mapping[str, Any]) -> V
     if looks[-1] > reported:
         place = document.place(["looks"])
         raise ConfigError(f"{place}: the last look needs {looks[-1]} seeds, the results hold {reported}.")
-    grid = Grid(axes, len(seeds) - reported, looks, config.alpha, config.dependent_splits)
+    grid = Grid(axes, len(seeds) - reported, looks, config.alpha, config.population)
     try:
         for id, claim in config.claims.items():
             KINDS[claim.kind].check(claim, grid, f"claims.{id}")
@@ -123,8 +123,8 @@ def _digest(config: RunConfig, document: Document) -> str:
     """What a registration must hold: everything that decides, and nothing of the results."""
     said = {key: document.value.get(key) for key in ("looks", "seed", "axes")}
     claims = {id: claim.model_dump(mode="json") for id, claim in config.claims.items()}
-    splits = [split.model_dump(mode="json") for split in config.dependent_splits]
-    return spec_hash({**said, "alpha": config.alpha, "dependent_splits": splits, "claims": claims})
+    population = [each.model_dump(mode="json") for each in config.population]
+    return spec_hash({**said, "alpha": config.alpha, "population": population, "claims": claims})
 
 
 def _name(results: Any) -> str:

@@ -87,9 +87,9 @@ def test_the_scaffold_is_a_good_config(project):
         ("      negative:", "      neutral:", r"negative"),
         ("looks: [16, 32, 64]", "looks: [16, 17]", r"each at least 10 % above the one before"),
         ("seeds: 64", "seeds: 64\nalpha: 1e-300", r"alpha: .*greater than or equal to 0.000001"),
-        ("seeds: 64", "seeds: 64\ndependent_splits: 0.25", r"dependent_splits: expected a list, got 0.25"),
-        ("seeds: 64", "seeds: 64\ndependent_splits: {test_to_train: .inf}", r"expected a finite number, got inf"),
-        ("seeds: 64", "seeds: 64\ndependent_splits: {test_to_train: 1, where: {m: 1}}", r"no axis .* called 'm'"),
+        ("seeds: 64", "seeds: 64\npopulation: 0.25", r"population: expected a list, got 0.25"),
+        ("seeds: 64", "seeds: 64\npopulation: {of: law, rows: 9}", r"'drawn' says how many of the 9 rows a seed uses"),
+        ("seeds: 64", "seeds: 64\npopulation: {of: data_set, rows: 9, where: {m: 1}}", r"no axis .* called 'm'"),
         ("{linspace: [0.0, 0.4, 9]}", "[0.0, .nan]", r"outliers.1: expected a finite number, got nan"),
         (
             "{linspace: [0.0, 0.4, 9]}",
@@ -169,8 +169,8 @@ def test_one_missing_reason_is_one_error(project):
 
 
 def test_one_split_needs_no_list_and_an_empty_reference_pins_nothing(project):
-    path = edited(project, "seeds: 64", "seeds: 64\ndependent_splits: {test_to_train: 0.25}")
-    assert [split.test_to_train for split in load_study(path).config.dependent_splits] == [0.25]
+    path = edited(project, "seeds: 64", "seeds: 64\npopulation: {of: law, rows: 10, drawn: 2}")
+    assert [each.ratio for each in load_study(path).config.population] == [0.25]
     edited(project, "reference: {outliers: 0.1}", "reference:")
     edited(project, "{linspace: [0.0, 0.4, 9]}", "[0.1]")
     edited(project, "where: {outliers: 0.0}", "where:")

@@ -39,6 +39,7 @@ class Measured:
     premise: str = ""
     leaves_out: str = ""
     cap: float | None = None
+    range: Sequence[float] = ()
 
     @property
     def unit(self) -> Unit:

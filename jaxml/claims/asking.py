@@ -10,6 +10,7 @@ from jaxml.claims.cells import Indices, cells_of, control_claim, locate, matches
 from jaxml.claims.finding import CellResult, Role
 from jaxml.claims.given import Given, Grid
 from jaxml.claims.measure import Effects, effect_in
+from jaxml.claims.population import Population
 from jaxml.claims.premises import arms_at, left_out, meets_premise
 from jaxml.claims.quantities import Quantities
 from jaxml.claims.rule.hypothesis import Hypothesis, Region, at_least, within
@@ -81,6 +82,8 @@ class Reading:
     upper: np.ndarray | None = None
 
 
+JOINT: dict[str, Literal["support", "refute"]] = {"all": "support", "some": "refute"}
+"""What all cells of a claim must share for the claim to come out so."""
 Read = Callable[[Quantities, Seeded, Grid, Indices, str], Reading]
 
 
@@ -132,9 +135,19 @@ def _asked(
         raise ConfigError(f"{where}: this claim needs a trial, and the experiment has none.")
     at = {n: v for axis in grid.axes if axis.name in cell for n, v in axis.points[cell[axis.name]].items()}
     found = read(held, claim, grid, cell, where)
-    ratio = ratio_of(claim, grid, cell) or 0.0
+    population = population_of(claim, grid, cell)
+    ratio = population.ratio if population else 0.0
+    if population:
+        noted = found.effects.noted | {"population": population.words}
+        found = replace(found, effects=replace(found.effects, noted=noted))
     if found.upper is not None and ratio:
-        raise ConfigError(f"{where}.cap: capped times are decided by sign tests, which know of no dependent splits.")
+        raise ConfigError(
+            f"{where}.cap: capped times are decided by sign tests, which know of no law behind a data set."
+        )
+    if claim.range is not None and ratio:
+        raise ConfigError(
+            f"{where}.range: what a range tells of rare values holds for independent seeds; leave it out."
+        )
     arms = arms_at(claim, grid, cell, found.effects.tuned, where)
     why, met = left_out(held, claim, arms, where), meets_premise(held, claim, arms, where)
     count = None
@@ -161,6 +174,8 @@ def _asked(
         # What is left out is decided alone, and by nobody: it takes no part in the families of the run.
         control="positive" if role == "positive control" else "negative" if role or why else None,
         count=None if why else count,
+        span=claim.span,
+        joint=JOINT.get(claim.quantifier),
     )
     return Asked(
         at=at,
@@ -194,6 +209,7 @@ def described(claim: Seeded, arms: Mapping[str, Any]) -> dict[str, Any]:
         "premise": f"{claim.applies_if.words}, in {claim.applies_if.seeds} seeds at least" if claim.applies_if else "",
         "leaves_out": "; ".join(f"{rule.name} (mean {rule.words})" for rule in claim.leave_out),
         "cap": claim.cap,
+        "range": list(claim.range) if claim.range else None,
     }
     return {
         "metric": claim.metric,
@@ -206,11 +222,11 @@ def described(claim: Seeded, arms: Mapping[str, Any]) -> dict[str, Any]:
     } | claim.extra
 
 
-def ratio_of(claim: Seeded, grid: Grid, cell: Indices) -> float | None:
-    """The ratio of test to training size where both arms' seeds are splits of one data set."""
+def population_of(claim: Seeded, grid: Grid, cell: Indices) -> Population | None:
+    """Whom the seeds of both arms tell of, where they draw from one data set."""
     here = {**locate(grid.axes, claim.arms.claimed, "arms"), **cell}
-    for split in grid.splits:
-        meant = matches(grid.axes, split.where, "dependent_splits")
+    for each in grid.population:
+        meant = matches(grid.axes, each.where, "population")
         if all(here.get(axis) in positions for axis, positions in meant.items()):
-            return split.test_to_train
+            return each
     return None

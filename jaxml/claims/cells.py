@@ -130,7 +130,13 @@ def reference_cell(free: Sequence[Axis], axes: Sequence[Axis], pins: Mapping[str
 def with_control(claim: Seeded, control: Control) -> Seeded:
     """The claim that a control poses: its own settings where it has any, its claim's elsewhere."""
     tune = None if control.tune == "none" else control.tune or claim.tune
-    own = {k: v for k in ("arms", "metric", "direction", "scale", "margin") if (v := getattr(control, k)) is not None}
+    own = {
+        k: v
+        for k in ("arms", "metric", "direction", "scale", "margin", "range")
+        if (v := getattr(control, k)) is not None
+    }
+    if control.metric not in (None, claim.metric):
+        own["range"] = control.range  # another quantity has another range
     reference = {**claim.reference, **control.where}
     return claim.model_copy(update={**own, "tune": tune, "quantifier": "reference", "reference": reference})
 

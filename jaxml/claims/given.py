@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from jaxml.claims.spec import DependentSplits
+from jaxml.claims.population import Population
 from jaxml.sweep.grid import Axis
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Grid:
     tuning_seeds: int = 0
     looks: tuple[int, ...] = (16, 32, 64)
     alpha: float = 0.05
-    splits: Sequence[DependentSplits] = ()
+    population: Sequence[Population] = ()
     smoke: bool = False
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from jaxml.claims.cells import locate
-from jaxml.claims.spec import DependentSplits, Seeded, Value, Where
+from jaxml.claims.population import Population
+from jaxml.claims.spec import Seeded, Value, Where
 from jaxml.errors import ConfigError, nearest
 from jaxml.sweep.grid import Axis, Zip, same_value
 from jaxml.sweep.signature import Schema
@@ -24,7 +25,7 @@ class Posed:
         arms: every other parameter of each arm, tuned ones left out; one arm when the effect is absolute.
         tuned: the axes along which each arm picks its own point.
         at: where the claim is asked along the axes that neither an arm nor tuning takes.
-        correction: n_test / n_train where the seeds are splits of one data set.
+        correction: the ratio of `Population`, where the seeds draw from one data set.
     """
 
     claim: Seeded
@@ -53,7 +54,7 @@ def pose(
     axes: Sequence[Axis],
     fixed: Mapping[str, Value],
     schema: Schema,
-    splits: Sequence[DependentSplits] = (),
+    population: Sequence[Population] = (),
     where: str,
 ) -> Posed:
     """Free some parameters of a claim; they override what the arms pin.
@@ -65,7 +66,7 @@ def pose(
         axes: the grid.
         fixed: the parameters that the grid leaves alone.
         schema: the trial's parameters.
-        splits: where seeds are splits of one data set.
+        population: whom the seeds tell of, where they draw from one data set.
         where: the place named in errors.
 
     Raises:
@@ -105,7 +106,7 @@ def pose(
         raise ConfigError(f"{where}: the arms differ only in what would move freely. Free another parameter.")
     at = {n: v for axis in rest if axis.name in place for n, v in axis.points[place[axis.name]].items()}
     tuned = tuple(axis for name in (claim.tune.over if claim.tune else ()) for axis in rest if axis.name == name)
-    return Posed(claim, tuple(names), tuple(arms), tuned, at, _correction(arms[0], splits))
+    return Posed(claim, tuple(names), tuple(arms), tuned, at, _correction(arms[0], population))
 
 
 def _without(axis: Axis, names: Sequence[str]) -> Axis | None:
@@ -119,9 +120,9 @@ def _owner(axes: Sequence[Axis], parameter: str) -> str:
     return next(axis.name for axis in axes if parameter in axis.parameters)
 
 
-def _correction(arm: Where, splits: Sequence[DependentSplits]) -> float | None:
-    """As in `judge`: the ratio where the arm's seeds are splits of one data set, which no free parameter changes."""
-    for split in splits:
-        if all(n in arm and same_value(arm[n], v) for n, v in split.where.items()):
-            return split.test_to_train
+def _correction(arm: Where, population: Sequence[Population]) -> float | None:
+    """As in `judge`: the correction where the arm's seeds draw from one data set, which no free parameter changes."""
+    for each in population:
+        if all(n in arm and same_value(arm[n], v) for n, v in each.where.items()):
+            return each.ratio
     return None

@@ -75,6 +75,16 @@ def _check_factor(margin: Margin | None, scale: Scale) -> None:
         raise ValueError(f"a margin by 'factor' needs scale log_ratio or logit, this is {scale}; give 'value'")
 
 
+def _rising(ends: tuple[float, ...]) -> tuple[float, ...]:
+    if ends[0] >= ends[1]:
+        raise ValueError(f"the lowest value of the metric, then the highest; got {list(ends)}")
+    return ends
+
+
+Range = Annotated[tuple[Finite, Finite], Field(strict=False), AfterValidator(_rising)]
+"""The lowest and the highest value that a metric can take."""
+
+
 class Arms(Spec):
     """The two settings that are compared: axis values that pin each arm. Without `against`, the effect is absolute."""
 
@@ -113,6 +123,12 @@ class Control(Spec):
     at_least: Bound | None = Field(default=None, exclude=True)
     at_most: Bound | None = Field(default=None, exclude=True)
     tune: Tuning | Literal["none"] | None = None
+    range: Range | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_unsaid(self, handler: Any) -> dict[str, Any]:
+        """A key that came later is no part of a spec that says nothing of it."""
+        return {n: v for n, v in handler(self).items() if n != "range" or v is not None}
 
 
 class Controls(Spec):
@@ -201,18 +217,35 @@ class Seeded(Claim):
     applies_if: Premise | None = None
     leave_out: Annotated[tuple[Exclusion, ...], Field(strict=False)] = ()
     cap: Finite | None = None
+    range: Range | None = None
     controls: Controls
 
     @model_serializer(mode="wrap")
     def _without_what_is_unsaid(self, handler: Any) -> dict[str, Any]:
         """Keys that came later are no part of a spec that says nothing of them."""
-        unsaid = {"applies_if": None, "leave_out": (), "cap": None}
+        unsaid = {"applies_if": None, "leave_out": (), "cap": None, "range": None}
         return {n: v for n, v in handler(self).items() if n not in unsaid or v not in (unsaid[n], [])}
 
     @property
     def sides(self) -> dict[str, Where | None]:
         """What each arm pins, by its part in the claim."""
         return self.arms.model_dump()
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """The lowest and the highest effect, where the metric has a range."""
+        if self.range is None:
+            return None
+        unit = 100.0 if self.scale == "points" else 1.0
+        low, high = (unit * end for end in self.range)
+        if self.theta_is_difference:
+            return low - high, high - low
+        return (low, high) if self.direction == "larger" else (-high, -low)
+
+    @property
+    def theta_is_difference(self) -> bool:
+        """Theta is one value of the metric less another, else one value."""
+        return self.arms.against is not None
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -230,23 +263,26 @@ class Seeded(Claim):
             raise ValueError(
                 f"'cap' is for contrasts and equalities; a {self.kind} has more than one time for each seed"
             )
+        self._check_range(self.scale, self.range, "range")
         if self.applies_if and self.applies_if.arm != "claimed" and self.arms.against is None:
             raise ValueError("applies_if.arm: there is no second arm; leave it out")
         for side in ("negative", "positive"):
             for control in getattr(self.controls, side):
                 _check_factor(control.margin, self.margin_scale(control.scale or self.scale))
+                self._check_range(control.scale or self.scale, control.range, f"{side} control '{control.name}': range")
                 if (control.at_least or control.at_most) and "at_least" not in type(self).model_fields:
                     raise ValueError(
                         f"{side} control '{control.name}': only a contrast has 'at_least' and 'at_most'; give a margin"
                     )
         return self
 
-
-class DependentSplits(Spec):
-    """Where the seeds are splits of one data set: the ratio of test to training size (Nadeau and Bengio 2003)."""
-
-    where: Where = {}
-    test_to_train: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    def _check_range(self, scale: Scale, ends: tuple[float, float] | None, where: str) -> None:
+        if ends is None:
+            return
+        if scale not in ("difference", "points"):
+            raise ValueError(f"{where}: effects on the scale {scale} have no range; leave it out, or take differences")
+        if self.kind in ("trend", "boundary") or self.extra.get("form") in ("share", "interaction"):
+            raise ValueError(f"{where}: it bounds a value or a difference of two, which this claim does not measure")
 
 
 def spec_hash(spec: dict[str, Any]) -> str:

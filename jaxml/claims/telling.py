@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from jaxml.claims.answers import Measured, later_words, measured, not_borne_out
 from jaxml.claims.finding import CellResult, Finding
+from jaxml.claims.tipping import tipping_point
 from jaxml.claims.told import CheckRow, Facts, Row, Told, domain_of, strip
 from jaxml.claims.words import SCALES, number, phrase, place, varying
 
@@ -51,9 +52,10 @@ def told_of(
 
 
 def _limits(about: Measured) -> Facts:
-    """Of which seeds and cells the claim does not speak, and which times are bounds."""
+    """Which values there are, of which seeds and cells the claim does not speak, and which times are bounds."""
     capped = "" if about.cap is None else f"at {number(about.cap)}; a trial that reaches it is known by a bound only"
-    return [("Premise", about.premise), ("Leaves out", about.leaves_out), ("Capped", capped)]
+    between = f"{number(about.range[0])} to {number(about.range[1])}, by what it measures" if about.range else ""
+    return [("Range", between), ("Premise", about.premise), ("Leaves out", about.leaves_out), ("Capped", capped)]
 
 
 def seeded_facts(finding: Finding, decided: bool) -> Facts:
@@ -71,6 +73,7 @@ def seeded_facts(finding: Finding, decided: bool) -> Facts:
         ("Effect as", SCALES.get(about.scale, about.scale) if unit.compared else ""),
         ("Margin", f"{unit.shown(about.margin)}. {about.margin_reason}"),
         ("Decided", decided_words(finding) if decided else ""),
+        ("Tipping point", tipping_point(finding) if decided else ""),
     ]
 
 
@@ -148,6 +151,8 @@ def noted_words(cell: CellResult) -> tuple[str, ...]:
     noted, words = cell.noted, []
     if "met" in noted:
         words.append(f"{noted['met']} of {noted['seeds']} seeds meet the premise")
+    if "population" in noted:
+        words.append(noted["population"])
     if noted.get("censored"):
         words.append(f"{noted['censored']} of {noted['of']} seeds are known by a bound only")
     if cell.decision.reason.startswith("left out"):

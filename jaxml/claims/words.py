@@ -72,6 +72,8 @@ class Unit:
 
     def interval(self, low: float | None, high: float | None) -> str:
         """An interval, its ends apart by a word so that minus signs stay readable."""
+        if low is None or high is None:
+            return "no interval"
         turned = not self.compared and self.direction == "smaller"
         ends = (high, low) if turned else (low, high)
         return f"{self.shown(ends[0])} to {self.shown(ends[1])}"

@@ -78,8 +78,8 @@ def load_study(path: str | Path, overrides: Sequence[str] = (), *, smoke: bool =
     plan = _plan(config, schema, document)
     study = Study(config, plan, document, root, tuple(overrides), changes_spec)
     with document.placed(RunConfig.model_fields):
-        for i, split in enumerate(config.dependent_splits):
-            matches(plan.axes, split.where, f"dependent_splits.{i}.where")
+        for i, each in enumerate(config.population):
+            matches(plan.axes, each.where, f"population.{i}.where")
         for name, claim in config.claims.items():
             _check_cells(claim, plan, f"claims.{name}")
             KINDS[claim.kind].check(claim, replace(study.grid, smoke=smoke), f"claims.{name}")
@@ -208,7 +208,7 @@ def _validate(raw: Mapping[str, Any], document: Document) -> RunConfig:
     return config if config.master_key else config.model_copy(update={"master_key": config.name})
 
 
-_CLAIMS_FILE = ("title", "about", "claims", "looks", "alpha", "dependent_splits")
+_CLAIMS_FILE = ("title", "about", "claims", "looks", "alpha", "population")
 
 
 def read_claims(given: str | os.PathLike[str] | Mapping[str, Any], extra: Sequence[str]) -> tuple[RunConfig, Document]:

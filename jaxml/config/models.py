@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal, Union
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from jaxml.claims.kinds import KINDS
+from jaxml.claims.population import Population
 from jaxml.claims.rule.looks import check_looks
-from jaxml.claims.spec import DependentSplits, Finite, Identifier, Spec, Value
+from jaxml.claims.spec import Finite, Identifier, Spec, Value
 from jaxml.errors import ConfigError, nearest
 from jaxml.sweep.grid import Axis, Zip, build_axes, geomspace, linspace, logspace, whole_range, zipped
 from jaxml.sweep.signature import Schema
@@ -178,7 +179,7 @@ class RunConfig(Spec):
     tuning_seeds: Annotated[int, Field(ge=0, le=100_000)] = 0
     looks: Annotated[tuple[int, ...], Field(min_length=1, strict=False)] = (16, 32, 64)
     alpha: Annotated[float, Field(ge=1e-6, lt=0.5)] = 0.05
-    dependent_splits: Annotated[tuple[DependentSplits, ...], Field(strict=False)] = ()
+    population: Annotated[tuple[Population, ...], Field(strict=False)] = ()
     claims: dict[Identifier, AnyClaim] = Field(default_factory=dict)  # pyright: ignore[reportInvalidTypeForm]
     map: dict[str, MapSpec] = Field(default_factory=dict)
     domain: dict[str, DomainSpec] = Field(default_factory=dict)
@@ -195,10 +196,10 @@ class RunConfig(Spec):
         except ValueError as error:
             raise ValueError(str(error).removeprefix("looks: ")) from None
 
-    @field_validator("dependent_splits", mode="before")
+    @field_validator("population", mode="before")
     @classmethod
-    def _one(cls, splits: Any) -> Any:
-        return [splits] if isinstance(splits, dict) else splits
+    def _one(cls, population: Any) -> Any:
+        return [population] if isinstance(population, dict) else population
 
     @property
     def entries(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from jaxml.config.document import parse_value
 from jaxml.errors import ConfigError, nearest
 
 _CALL = re.compile(r"(range|linspace|logspace|geomspace)\((.*)\)", re.DOTALL)
-_DECIDES = ("claims", "looks", "alpha", "dependent_splits", "experiment", "name", "extends")
+_DECIDES = ("claims", "looks", "alpha", "population", "experiment", "name", "extends")
 
 
 def apply_overrides(raw: dict[str, Any], overrides: Sequence[str], *, fields: list[str], parameters: list[str]) -> bool:

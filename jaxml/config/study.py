@@ -66,7 +66,7 @@ class Study:
     def grid(self) -> Grid:
         """What the claims are held against."""
         config = self.config
-        return Grid(self.plan.axes, config.tuning_seeds, config.looks, config.alpha, config.dependent_splits)
+        return Grid(self.plan.axes, config.tuning_seeds, config.looks, config.alpha, config.population)
 
     @cached_property
     def experiment(self) -> "Experiment":
@@ -147,7 +147,7 @@ class Study:
             "looks": list(config.looks),
             "alpha": config.alpha,
             "precision": config.precision,
-            "dependent_splits": [plain(split.model_dump()) for split in config.dependent_splits],
+            "population": [plain(each.model_dump(exclude_none=True)) for each in config.population],
             "claims": {name: _claim(claim) for name, claim in config.claims.items()},
         }
         optional = {"modules_sha256": code["modules"], "exploratory": self.why_exploratory}
@@ -193,7 +193,7 @@ class Study:
             axes=self.plan.axes,
             fixed=self.plan.fixed,
             schema=self.plan.schema,
-            splits=self.config.dependent_splits,
+            population=self.config.population,
             where=where,
         )
 

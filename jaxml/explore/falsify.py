@@ -175,6 +175,7 @@ class Search:
                 correction=self.free.correction,
                 nonfinite=found.failed,
                 compared=self.free.claim.arms.against is not None,
+                span=self.free.claim.span,
             )
             outcomes = zip(found.theta.mean(1).tolist(), decided["verdict"].astype(int).tolist(), strict=True)
             self.known |= dict(zip(new, outcomes, strict=True))
@@ -253,6 +254,7 @@ class Search:
             correction=np.full(len(candidates), self.free.correction or 0.0),
             nonfinite=found.failed,
             compared=self.free.claim.arms.against is not None,
+            span=self.free.claim.span,
         )
         for point, decision, theta in zip(candidates, decisions, found.theta, strict=True):
             if decision.verdict == "refuted":

@@ -152,6 +152,7 @@ class Plane:
             correction=self.free.correction,
             nonfinite=np.stack([self.failed[cell] for cell in cells]),
             compared=self.free.claim.arms.against is not None,
+            span=self.free.claim.span,
         )
         where = tuple(np.asarray(cells).T)
         for name in ("verdict", "estimate", "low", "high", "p_support", "p_refute"):

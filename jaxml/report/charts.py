@@ -49,7 +49,7 @@ def save_figure(run_directory: Path | str, index: int, path: Path | str, *, scal
     import vl_convert
 
     directory, path = RunDirectory.open(run_directory), Path(path)
-    figures, splits = directory.read_json("figures.json"), directory.read_json("spec.json")["spec"]["dependent_splits"]
+    figures, splits = directory.read_json("figures.json"), directory.read_json("spec.json")["spec"]["population"]
     if not 0 <= index < len(figures):
         raise ConfigError(f"index: must be from 0 to {len(figures) - 1} for this run, got {index}.")
     labels = read_labels(directory.path)

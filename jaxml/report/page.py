@@ -141,7 +141,7 @@ def _figures(directory: RunDirectory, spec: Mapping[str, Any], labels: Labels) -
     except JaxmlError as error:
         why = str(error).replace(f"{directory.path}/", "")
         return [_figure(Series(figure, [], [""], [""], True, [why])) for figure in wanted]
-    splits = [{**split, "where": named(split["where"], labels)} for split in spec.get("dependent_splits", ())]
+    splits = [{**split, "where": named(split["where"], labels)} for split in spec.get("population", ())]
     return [
         _figure(read_series(results, figure | {"at": named(figure.get("at", {}), labels)}, splits)) for figure in wanted
     ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxml.claims.population import Population
 from jaxml.claims.words import number, phrase
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def read_series(
     Args:
         results: outputs and metrics; seeds below 0 served tuning and are left out.
         figure: an `experiment.Figure` as a mapping.
-        splits: where seeds are splits of one data set, so that the interval is widened (Nadeau and Bengio 2003).
+        splits: where seeds draw from one data set, see `jaxml.claims.population`.
     """
     empty = Series(figure, [], [""], [""], True, [])
     asked = [figure[role] for role in ("y", "x", "lines", "panels") if figure.get(role)]
@@ -180,7 +181,7 @@ def _summary(values: Any, results: Any, splits: Sequence[Mapping[str, Any]], log
 
 
 def _overlap(values: Any, results: Any, dims: Sequence[str], splits: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    """The ratio of test to training size where a point's seeds are splits of one data set, else 0."""
+    """What a point's interval is widened by where its seeds draw from one data set and tell of a law, else 0."""
     ratio = np.zeros([values.sizes[d] for d in dims])
     for split in splits:
         here = np.ones(ratio.shape, bool)
@@ -190,7 +191,7 @@ def _overlap(values: Any, results: Any, dims: Sequence[str], splits: Sequence[Ma
                 here &= (values[name].values == wanted).reshape(shape)
             elif name in values.coords:
                 here &= bool(values[name].values == wanted)
-        ratio = np.where(here, split["test_to_train"], ratio)
+        ratio = np.where(here, Population.model_validate({**split, "where": {}}).ratio, ratio)
     return ratio
 
 

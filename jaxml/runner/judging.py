@@ -52,7 +52,7 @@ def judge_run(directory: RunDirectory) -> Verdicts:
     from jaxml.claims.given import Grid
     from jaxml.claims.judge import judge
     from jaxml.claims.kinds import KINDS
-    from jaxml.claims.spec import DependentSplits
+    from jaxml.claims.population import Population
     from jaxml.runner.evidence import read_evidence
     from jaxml.runner.extending import why_extended
 
@@ -69,7 +69,7 @@ def judge_run(directory: RunDirectory) -> Verdicts:
         tuning_seeds=spec["tuning_seeds"],
         looks=tuple(spec["looks"]),
         alpha=spec["alpha"],
-        splits=[DependentSplits.model_validate(split) for split in spec["dependent_splits"]],
+        population=[Population.model_validate(each) for each in spec["population"]],
     )
     lineage = directory.lineage()
     findings = [

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxml.claims.kinds import KINDS
+from jaxml.claims.words import place
 from jaxml.config import Study, load_study
 from jaxml.experiment import contained
 
@@ -44,7 +45,7 @@ def _looks(study: Study, cells: int) -> list[dict[str, Any]]:
 
     config = study.config
     kinds: dict[str, float | None] = {"independent seeds": None}
-    kinds |= {f"splits {dict(s.where)}": s.test_to_train for s in config.dependent_splits}
+    kinds |= {" ".join([each.words, place(each.where)]).strip(): each.ratio for each in config.population if each.ratio}
     rows = []
     for kind, ratio in kinds.items():
         for i, look in enumerate(resolvable(config.looks, alpha=config.alpha, cells=cells, correction=ratio)):

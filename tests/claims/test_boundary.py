@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxml.claims.given import Grid
-from jaxml.claims.spec import DependentSplits
+from jaxml.claims.population import Population
 from jaxml.errors import ConfigError
 from jaxml.sweep.grid import Axis
 from tests.claims.seeded import AXES, GRID, LOOKS, X, decided, read, told, world
@@ -146,9 +146,9 @@ def test_what_does_not_fit_is_named(old, new, message):
         decided(claim(old, new), QUIET)
 
 
-def test_dependent_splits_are_refused_before_anything_runs():
-    grid = Grid(GRID.axes, 4, LOOKS, splits=[DependentSplits(test_to_train=0.25)])
-    with pytest.raises(ConfigError, match="sign tests, which know of no dependent splits"):
+def test_population_are_refused_before_anything_runs():
+    grid = Grid(GRID.axes, 4, LOOKS, population=[Population(of="law", rows=5, drawn=5, test=1)])
+    with pytest.raises(ConfigError, match="sign tests, which know of no law behind a data set"):
         decided(CLAIM, QUIET, grid)
 
 

@@ -11,8 +11,8 @@ from jaxml.claims.given import Grid
 from jaxml.claims.judge import judge
 from jaxml.claims.kinds.contrast import Contrast
 from jaxml.claims.measure import effect_in
+from jaxml.claims.population import Population
 from jaxml.claims.quantities import Quantities
-from jaxml.claims.spec import DependentSplits
 from jaxml.errors import ConfigError
 from jaxml.sweep.grid import Axis
 
@@ -128,10 +128,10 @@ def test_a_failing_control_makes_the_claim_invalid(results):
     assert "against itself" in card.verdict.reason
 
 
-def test_dependent_splits_widen_the_interval_where_they_apply(results):
+def test_population_widen_the_interval_where_they_apply(results):
     alone = judge({"x": claim()}, Grid(AXES, looks=(32,)), results)[0]
-    splits = [DependentSplits(where={"n": 500}, test_to_train=0.5)]
-    split = judge({"x": claim()}, Grid(AXES, looks=(32,), splits=splits), results)[0]
+    splits = [Population(where={"n": 500}, of="law", rows=3, drawn=3, test=1)]
+    split = judge({"x": claim()}, Grid(AXES, looks=(32,), population=splits), results)[0]
     width = [[c.decision.high - c.decision.low for c in card.cells] for card in (alone, split)]
     assert width[1][0] < 1.5 * width[0][0]  # only Holm's level moves
     assert width[1][1] > 3 * width[0][1]
@@ -198,8 +198,8 @@ def test_where_on_a_zipped_axis_takes_every_point_that_has_the_value():
 
 def test_splits_are_dependent_wherever_the_pinned_value_stands(results):
     axes = (AXES[0], AXES[1], Axis("size", ({"n": 50, "d": 5}, {"n": 500, "d": 5})))
-    splits = [DependentSplits(where={"d": 5}, test_to_train=0.5)]
-    card = judge({"x": claim()}, Grid(axes, looks=(32,), splits=splits), results.assign_coords(d=("size", [5, 5])))
+    splits = [Population(where={"d": 5}, of="law", rows=3, drawn=3, test=1)]
+    card = judge({"x": claim()}, Grid(axes, looks=(32,), population=splits), results.assign_coords(d=("size", [5, 5])))
     alone = judge({"x": claim()}, Grid(axes, looks=(32,)), results)
     for wide, narrow in zip(card[0].cells, alone[0].cells, strict=True):
         assert wide.decision.high - wide.decision.low > 2 * (narrow.decision.high - narrow.decision.low)

@@ -109,7 +109,7 @@ def make_run(
         "tuning_seeds": 1,
         "looks": [16, 32],
         "alpha": 0.05,
-        "dependent_splits": [],
+        "population": [],
         "claims": claims,
         **spec,
     }

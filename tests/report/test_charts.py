@@ -59,7 +59,10 @@ def test_splits_of_one_data_set_widen_the_interval_there_alone():
     values = np.random.default_rng(0).normal(size=(2, 3, 8))
     data = held(values, ("set", "x", "seed"), set=["a", "b"], x=[1.0, 2.0, 3.0])
     figure = {"title": "", "y": "y", "x": "x", "panels": "set"}
-    plain, split = (read_series(data, figure, s).rows for s in ((), [{"where": {"set": "b"}, "test_to_train": 0.25}]))
+    plain, split = (
+        read_series(data, figure, s).rows
+        for s in ((), [{"where": {"set": "b"}, "of": "law", "rows": 5, "drawn": 5, "test": 1}])
+    )
     ratios = [(s["high"] - s["low"]) / (p["high"] - p["low"]) for p, s in zip(plain, split, strict=True)]
     assert ratios == pytest.approx([1.0] * 3 + [np.sqrt((1 / 8 + 0.25) / (1 / 8))] * 3, rel=1e-12)
 

@@ -28,8 +28,8 @@ def make(path, labels=LABELS):
     arms = {"claimed": {"block": 1}, "against": {"block": 0}}
     claim = card([cell("supported", {"claimed": {"block": 1}}, lam=0.1)], arms=arms, metric="error")
     axes = {"block": [{"block": 0}, {"block": 1}], "lam": [{"lam": 0.1}, {"lam": 0.2}]}
-    splits = [{"where": {"block": 1}, "test_to_train": 0.5}]
-    run = make_run(path, [claim], held=held, figures=(FIGURE,), axes=axes, dependent_splits=splits)
+    splits = [{"where": {"block": 1}, "of": "law", "rows": 3, "drawn": 3, "test": 1}]
+    run = make_run(path, [claim], held=held, figures=(FIGURE,), axes=axes, population=splits)
     if labels is not None:
         (run / "labels.json").write_text(json.dumps(labels_to_json(labels)))
         RunDirectory(run).seal()
@@ -51,7 +51,7 @@ def test_an_old_run_shows_values(tmp_path):
     assert "error is larger with block 1 than with block 0" in page_of(make(tmp_path / "old", None)).text
 
 
-def test_named_seeds_keep_the_interval_of_dependent_splits(tmp_path):
+def test_named_seeds_keep_the_interval_of_population(tmp_path):
     """Widths are those of the run without names."""
     rows = [page_of(make(tmp_path / name, labels)).scripts[0] for name, labels in (("a", LABELS), ("b", None))]
     widths = [[(row["low"], row["high"]) for row in json.loads(text)[0]["data"]["values"]] for text in rows]

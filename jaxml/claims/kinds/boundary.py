@@ -54,15 +54,17 @@ class BoundaryKind(ContrastKind):
 
     def check(self, claim: Any, grid: Grid, where: str) -> None:
         """Check the axis and theory's value, then cells and controls."""
-        from jaxml.claims.asking import ratio_of
+        from jaxml.claims.asking import population_of
 
         check_along(claim, grid, where, least=2)
         if claim.log and not isinstance(claim.theory, str) and claim.theory <= 0:
             raise ConfigError(f"{where}.theory: along a logarithmic axis it must be positive, got {claim.theory}.")
         posed = at_first(claim, grid.axes)
-        if any(ratio_of(posed, grid, cell) for cell in cells_of(grid.axes, posed, where)):
+        whom = (population_of(posed, grid, cell) for cell in cells_of(grid.axes, posed, where))
+        if any(each and each.ratio for each in whom):
             raise ConfigError(
-                f"{where}: a boundary is decided by sign tests, which know of no dependent splits. Draw fresh data."
+                f"{where}: a boundary is decided by sign tests, which know of no law behind a data set. Draw fresh "
+                "data, or claim it of the data set."
             )
 
     def quantities(self, claim: Any) -> Iterator[tuple[tuple[str, ...], str]]:

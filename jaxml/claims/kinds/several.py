@@ -56,6 +56,11 @@ class Several(Seeded):
         return {**self.arms.model_dump(), **self.others}
 
     @property
+    def theta_is_difference(self) -> bool:
+        """From each rival."""
+        return True
+
+    @property
     def extra(self) -> dict[str, Any]:
         """Which form it is; the rows of a share have levels of their own."""
         return {"form": self.form} | (

@@ -8,12 +8,14 @@ A hypothesis is *supported* when its interval lies in the region, *refuted* when
 Three corrections make P(supported | theta not in the region) and P(refuted | theta in it) at most alpha / 2 each over
 the whole run:
 
-* **Looks.** Each of the declared looks uses the Pocock level for all declared looks, reached or not. A hypothesis is
-  decided at the first look that can decide it, from that look's seeds only: seeds beyond it change nothing.
+* **Looks.** Each of the declared looks may spend its share of the error (`spending`), whatever the schedule. A
+  hypothesis is decided at the first look that can decide it, from that look's seeds only: seeds beyond it change
+  nothing. A run of 8 hypotheses or more takes no look before 32 seeds.
 * **Families.** Holm's step-down twice, over what would support the hypotheses and over what would refute them, each at
-  alpha / 2. With j already decided in a direction, the next one is tested at the Pocock level for alpha / (m - j), its
-  interval ends at the same level. A family looks only one way, so Holm's proof holds for any dependence, and cells do
-  share their seeds. A decision is never revised: what is decided at a look depends on the seeds up to that look.
-* **Robustness.** The interval is the union of t, Hall's skewness-corrected t and BCa; where the exact interval of
-  the median contradicts what it says of two arms, the look decides nothing.
+  alpha / 2. With j already decided in a direction, the next one is tested at the look's level for alpha / (m - j), its
+  interval ends at the same level. What is of use only together, as the cells of a claim about all of them, counts as
+  one. A family looks only one way, so Holm's proof holds for any dependence, and cells do share their seeds. A decision
+  is never revised: what is decided at a look depends on the seeds up to that look.
+* **Robustness.** The interval joins t and Hall's skewness-corrected t, capped at twice the half-widths of t. Where too
+  few seeds differ to know a spread, only a declared range lets anything be decided (`bounded`).
 """

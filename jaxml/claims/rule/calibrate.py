@@ -8,16 +8,31 @@ from typing import Any, Literal
 import numpy as np
 
 from jaxml.claims.rule.decide import walked
-from jaxml.claims.rule.looks import check_looks
-from jaxml.claims.rule.power import pocock_level, power_at
+from jaxml.claims.rule.looks import MANY, check_looks, looks_of
+from jaxml.claims.rule.power import power_at
+from jaxml.claims.rule.spending import look_levels
 from jaxml.claims.rule.walk import Layout
 from jaxml.records import Record
 
 SIGMA = {"lognormal": 0.4, "strong lognormal": 1.0}  # skewness 1.3 and 6.2
-NOISES = {"normal": 1, "t3": 1, "lognormal": 2, "strong lognormal": 4}
+RARE = {"rare event": 0.05, "event": 0.2}
+"""How often a seed shows the one of two values that is the rarer."""
+FAILURES, DEPTH = 0.02, 10.0
+"""Under "failures", the share of runs that go wrong, and how many standard deviations of the others."""
+NOISES = {
+    "normal": 1,
+    "t3": 1,
+    "lognormal": 2,
+    "strong lognormal": 4,
+    "uniform": 1,
+    "rare event": 1,
+    "event": 1,
+    "failures": 5,
+}
 """How many times alpha / 2 is declared under each noise: small samples hide the tail that skew puts the mean in."""
 
-
+MANY_SKEWED = 1.5
+"""How many times more where many cells are skewed."""
 CENSORED = 1.5
 """Where the grid ends, in margins from theory's value."""
 Kind = Literal["contrast", "equality", "trend", "all rivals", "any rival", "share", "boundary"]
@@ -28,8 +43,9 @@ class World:
     """A planted truth.
 
     Attributes:
-        noise: normal, t3 (heavy tails), lognormal (mild skew) or "strong lognormal", which shows why a claim's
-            scale must remove skew.
+        noise: normal, t3 (heavy tails), lognormal (mild skew), "strong lognormal", which shows why a claim's scale must
+            remove skew, uniform, two values of which one is rare ("rare event", "event"), or "failures": normal, with a
+            few runs that go far wrong, of which no small sample can tell.
         effects: theta of each cell in margins; 0 is no effect, 1 lies exactly at the margin. Of the kinds that hold
             several thetas together: of each step or rival, in one cell.
         kind: what is claimed of them: each is at least a margin (contrast), lies within a margin (equality), no step
@@ -38,6 +54,7 @@ class World:
             and what is more than `CENSORED` margins above it lies beyond the grid (boundary).
         correlation: between the cells of a run, which share their seeds.
         correction: n_test / n_train of dependent splits, which are then correlated r / (1 + r); None for fresh seeds.
+        bounded: the range of the metric is declared.
     """
 
     noise: str = "normal"
@@ -45,6 +62,17 @@ class World:
     correlation: float = 0.0
     correction: float | None = None
     kind: Kind = "contrast"
+    bounded: bool = False
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """The range of the noise, in standard deviations, where it has one and it is declared."""
+        if not self.bounded:
+            return None
+        if self.noise == "uniform":
+            return -sqrt(3), sqrt(3)
+        p = RARE[self.noise]
+        return -sqrt(p / (1 - p)), sqrt((1 - p) / p)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +117,7 @@ def worlds(noises: Sequence[str] = ("normal", "t3", "lognormal"), cells: int = 8
     things that are the same, trends, rivals, shares and boundaries, each true, false and at the edge.
 
     >>> len(worlds())
-    33
+    46
     """
     single = [World(noise=noise, effects=(effect,)) for noise in noises for effect in (-1.0, 0.0, 1.0, 2.0)]
     half = cells // 2
@@ -97,6 +125,13 @@ def worlds(noises: Sequence[str] = ("normal", "t3", "lognormal"), cells: int = 8
         *single,
         World(effects=(1.0,) * cells),
         World(effects=(1.0,) * cells, correlation=0.8),
+        *(World(noise=noise, effects=(1.0,)) for noise in ("rare event", "event", "failures")),
+        *(
+            World(noise=n, effects=(e,), bounded=True)
+            for n in ("rare event", "event", "uniform")
+            for e in (0.0, 1.0, 2.0)
+        ),
+        World(noise="lognormal", effects=(1.0,) * 40),
         World(effects=(1.0,) * half + (0.0, 2.0) * (half // 2), correlation=0.5),
         World(effects=(1.0,), correction=0.25),
         *(World(kind="equality", effects=(effect,)) for effect in (0.0, 1.0, 2.0)),
@@ -137,11 +172,13 @@ def calibrate(
     >>> row.world, row.refuted > 0.8, row.holds
     ('normal, theta = 0 margins', True, True)
     """
-    rows, given = [], check_looks("calibrate", looks)
+    rows, declared = [], check_looks("calibrate", looks)
     for index, world in enumerate(worlds() if planted is None else planted):
         generator = np.random.default_rng([seed, index])
         effects = np.asarray(world.effects)
+        given = looks_of(declared, len(effects) if world.kind == "contrast" else 1)
         noise = draw_noise(generator, world, (replications, len(effects), looks[-1]))
+        shift = margin_sd * float(effects[0])
         theta = noise + margin_sd * effects[:, None]
         upper = None
         if world.kind == "boundary":
@@ -155,6 +192,7 @@ def calibrate(
             alpha=alpha,
             correction=world.correction,
             upper=upper,
+            span=None if world.span is None else (world.span[0] + shift, world.span[1] + shift),
         )
         rows.append(_rates(world, walk.verdict, margin_sd, given, alpha))
     return rows
@@ -178,8 +216,9 @@ def _layout(world: World) -> Layout:
         np.array([len(world.effects)]),
         within=yes if world.kind in WITHIN else no,
         every=no if world.kind == "any rival" else yes,
-        compared=no,
         alone=no,
+        support=np.zeros(1, int),
+        refute=np.zeros(1, int),
     )
 
 
@@ -203,6 +242,8 @@ def draw_noise(generator: np.random.Generator, world: World, shape: tuple[int, i
     Raises:
         ValueError: for an unknown noise.
     """
+    from scipy.special import ndtr
+
     runs, _, seeds = shape
     shared = generator.normal(size=(runs, 1, seeds))
     z = sqrt(world.correlation) * shared + sqrt(1 - world.correlation) * generator.normal(size=shape)
@@ -211,6 +252,15 @@ def draw_noise(generator: np.random.Generator, world: World, shape: tuple[int, i
     elif world.noise == "t3":
         # One chi-square for each seed, so that all cells of a run are heavy-tailed together; variance 3.
         noise = z * np.sqrt(3 / generator.chisquare(3, size=(runs, 1, seeds))) / sqrt(3)
+    elif world.noise == "uniform":
+        noise = sqrt(12) * (ndtr(z) - 0.5)
+    elif world.noise in RARE:
+        p = RARE[world.noise]
+        noise = (1.0 * (ndtr(z) > 1 - p) - p) / sqrt(p * (1 - p))
+    elif world.noise == "failures":
+        wrong = generator.random(shape) < FAILURES
+        spread = sqrt((1 - FAILURES) * (1 + FAILURES * DEPTH**2))
+        noise = (np.where(wrong, -DEPTH, z) + FAILURES * DEPTH) / spread
     elif world.noise in SIGMA:
         sigma = SIGMA[world.noise]
         noise = (np.exp(sigma * z) - np.exp(sigma**2 / 2)) / sqrt(np.expm1(sigma**2) * np.exp(sigma**2))
@@ -227,7 +277,7 @@ def _rates(world: World, verdict: np.ndarray, margin_sd: float, looks: Sequence[
     not_so, so = _truth(world)
     false_support, false_refute = _share(verdict[:, not_so] == 1), _share(verdict[:, so] == -1)
     errors = [None if rate is None else sqrt(rate * (1 - rate) / runs) for rate in (false_support, false_refute)]
-    declared = alpha / 2 * NOISES[world.noise]
+    declared = alpha / 2 * NOISES[world.noise] * (MANY_SKEWED if _many_skewed(world) else 1)
     allowed = declared + 3 * sqrt(declared * (1 - declared) / runs)
     return Rates(
         world=_words(world),
@@ -246,9 +296,13 @@ def _rates(world: World, verdict: np.ndarray, margin_sd: float, looks: Sequence[
     )
 
 
+def _many_skewed(world: World) -> bool:
+    return world.kind == "contrast" and world.noise in SIGMA and len(world.effects) >= MANY
+
+
 def _power(world: World, margin_sd: float, looks: Sequence[int], alpha: float) -> float | None:
     effects = np.asarray(world.effects)
-    level = pocock_level(looks, alpha / (len(effects) if world.kind == "contrast" else 1))
+    level = look_levels(looks, alpha / (len(effects) if world.kind == "contrast" else 1))[-1]
     at = lambda effect: power_at(effect, looks[-1], level=level, correction=world.correction)  # noqa: E731
     if world.kind == "contrast":
         farthest = margin_sd * float(np.max(np.abs(effects - 1)))
@@ -272,6 +326,7 @@ def _words(world: World) -> str:
         where = f"theta = {world.effects[0]:g} margins"
     else:
         where = f"{len(world.effects)} cells: " + ", ".join(f"{n} at {e:g}" for e, n in counts.items())
-    extra: list[Any] = [f"correlation {world.correlation:g}"] if world.correlation else []
+    extra: list[Any] = ["range declared"] if world.bounded else []
+    extra += [f"correlation {world.correlation:g}"] if world.correlation else []
     extra += [f"splits, n_test / n_train = {world.correction:g}"] if world.correction else []
     return ", ".join([world.noise, where, *extra])

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxml.claims.rule.looks import check_looks
+from jaxml.claims.rule.looks import check_looks, looks_of
 from jaxml.claims.rule.power import check_correction
 from jaxml.claims.rule.recorded import Said, recorded
 from jaxml.claims.rule.rows import FAILED_SHARE, score, too_many
@@ -22,6 +22,7 @@ def decide_cells(
     correction: Any = None,
     nonfinite: Any = None,
     compared: bool = True,
+    span: tuple[float, float] | None = None,
 ) -> list[Decision]:
     """Decide the primary cells of one run; `hypothesis.decide` does it for every region and combination.
 
@@ -36,6 +37,7 @@ def decide_cells(
         nonfinite: which trials were not finite: a share for each cell, the larger of the two arms, shape (cells,);
             or marks for each seed, shape (cells, n) or (cells, arms, n), judged at each look by its own seeds.
         compared: theta is the difference of two arms; else a quantity, whose margin need not be positive.
+        span: the lowest and the highest value that theta can take, where it is bounded.
 
     Returns:
         One `Decision` for each cell, in order.
@@ -45,7 +47,7 @@ def decide_cells(
 
     Note: not a test of theta = 0. An effect that is surely positive and surely below the margin is refuted.
 
-    Reference: Holm (1979); Pocock (1977); Murphy and Myors (1999), minimum-effect tests; Schuirmann (1987), TOST.
+    Reference: Holm (1979); Lan and DeMets (1983); Murphy and Myors (1999), minimum-effect tests; Schuirmann (1987).
 
     >>> noise = np.random.default_rng(0).normal(size=64)
     >>> cells = decide_cells(np.stack([3 + noise, noise]), margin=1.0, looks=(16, 32, 64))
@@ -57,15 +59,16 @@ def decide_cells(
         raise ValueError(
             f"decide_cells: 'theta' must have shape (cells, n), got {values.shape}. Use theta[None] for one cell."
         )
-    given = check_looks("decide_cells", looks)
+    given = looks_of(check_looks("decide_cells", looks), len(values))
     walk = walked(
         values[None],
-        Layout.single(len(values), compared=compared),
-        margin=margin,
+        Layout.single(len(values)),
+        margin=_margins("decide_cells", margin, compared),
         looks=given,
         alpha=alpha,
         correction=correction,
         unusable=_unusable(values, nonfinite, given)[:, None],
+        span=span,
     )
     return recorded(walk, [Said(difference=compared)] * len(values))
 
@@ -79,6 +82,7 @@ def decide_apart(
     correction: Any = None,
     nonfinite: Any = None,
     compared: bool = True,
+    span: tuple[float, float] | None = None,
 ) -> dict[str, np.ndarray]:
     """Decide cells one by one, each as if it were alone: no correction for their number.
 
@@ -99,14 +103,16 @@ def decide_apart(
     values, given = np.asarray(theta, float), check_looks("decide_apart", looks)
     walk = walked(
         values[None],
-        Layout.single(len(values), alone=True, compared=compared),
-        margin=margin,
+        Layout.single(len(values), alone=True),
+        margin=_margins("decide_apart", margin, compared),
         looks=given,
         alpha=alpha,
         correction=correction,
         unusable=_unusable(values, nonfinite, given)[:, None],
+        span=span,
     )
-    return {name: column[0] for name, column in walk.outcome()[0].items()}
+    found = {name: column[0] for name, column in walk.outcome()[0].items()}
+    return found | {name: np.where(np.isinf(found[name]), np.nan, found[name]) for name in ("low", "high")}
 
 
 def decide_runs(
@@ -131,7 +137,7 @@ def decide_runs(
     Returns:
         Arrays of shape (runs, cells) by name: verdict (1 supported, -1 refuted, 0 inconclusive, 2 invalid), look
         (from 1, 0 when none was reached), seeds, estimate, sd, low, high, tail_low, tail_high, median,
-        median_low, median_high, probability_positive, p_support, p_refute, vetoed, shown.
+        median_low, median_high, probability_positive, p_support, p_refute, shown.
 
     Raises:
         ValueError: as `decide_cells`.
@@ -145,8 +151,8 @@ def decide_runs(
     walk = walked(
         values,
         None,
-        margin=margin,
-        looks=check_looks("decide_runs", looks),
+        margin=_margins("decide_runs", margin, True),
+        looks=looks_of(check_looks("decide_runs", looks), values.shape[1] if values.ndim == 3 else 1),
         alpha=alpha,
         correction=correction,
         unusable=unusable,
@@ -164,18 +170,20 @@ def walked(
     correction: Any = None,
     unusable: Any = None,
     upper: np.ndarray | None = None,
+    span: tuple[float, float] | None = None,
 ) -> Walk:
     """Take many runs through all looks that the seeds reach; its `verdict` costs less than its `outcome()`.
 
     Args:
         values: theta by rows, shape (runs, rows, n).
-        layout: which rows make up which hypothesis; None where each is the difference of two arms.
-        margin: the rows' values, broadcast to (runs, rows); positive for differences.
+        layout: which rows make up which hypothesis; None where each has one.
+        margin: the rows' values, broadcast to (runs, rows).
         looks: as `check_looks` returns them.
         alpha: two-sided error of each run.
         correction: n_test / n_train, broadcast to (runs, rows).
         unusable: marks of shape (looks, runs, hypotheses).
         upper: upper bounds of the rows, of which `values` are then the lower ones; None where theta is known.
+        span: the range of theta, where it is bounded.
     """
     if values.ndim != 3 or 0 in values.shape or values.shape[-1] < 2:
         raise ValueError(
@@ -183,16 +191,20 @@ def walked(
             f"{values.shape}. Declare a grid, and run more seeds."
         )
     margins = np.broadcast_to(np.asarray(margin, float), values.shape[:2])
-    if layout is None or layout.compared.all():
-        if not np.all((margins > 0) & np.isfinite(margins)):
-            raise ValueError(
-                f"decide_runs: 'margin' must be positive and finite, got {margin}. State the smallest effect of "
-                "interest."
-            )
-        layout = layout or Layout.single(values.shape[1])
+    layout = layout or Layout.single(values.shape[1])
     ratios = np.broadcast_to(check_correction("decide_runs", correction), values.shape[:2])
-    scored = score(values, None, layout.within[layout.owner], looks[0], upper)
+    ends = None if span is None else np.broadcast_to(np.reshape(span, (2, 1, 1)), (2, *values.shape[:2])).astype(float)
+    scored = score(values, None, layout.within[layout.owner], looks[0], upper, ends)
     return Walk(scored, layout, margins, ratios, looks, alpha).through(unusable)
+
+
+def _margins(where: str, margin: Any, compared: bool) -> Any:
+    values = np.asarray(margin, float)
+    if not np.isfinite(values).all() or (compared and not (values > 0).all()):
+        raise ValueError(
+            f"{where}: 'margin' must be positive and finite, got {margin}. State the smallest effect of interest."
+        )
+    return values
 
 
 def _unusable(values: np.ndarray, nonfinite: Any, looks: tuple[int, ...]) -> np.ndarray:

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 
-from jaxml.claims.rule.looks import check_looks
+from jaxml.claims.rule.looks import check_looks, looks_of
 from jaxml.claims.rule.power import check_correction
 from jaxml.claims.rule.recorded import Said, recorded
 from jaxml.claims.rule.rows import score, too_many
@@ -79,7 +80,7 @@ class Hypothesis:
         failed: marks of the failed trials, shape (arms, seeds); None for none.
         ratio: n_test / n_train where seeds are splits of one data set, 0 for fresh ones.
         difference: theta is the difference of two arms, so that 0 means "no effect": a refuted "at least" is then
-            labelled, and the median may veto what the mean says.
+            labelled.
         names: of the rows, for the reason.
         levels: the value of each row, where they have values of their own instead of the region's.
         control: a control is decided alone, outside of the run's families.
@@ -88,6 +89,10 @@ class Hypothesis:
             tests.
         count: how many seeds there are, where they are fewer than those of other hypotheses: the first ones of each
             row, the rest is padding. Looks count these.
+        span: the lowest and the highest value that theta can take, where it is bounded; None where it is not. It makes
+            rare events decidable, see `jaxml.claims.rule.bounded`.
+        joint: "support" where this and the others of its claim are of use only if all are supported, as in a claim
+            about all cells; "refute" likewise, as in one about some cell; None where each speaks for itself.
 
     Raises:
         ValueError: for shapes that do not fit.
@@ -106,6 +111,8 @@ class Hypothesis:
     control: Literal["negative", "positive"] | None = None
     upper: np.ndarray | None = None
     count: int | None = None
+    span: tuple[float, float] | None = None
+    joint: Literal["support", "refute"] | None = None
 
     def __post_init__(self) -> None:
         shape = np.shape(self.rows)
@@ -135,13 +142,33 @@ class Hypothesis:
                 f"Hypothesis {self.claim!r}: 'upper' must have the shape of 'rows', {shape}, and 'ratio' be 0, got "
                 f"{np.shape(self.upper)} and {self.ratio}. Sign tests know of no dependent splits."
             )
+        if self.span is not None:
+            self._check_span(*self.span)
+
+    def _check_span(self, low: float, high: float) -> None:
+        if not (np.isfinite(low) and np.isfinite(high) and low < high):
+            raise ValueError(f"Hypothesis {self.claim!r}: 'span' must hold two rising numbers, got {self.span}.")
+        if self.ratio:
+            raise ValueError(
+                f"Hypothesis {self.claim!r}: with a 'span', 'ratio' must be 0, got {self.ratio}. What is known of "
+                "bounded values holds for seeds that are independent."
+            )
+        known = np.asarray(self.rows, float)
+        known = known[np.isfinite(known)]
+        room = 1e-6 * max(abs(low), abs(high))
+        if known.size and (known.min() < low - room or known.max() > high + room):
+            raise ValueError(
+                f"Hypothesis {self.claim!r}: theta must lie in its span, {low:g} to {high:g}, got {known.min():.4g} to "
+                f"{known.max():.4g}. Correct the metric's range."
+            )
 
 
 def decide(hypotheses: Sequence[Hypothesis], *, looks: Sequence[int], alpha: float = 0.05) -> list[Decision]:
     r"""Decide all hypotheses of a run.
 
     Two Holm families over all that are no controls, one of what would support and one of what would refute, each at
-    alpha / 2, at Pocock looks. With p_above(v) the p-value of mean <= v and p_below(v) of mean >= v, a row has
+    alpha / 2, spent over the looks as `spending` has it. With p_above(v) the p-value of mean <= v and p_below(v) of
+    mean >= v, a row has
 
     | region | p_S | p_R |
     |---|---|---|
@@ -150,6 +177,9 @@ def decide(hypotheses: Sequence[Hypothesis], *, looks: Sequence[int], alpha: flo
     | within v | max(p_below(v), p_above(-v)) | p_above(v) + p_above(-v) if mean > 0, else p_below(-v) + p_below(v) |
 
     and K rows together max p_S and min(1, K min p_R) if all must hold, min(1, K min p_S) and max p_R if any must.
+
+    Hypotheses that are of use only together count as one in their family. From 8 hypotheses on, no look before 32 seeds
+    is taken.
 
     A failed trial scores as the worst of the first look where support is tested, and as the best where refutation is.
     With more than 5 % of them in an arm, nothing is decided.
@@ -174,12 +204,12 @@ def decide(hypotheses: Sequence[Hypothesis], *, looks: Sequence[int], alpha: flo
     >>> beats = Hypothesis(claim="beats", rows=noise + [[3], [2], [0]], region=at_least(1), names=("A", "B", "C"))
     >>> for decision in decide([same, beats], looks=(16, 32, 64)):
     ...     print(decision.verdict, decision.seeds, decision.reason)
-    supported 32 interval [-0.5601, 0.2415] lies within ±1
-    refuted 32 C does not: interval [-0.6345, 0.4155] lies below 1
+    supported 32 interval [-0.5699, 0.2507] lies within ±1
+    refuted 32 C does not: interval [-0.6483, 0.4263] lies below 1
     """
-    given = check_looks("decide", looks)
     if not hypotheses:
         return []
+    given = looks_of(check_looks("decide", looks), sum(h.control is None for h in hypotheses))
     seeds = {np.shape(h.rows)[1] for h in hypotheses}
     if len(seeds) > 1:
         raise ValueError(
@@ -192,16 +222,16 @@ def decide(hypotheses: Sequence[Hypothesis], *, looks: Sequence[int], alpha: flo
         count,
         within=kinds == "within",
         every=np.asarray([h.combine == "all" for h in hypotheses]),
-        compared=np.asarray([h.difference and h.region.kind == "at_least" and h.upper is None for h in hypotheses])
-        & (count == 1),
         alone=np.asarray([h.control is not None for h in hypotheses]),
+        support=_units(hypotheses, "support"),
+        refute=_units(hypotheses, "refute"),
     )
     sign = np.where(kinds == "at_most", -1.0, 1.0)[layout.owner]
     values = sign * np.concatenate([h.levels or [h.region.value] * len(h.rows) for h in hypotheses])
     ratios = check_correction("decide", np.asarray([h.ratio for h in hypotheses], float)[layout.owner])
     rows, upper = _bounds(hypotheses)
     marks = _marks(hypotheses, rows.shape, layout)
-    scored = score(rows, marks, layout.within[layout.owner], given[0], upper)
+    scored = score(rows, marks, layout.within[layout.owner], given[0], upper, _spans(hypotheses))
     counts = np.asarray([h.count or np.shape(h.rows)[1] for h in hypotheses])
     walk = Walk(scored, layout, values[None], ratios[None], given, alpha, counts).through(_unusable(hypotheses, given))
     return recorded(walk, [_said(h) for h in hypotheses])
@@ -229,6 +259,24 @@ def _bounds(hypotheses: Sequence[Hypothesis]) -> tuple[np.ndarray, np.ndarray | 
         high.append(np.full(rows.shape, np.nan) if h.upper is None else ends[1])
     censored = any(h.upper is not None for h in hypotheses)
     return np.concatenate(low)[None], np.concatenate(high)[None] if censored else None
+
+
+def _units(hypotheses: Sequence[Hypothesis], family: str) -> np.ndarray:
+    """Numbers that rise along the hypotheses, the same for neighbours that are of use only together."""
+    new = [
+        not (a.joint == b.joint == family and a.claim == b.claim and a.control == b.control)
+        for a, b in pairwise(hypotheses)
+    ]
+    return np.cumsum([False, *new])
+
+
+def _spans(hypotheses: Sequence[Hypothesis]) -> np.ndarray:
+    """The ends of every row's range, shape (2, 1, rows), turned where "at most" is meant; NaN where there is none."""
+    found = []
+    for h in hypotheses:
+        low, high = h.span or (np.nan, np.nan)
+        found += [(-high, -low) if h.region.kind == "at_most" else (low, high)] * len(h.rows)
+    return np.asarray(found).T[:, None]
 
 
 def _marks(hypotheses: Sequence[Hypothesis], shape: tuple[int, ...], layout: Layout) -> np.ndarray | None:

@@ -17,3 +17,18 @@ def check_looks(where: str, looks: Sequence[int]) -> tuple[int, ...]:
             f"got {list(looks)}. The usual ones are [16, 32, 64]."
         )
     return given
+
+
+MANY, LATE = 8, 32
+"""From so many cells on, no look before so many seeds: skew that one cell survives adds up over many."""
+
+
+def looks_of(looks: tuple[int, ...], cells: int) -> tuple[int, ...]:
+    """The declared looks that a run of so many cells takes.
+
+    >>> looks_of((16, 32, 64), 7), looks_of((16, 32, 64), 8), looks_of((5, 10), 8)
+    ((16, 32, 64), (32, 64), (10,))
+    """
+    if cells < MANY:
+        return looks
+    return tuple(seeds for seeds in looks if seeds >= LATE) or looks[-1:]

@@ -1,15 +1,14 @@
-"""What the declared looks cost and what they can resolve: Pocock bounds and the power of the paired t test."""
+"""What the declared looks can resolve: the power of the paired t test."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from itertools import pairwise
 from math import inf, sqrt
 from typing import Any
 
 import numpy as np
 
-from jaxml.claims.rule.looks import check_looks
+from jaxml.claims.rule.looks import check_looks, looks_of
+from jaxml.claims.rule.spending import look_levels
 
 MOST_SEEDS = 10_000_000
 """Beyond this many seeds the answer is: no number of seeds decides it."""
@@ -27,90 +26,6 @@ def check_correction(where: str, correction: Any) -> np.ndarray:
             f"{where}: 'correction' must be n_test / n_train >= 0, got {correction}. Use None for independent seeds."
         )
     return ratio
-
-
-def crossing_probability(bound: float, looks: Sequence[int]) -> float:
-    r"""Chance that a standardised mean without effect exceeds the same bound at one of several looks.
-
-    .. math:: P(\max_k Z_k \ge c), \qquad \operatorname{cov}(Z_j, Z_k) = \sqrt{n_j / n_k} \ (j < k)
-
-    by recursive integration over the paths that have not yet crossed.
-
-    Args:
-        bound: c, in standard errors, the same at each look.
-        looks: seeds at each look.
-
-    Returns:
-        The one-sided probability.
-
-    Reference: Armitage, McPherson and Rowe (1969), Repeated significance tests on accumulating data.
-
-    >>> round(2 * crossing_probability(1.96, [16, 32, 64]), 3)
-    0.113
-    """
-    from scipy.special import ndtr
-
-    nodes, weights = _gauss_legendre(160)
-    floor = -10.0  # in standard errors; what lies below it never matters
-    share = np.asarray(looks, float) / looks[-1]
-    z = (bound - floor) / 2 * nodes + (bound + floor) / 2
-    mass = (bound - floor) / 2 * weights * np.exp(-(z**2) / 2) / sqrt(2 * np.pi)
-    crossed = float(ndtr(-bound))
-    for before, now in pairwise(share):
-        spread = sqrt(now - before)
-        crossed += float(mass @ ndtr((z * sqrt(before) - bound * sqrt(now)) / spread))
-        step = (z[:, None] * sqrt(now) - z[None, :] * sqrt(before)) / spread
-        kernel = np.exp(-(step**2) / 2) / sqrt(2 * np.pi) * sqrt(now) / spread
-        mass = (bound - floor) / 2 * weights * (kernel @ mass)
-    return crossed
-
-
-_gauss_legendre = cache(np.polynomial.legendre.leggauss)
-
-
-@lru_cache(maxsize=32)
-def _bounds(looks: tuple[int, ...]) -> Any:
-    """The Pocock bound as a smooth function of sqrt(-2 log(one-sided error)), in which it is nearly linear."""
-    from scipy.interpolate import CubicSpline
-
-    bounds = np.linspace(0.0, 8.5, 35)
-    spent = np.array([crossing_probability(bound, looks) for bound in bounds])
-    return CubicSpline(np.sqrt(-2 * np.log(spent)), bounds)
-
-
-def pocock_level(looks: Sequence[int], alpha: Any = 0.05) -> Any:
-    """Two-sided level of each look such that all looks together err with probability alpha.
-
-    The same level c at each look, with P(the upper bound is ever crossed | no effect) = alpha / 2. It is
-    computed for the looks as declared. The tabled constants (0.0221 for three looks, 0.0182 for four) belong
-    to equally spaced looks; doubling looks are less correlated and need a smaller level.
-
-    Args:
-        looks: seeds at each look, increasing.
-        alpha: two-sided error of all looks together, in [1e-15, 0.5]; a number or an array.
-
-    Returns:
-        The level of one look, shaped as alpha.
-
-    Raises:
-        ValueError: for unusable looks or alpha.
-
-    Reference: Pocock (1977), Group sequential methods in the design and analysis of clinical trials.
-
-    >>> round(pocock_level([20, 40, 60]), 4), round(pocock_level([16, 32, 64]), 4)
-    (0.0221, 0.0208)
-    """
-    from scipy.special import ndtr
-
-    given = check_looks("pocock_level", looks)
-    levels = np.asarray(alpha, float)
-    if not np.all((levels >= 1e-15) & (levels <= 0.5)):
-        raise ValueError(f"pocock_level: 'alpha' must lie in [1e-15, 0.5], got {alpha}. The usual one is 0.05.")
-    if len(given) == 1:
-        out = levels
-    else:
-        out = 2 * ndtr(-_bounds(given)(np.sqrt(-2 * np.log(levels / 2))))
-    return float(out) if out.ndim == 0 else out
 
 
 def power_at(effect_sd: float, seeds: int, *, level: float = 0.05, correction: float | None = None) -> float:
@@ -265,16 +180,16 @@ def resolvable(
         ValueError: for unusable looks.
 
     >>> [round(r.effect_sd, 2) for r in resolvable([16, 32, 64])]
-    [0.99, 0.66, 0.46]
+    [1.01, 0.68, 0.45]
     """
     from scipy.optimize import brentq
 
-    given = check_looks("resolvable", looks)
-    level = pocock_level(given, alpha / cells)
+    given = looks_of(check_looks("resolvable", looks), cells)
 
-    def smallest(seeds: int) -> float:
+    def smallest(seeds: int, level: float) -> float:
         short = lambda effect: power_at(effect, seeds, level=level, correction=correction) - power  # noqa: E731
         most = 37.0 * sqrt(1 / seeds + (correction or 0.0))
         return float(brentq(short, 0.0, most)) if short(most) > 0 else inf  # pyright: ignore[reportArgumentType]
 
-    return [Resolution(seeds=seeds, level=level, effect_sd=smallest(seeds)) for seeds in given]
+    levels = look_levels(given, alpha / cells).tolist()
+    return [Resolution(seeds=n, level=c, effect_sd=smallest(n, c)) for n, c in zip(given, levels, strict=True)]

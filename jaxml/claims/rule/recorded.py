@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from jaxml.claims.rule.intervals import union_bounds
+from jaxml.claims.rule.bounded import off_the_mode
 from jaxml.claims.rule.power import seeds_of_each
+from jaxml.claims.rule.primary import ends, too_few
 from jaxml.claims.rule.rows import COLUMNS, FAILED_SHARE, INVALID, OPEN, REFUTED, SUPPORTED
 from jaxml.claims.rule.walk import Walk
 from jaxml.claims.verdict import Decision, Label, Later, Row, Verdict
@@ -38,74 +39,89 @@ def recorded(walk: Walk, said: Sequence[Said]) -> list[Decision]:
     """One record for each hypothesis of the walk's only run."""
     cells, rows = ({name: column[0] for name, column in part.items()} for part in walk.outcome())
     shown = cells["shown"]
-    value, ratio = walk.values[0][shown], walk.ratios[0][shown]
-    needed = _seeds_needed(cells, value, ratio, np.asarray([each.kind == "within" for each in said]))
-    plain = [{name: column[i] for name, column in cells.items()} for i in range(len(said))]
+    value, ratio, span = walk.values[0][shown], walk.ratios[0][shown], walk.scored.span[:, 0, shown]
+    theta = walk.scored.low[0, shown]
+    kinds, censored = np.asarray([each.kind for each in said]), np.asarray([each.censored for each in said])
+    off = _off_the_mode(theta, cells["seeds"], censored | np.isfinite(span[0]))
+    cells["needed"] = _seeds_needed(cells, np.where(off >= 0, np.nan, value), ratio, kinds == "within")
+    cells["contradicted"] = ~censored & _contradicted(cells, theta, walk.counts, value, kinds == "within")
+    turned = _turned(cells, theta, kinds == "at_most")
+    known = {name: _plain(turned[name]) for name in (*COLUMNS, "p_support", "p_refute")}
+    plain = [dict(zip(turned, row, strict=True)) for row in zip(*(c.tolist() for c in turned.values()), strict=True)]
     decisions = []
     for i, (cell, each) in enumerate(zip(plain, said, strict=True)):
-        theta = walk.scored.low[0, shown[i], : walk.counts[i]]
-        turned = cell
-        if each.kind == "at_most":
-            turned = _turned(cell) | {"probability_positive": np.mean(theta[: cell["seeds"]] < 0)}
-        known = {name: _finite(turned[name]) for name in (*COLUMNS, "p_support", "p_refute")}
-        low, high = known["low"], known["high"]
-        verdict, label = _NAMES[int(cell["verdict"])], None
-        if (
-            verdict == "refuted"
-            and each.difference
-            and each.kind == "at_least"
-            and low is not None
-            and high is not None
-        ):
-            label = "reversed" if high <= -value[i] else "equivalent" if low > -value[i] else "negligible"
-        first = walk.layout.first[i]
-        own = range(first, first + walk.layout.count[i])
+        held = {name: column[i] for name, column in known.items()}
+        low, high, verdict = held["low"], held["high"], _NAMES[cell["verdict"]]
+        label = _label(verdict, each, low, high, float(value[i]))
+        first, count = walk.layout.first[i], walk.layout.count[i]
+        row = int(shown[i] - first)
         worded = float(-value[i] if each.kind == "at_most" else value[i])
+        known_width = None if low is None or high is None or not worded else (high - low) / 2 / abs(worded)
+        later = None
+        if cell["contradicted"]:
+            later = _later(cell, theta[i, : walk.counts[i]], ratio[[i]], span[:, [i]], each.kind)
         decisions.append(
             Decision(
-                **known,
+                **held,
                 verdict=verdict,
                 label=label,
-                seeds=int(cell["seeds"]),
-                look=int(cell["look"]) or None,
-                level=float(cell["tail_low"] + cell["tail_high"]),
-                half_width_over_margin=None
-                if low is None or high is None or not worded
-                else (high - low) / 2 / abs(worded),
-                seeds_needed=needed[i],
-                reason=_reason(turned, verdict, label, each, worded, walk.looks, int(shown[i] - first)),
-                later=None if each.censored else _later(cell, theta, value[i], ratio[i], each.kind),
-                row=int(shown[i] - first) if len(own) > 1 else None,
-                rows=[_row(rows, r, each) for r in own] if len(own) > 1 else [],
+                seeds=cell["seeds"],
+                look=cell["look"] or None,
+                level=cell["tail_low"] + cell["tail_high"],
+                half_width_over_margin=known_width,
+                seeds_needed=cell["needed"] or None,
+                reason=_reason(cell, verdict, label, each, worded, walk.looks, row, int(off[i])),
+                later=later,
+                row=row if count > 1 else None,
+                rows=[_row(rows, r, each) for r in range(first, first + count)] if count > 1 else [],
             )
         )
     return decisions
+
+
+def _label(verdict: Verdict, said: Said, low: float | None, high: float | None, value: float) -> Label | None:
+    if verdict != "refuted" or not said.difference or said.kind != "at_least" or low is None or high is None:
+        return None
+    return "reversed" if high <= -value else "equivalent" if low > -value else "negligible"
 
 
 def _finite(number: Any) -> float | None:
     return float(number) if np.isfinite(number) else None
 
 
-def _turned(cell: dict[str, Any]) -> dict[str, Any]:
-    """The columns with the sign of theta turned back."""
+def _plain(column: np.ndarray) -> list[float | None]:
+    return [
+        value if known else None for value, known in zip(column.tolist(), np.isfinite(column).tolist(), strict=True)
+    ]
+
+
+def _turned(cells: dict[str, np.ndarray], theta: np.ndarray, turn: np.ndarray) -> dict[str, np.ndarray]:
+    """The columns with the sign of theta turned back where "at most" is meant."""
+    if not turn.any():
+        return cells
     swapped = {"low": "high", "high": "low", "median_low": "median_high", "median_high": "median_low"}
-    turned = {name: -cell[other] for name, other in swapped.items()}
-    return cell | turned | {"estimate": -cell["estimate"], "median": -cell["median"]}
+    found = {name: np.where(turn, -cells[other], cells[name]) for name, other in swapped.items()}
+    found |= {name: np.where(turn, -cells[name], cells[name]) for name in ("estimate", "median")}
+    used = np.arange(theta.shape[1]) < cells["seeds"][:, None]
+    above = np.sum((theta < 0) & used, -1) / np.maximum(cells["seeds"], 1)
+    return cells | found | {"probability_positive": np.where(turn, above, cells["probability_positive"])}
+
+
+def _turned_row(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"low": -row["high"], "high": -row["low"], "estimate": -row["estimate"]}
 
 
 def _row(rows: dict[str, np.ndarray], number: int, said: Said) -> Row:
     row = {name: column[number] for name, column in rows.items()}
-    row = _turned(row) if said.kind == "at_most" else row
+    row = _turned_row(row) if said.kind == "at_most" else row
     return Row(**{name: _finite(row[name]) for name in ("estimate", "low", "high", "p_support", "p_refute")})
 
 
-def _seeds_needed(
-    cells: dict[str, np.ndarray], value: np.ndarray, ratio: np.ndarray, within: np.ndarray
-) -> list[int | None]:
-    """For what is open: the seeds that would decide it if the estimate is right."""
-    out: list[int | None] = [None] * len(value)
+def _seeds_needed(cells: dict[str, np.ndarray], value: np.ndarray, ratio: np.ndarray, within: np.ndarray) -> np.ndarray:
+    """For what is open: the seeds that would decide it if the estimate is right; 0 where there is no answer."""
+    out = np.zeros(len(value), int)
     estimate, sd = cells["estimate"], cells["sd"]
-    asked = np.flatnonzero((cells["verdict"] == OPEN) & (sd > 0) & np.isfinite(estimate))
+    asked = np.flatnonzero((cells["verdict"] == OPEN) & (sd > 0) & np.isfinite(estimate) & np.isfinite(value))
     if len(asked):
         at, v, sd = np.where(within, abs(estimate), estimate)[asked], value[asked], sd[asked]
         found = seeds_of_each(
@@ -114,23 +130,44 @@ def _seeds_needed(
             correction=ratio[asked],
             other_sd=np.where(within[asked] & (at < v), at + v, np.inf) / sd,
         )
-        for i, seeds in zip(asked, found, strict=True):
-            out[i] = seeds
+        out[asked] = [seeds or 0 for seeds in found]
     return out
 
 
-def _later(cell: dict[str, Any], theta: np.ndarray, value: float, ratio: float, kind: str) -> Later | None:
-    """The seeds beyond those that decided, where they do not bear the decision out."""
-    seeds, verdict = int(cell["seeds"]), int(cell["verdict"])
-    rest = theta[seeds:]
-    if verdict not in (SUPPORTED, REFUTED) or len(rest) < 2 or not np.isfinite(rest).all():
+def _off_the_mode(theta: np.ndarray, seeds: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """How many seeds differ from the most frequent value, where they are too few to say anything; else -1."""
+    out = np.full(len(theta), -1)
+    for number in np.unique(seeds[seeds > 1]):
+        here = np.flatnonzero((seeds == number) & ~known & np.isfinite(theta[:, :number]).all(-1))
+        rows = theta[here, :number]
+        few = too_few(rows)
+        out[here[few]] = off_the_mode(rows[few])
+    return out
+
+
+def _contradicted(
+    cells: dict[str, np.ndarray], theta: np.ndarray, counts: np.ndarray, value: np.ndarray, within: np.ndarray
+) -> np.ndarray:
+    """Where the mean of the seeds beyond those that decided lies on the other side of the margin."""
+    place, seeds, verdict = np.arange(theta.shape[1]), cells["seeds"], cells["verdict"]
+    rest = (place >= seeds[:, None]) & (place < counts[:, None])
+    later, number = np.where(rest, theta, 0.0), rest.sum(-1)
+    asked = np.isin(verdict, (SUPPORTED, REFUTED)) & (number >= 2) & np.isfinite(later).all(-1)
+    mean = np.where(asked, later.sum(-1), 0.0) / np.maximum(number, 1)
+    rounding = 1e-9 * np.maximum(abs(value), np.abs(np.where(asked[:, None], later, 0.0)).max(-1))
+    room = np.where(within, value - abs(mean), mean - value)
+    return asked & np.where(verdict == SUPPORTED, room < -rounding, room >= rounding)
+
+
+def _later(cell: dict[str, Any], theta: np.ndarray, ratio: np.ndarray, span: np.ndarray, kind: str) -> Later | None:
+    """The seeds beyond those that decided."""
+    seeds = cell["seeds"]
+    rest = theta[None, seeds:]
+    tail_low, tail_high = (np.asarray([cell[name]]) for name in ("tail_low", "tail_high"))
+    low, high = (float(end[0]) for end in ends(rest, tail_low, tail_high, ratio, span))
+    if not np.isfinite(low):
         return None
-    mean, rounding = float(rest.mean()), 1e-9 * max(abs(value), float(np.abs(rest).max()))
-    room = value - abs(mean) if kind == "within" else mean - value
-    if room >= -rounding if verdict == SUPPORTED else room < rounding:
-        return None
-    ends = union_bounds(rest[None], cell["tail_low"], cell["tail_high"], np.asarray([ratio]))
-    low, high = (float(end[0]) for end in ends)
+    mean = float(rest.mean())
     mean, low, high = (-mean, -high, -low) if kind == "at_most" else (mean, low, high)
     return Later(first=seeds + 1, last=len(theta), estimate=mean, low=low, high=high)
 
@@ -143,8 +180,9 @@ def _reason(
     value: float,
     looks: tuple[int, ...],
     row: int,
+    off: int,
 ) -> str:
-    seeds, look = int(cell["seeds"]), int(cell["look"])
+    seeds, look, silent = int(cell["seeds"]), int(cell["look"]), off >= 0
     if verdict == "invalid":
         if np.isnan(cell["low"]):
             return f"theta is not finite in the first {seeds} seeds: score failed trials as the worst"
@@ -153,13 +191,11 @@ def _reason(
         return f"{seeds} seeds, and the first declared look needs {looks[0]}"
     interval = "the median's interval " if said.censored else "interval "
     interval += f"[{cell['low']:.4g}, {cell['high']:.4g}]"
-    if cell["vetoed"] and verdict == "inconclusive":
-        return (
-            f"the median's interval [{cell['median_low']:.4g}, {cell['median_high']:.4g}] contradicts the mean's "
-            f"[{cell['low']:.4g}, {cell['high']:.4g}]: mend the skew by a transform of the scale"
+    if silent and verdict == "inconclusive":
+        differ = (
+            f"only {off} of {seeds} seeds differ from the most frequent value" if off else f"all {seeds} seeds agree"
         )
-    if cell["sd"] == 0:
-        interval = f"all {seeds} seeds gave {cell['estimate']:.4g}, which"
+        return f"{differ}, which says nothing of rarer ones: declare the metric's range, or decide a number"
     margin = f"the margin {value:.4g}" if said.difference else f"{value:.4g}"
     where = {
         ("at_least", "supported"): f"lies at or above {margin}",

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxml.claims.rule.intervals import FARTHEST, Tails, mean_and_sd, median_interval, union_bounds, union_tails
+from jaxml.claims.rule.intervals import FARTHEST, Tails, mean_and_sd, median_interval
+from jaxml.claims.rule.primary import ends, tails
 from jaxml.claims.rule.signs import sign_bounds, sign_tails
 
 SUPPORTED, REFUTED, OPEN, INVALID = 1, -1, 0, 2
@@ -33,6 +34,7 @@ class Scored(NamedTuple):
         near: as favourable to "within" as may be.
         mended: the rows in which a trial failed, shape (runs, rows).
         censored: the rows of which `low` and `high` are bounds that need not be finite, shape (runs, rows).
+        span: the ends of each row's range, shape (2, runs, rows), NaN where none is declared.
     """
 
     low: np.ndarray
@@ -40,6 +42,7 @@ class Scored(NamedTuple):
     near: np.ndarray
     mended: np.ndarray
     censored: np.ndarray
+    span: np.ndarray
 
     @property
     def known(self) -> np.ndarray:
@@ -50,7 +53,7 @@ class Scored(NamedTuple):
     def part(self, rows: np.ndarray, seeds: int) -> "Scored":
         """Some rows, shape (picked, seeds), up to a look."""
         low, high, near = (each[rows][:, :seeds] for each in (self.low, self.high, self.near))
-        return Scored(low, high, near, self.mended[rows], self.censored[rows])
+        return Scored(low, high, near, self.mended[rows], self.censored[rows], self.span[:, rows])
 
 
 def score(
@@ -59,6 +62,7 @@ def score(
     within: np.ndarray,
     first_look: int,
     upper: np.ndarray | None = None,
+    span: np.ndarray | None = None,
 ) -> Scored:
     """Score failed trials: worst where support is tested, best where refutation is.
 
@@ -71,6 +75,7 @@ def score(
         within: marks of the rows that are to lie within a value, shape (rows,).
         first_look: seeds of the first look.
         upper: upper bounds where the values are lower bounds, NaN throughout a row that is not censored; None for none.
+        span: as in `Scored`; None for none.
 
     >>> rows = score(np.array([[[3.0, 1.0, np.nan]]]), np.array([[[False, False, True]]]), np.array([False]), 2)
     >>> rows.low.tolist(), rows.high.tolist()
@@ -86,7 +91,8 @@ def score(
     if upper is not None:
         low, high = np.where(censored[..., None], (values, upper), (low, high))
         low[marks & censored[..., None]], high[marks & censored[..., None]] = -np.inf, np.inf
-    return Scored(low, high, near, mended, censored)
+    span = np.full((2, *mended.shape), np.nan) if span is None else span
+    return Scored(low, high, near, mended, censored, span)
 
 
 def _filled(
@@ -133,16 +139,17 @@ def row_tails(rows: Scored, within: np.ndarray, value: np.ndarray, ratio: np.nda
         support[censored], refute[censored] = by_sign
     plain, within = ~within & ~rows.censored, within & ~rows.censored
     if plain.any():
-        support[plain], refute[plain] = union_tails(rows.low[plain], value[plain], ratio[plain])
+        support[plain], refute[plain] = tails(rows.low[plain], value[plain], ratio[plain], rows.span[:, plain])
         mended = plain & rows.mended
         if mended.any():
-            refute[mended] = union_tails(rows.high[mended], value[mended], ratio[mended]).below
+            given = (value[mended], ratio[mended], rows.span[:, mended])
+            refute[mended] = tails(rows.high[mended], *given).below
     if within.any():
-        v, r = value[within], ratio[within]
-        far = _both_sides(rows.high[within], rows.low[within], v, r)
+        given = value[within], ratio[within], rows.span[:, within]
+        far = _both_sides(rows.high[within], rows.low[within], *given)
         near = far
         if rows.mended[within].any():
-            near = _both_sides(rows.near[within], rows.near[within], v, r)
+            near = _both_sides(rows.near[within], rows.near[within], *given)
         (above, below), (above_mirrored, below_mirrored) = near
         right = mean_and_sd(rows.near[within])[0] > 0
         support[within] = np.maximum(far[0].below, far[1].below)
@@ -157,11 +164,14 @@ def _by_sign(low: np.ndarray, high: np.ndarray, within: np.ndarray, value: np.nd
     return support, np.where(within, np.minimum(1.0, outside), up.below)
 
 
-def _both_sides(high: np.ndarray, low: np.ndarray, value: np.ndarray, ratio: np.ndarray) -> tuple[Tails, Tails]:
+def _both_sides(
+    high: np.ndarray, low: np.ndarray, value: np.ndarray, ratio: np.ndarray, span: np.ndarray
+) -> tuple[Tails, Tails]:
     """P-values at the value, and of the mirrored rows at it: a constant row at either end is then judged alike."""
-    tails = union_tails(np.concatenate([high, -low]), np.tile(value, 2), np.tile(ratio, 2))
+    both = np.concatenate([span, -span[::-1]], 1)
+    found = tails(np.concatenate([high, -low]), np.tile(value, 2), np.tile(ratio, 2), both)
     n = len(value)
-    return Tails(tails.above[:n], tails.below[:n]), Tails(tails.above[n:], tails.below[n:])
+    return Tails(found.above[:n], found.below[:n]), Tails(found.above[n:], found.below[n:])
 
 
 def known_of(
@@ -188,12 +198,12 @@ def known_of(
         values = np.where((within & (rows.near.mean(-1) > 0))[:, None], rows.high, rows.low)
     values = np.where(rows.censored[:, None], 0.0, values) if rows.censored.any() else values
     mean, sd = mean_and_sd(values)
-    low, high = union_bounds(values, levels[0], levels[1], ratio)
+    low, high = ends(values, levels[0], levels[1], ratio, rows.span)
     if rows.mended.any():
         mended, best = rows.mended, (within & refuted)[:, None]
-        given = [each[mended] for each in (*levels, ratio)]
-        low[mended] = union_bounds(np.where(best, rows.near, rows.low)[mended], *given).low
-        high[mended] = union_bounds(np.where(best, rows.near, rows.high)[mended], *given).high
+        given = [*(each[mended] for each in (*levels, ratio)), rows.span[:, mended]]
+        low[mended] = ends(np.where(best, rows.near, rows.low)[mended], *given).low
+        high[mended] = ends(np.where(best, rows.near, rows.high)[mended], *given).high
     median = median_interval(values, level=alpha, correction=ratio)
     columns: dict[str, np.ndarray] = dict(
         zip(COLUMNS, (mean, sd, low, high, *median, np.mean(values > 0, -1)), strict=True)

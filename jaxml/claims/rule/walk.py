@@ -10,8 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from jaxml.claims.rule.intervals import median_interval
-from jaxml.claims.rule.power import pocock_level
+from jaxml.claims.rule.family import Family
 from jaxml.claims.rule.rows import (
     COLUMNS,
     INVALID,
@@ -33,22 +32,24 @@ class Layout:
         count: its rows, which lie side by side.
         within: its rows are to lie within plus or minus their value, else at or above it.
         every: every row must hold, else any one.
-        compared: theta is the difference of two arms, so that the median may veto what the mean says.
         alone: it is decided as if there were no others: a control, a cell of a map.
+        support: which hypotheses are of use only if all of them are supported, as those of a claim about all cells:
+            numbers that rise along the hypotheses, the same for those that belong together. They count as one.
+        refute: likewise for refutation, as those of a claim about some cell.
     """
 
     count: np.ndarray
     within: np.ndarray
     every: np.ndarray
-    compared: np.ndarray
     alone: np.ndarray
+    support: np.ndarray
+    refute: np.ndarray
 
     @classmethod
-    def single(cls, cells: int, *, alone: bool = False, compared: bool = True) -> "Layout":
-        """One row for each hypothesis, at least a margin: by default the difference of two arms."""
-        no, yes = np.zeros(cells, bool), np.ones(cells, bool)
-        marks = {"compared": yes if compared else no, "alone": yes if alone else no}
-        return cls(np.ones(cells, int), within=no, every=yes, **marks)
+    def single(cls, cells: int, *, alone: bool = False) -> "Layout":
+        """One row for each hypothesis, at least a margin."""
+        no, yes, own = np.zeros(cells, bool), np.ones(cells, bool), np.arange(cells)
+        return cls(np.ones(cells, int), within=no, every=yes, alone=yes if alone else no, support=own, refute=own)
 
     @cached_property
     def first(self) -> np.ndarray:
@@ -97,16 +98,15 @@ class Walk:
         self.counts = np.full(self.shape[1], most) if counts is None else counts
         """The seeds of each hypothesis; the rest of its rows is padding."""
         self.reached = np.sum(np.asarray(looks)[:, None] <= self.counts, 0)
-        together = max(int(np.sum(~layout.alone)), 1)
-        self.tails = pocock_level(looks, alpha / (together - np.arange(together))) / 2
+        self.families = [Family(units, layout.alone, looks, alpha) for units in (layout.support, layout.refute)]
         self.verdict = np.full(self.shape, OPEN)
         # What stays open keeps the last look reached; before the first, all its seeds, for the record.
         self.at = np.full(self.shape, self.reached)
         self.seeds = np.full(self.shape, np.where(self.reached, np.asarray(looks)[self.reached - 1], self.counts))
-        self.tail_low, self.tail_high = np.full((2, *self.shape), np.where(layout.alone, self.tails[-1], self.tails[0]))
+        self.tail_low, self.tail_high = (np.full(self.shape, family.first) for family in self.families)
         self.p_support, self.p_refute = np.full((2, *self.shape), np.nan)
         self.row_support, self.row_refute = np.full((2, *scored.mended.shape), np.nan)
-        self.vetoed, self.unusable = np.zeros((2, *self.shape), bool)
+        self.unusable = np.zeros(self.shape, bool)
 
     def through(self, unusable: np.ndarray | None = None) -> "Walk":
         """Judge at each look that the seeds reach.
@@ -123,7 +123,7 @@ class Walk:
     def _look(self, k: int, unusable: np.ndarray) -> None:
         """Judge what is open at look k."""
         layout = self.layout
-        low, known = (each[..., : self.looks[k]] for each in (self.scored.low, self.scored.known))
+        known = self.scored.known[..., : self.looks[k]]
         judged = (self.verdict == OPEN) & ~unusable & (k < self.reached) & layout.smallest(np.asarray(known.all(-1)))
         rows = judged[:, layout.owner]
         if not judged.any():
@@ -134,32 +134,13 @@ class Walk:
         support = _combined(layout, self.row_support, every=layout.every)
         refute = _combined(layout, self.row_refute, every=~layout.every)
         self.p_support[judged], self.p_refute[judged] = support[judged], refute[judged]
-        self.vetoed[judged] = False
-        for p, contradicted, outcome, tail in (
-            (support, self._contradicted(judged, low, SUPPORTED), SUPPORTED, self.tail_low),
-            (refute, self._contradicted(judged, low, REFUTED), REFUTED, self.tail_high),
+        for p, outcome, tail, family in (
+            (support, SUPPORTED, self.tail_low, self.families[0]),
+            (refute, REFUTED, self.tail_high, self.families[1]),
         ):
-            self.vetoed |= contradicted & (p <= np.where(layout.alone, self.tails[-1], self.tails[0]))
-            decided, level = self._decided(np.where(judged & ~contradicted, p, np.inf), self.verdict == outcome)
+            decided, level = family.decided(k, np.where(judged, p, np.inf), self.verdict == outcome)
             tail[judged] = level[judged]
             self.verdict[decided], self.at[decided], self.seeds[decided] = outcome, k + 1, self.looks[k]
-
-    def _contradicted(self, judged: np.ndarray, values: np.ndarray, outcome: int) -> np.ndarray:
-        """Where the median's interval lies on the other side of the value."""
-        here, first = judged & self.layout.compared, self.layout.first
-        out = np.zeros(self.shape, bool)
-        if here.any():
-            ratio, value = self.ratios[:, first][here], self.values[:, first][here]
-            _, low, high = median_interval(values[:, first][here], level=self.alpha, correction=ratio)
-            out[here] = high < value if outcome == SUPPORTED else low >= value
-        return out
-
-    def _decided(self, p: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Which p-values are small enough, and the one-sided level of each."""
-        alone = self.layout.alone
-        passed, level = step_down(np.where(alone, np.inf, p), np.sum(before & ~alone, -1), self.tails)
-        # The last of a family is tested at the whole error, as one that is alone.
-        return np.where(alone, p <= self.tails[-1], passed), np.where(alone, self.tails[-1], level)
 
     def outcome(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """What is known of each hypothesis, by the row on which it rests, and of each row.
@@ -197,7 +178,7 @@ class Walk:
         rows |= {"p_support": self.row_support, "p_refute": self.row_refute}
         rows |= {"tail_low": levels[0], "tail_high": levels[1]}
         cells = {name: np.take_along_axis(column, shown, 1) for name, column in rows.items()}
-        cells |= {name: getattr(self, name) for name in ("seeds", "vetoed", "p_support", "p_refute")}
+        cells |= {name: getattr(self, name) for name in ("seeds", "p_support", "p_refute")}
         return cells | {"verdict": verdict, "look": self.at, "shown": shown}, rows
 
     def _row_levels(self, verdict: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -209,21 +190,6 @@ class Walk:
         both = np.where(verdict == SUPPORTED, 1, np.where(verdict == REFUTED, -1, 0))[:, owner]
         both = np.where(both == 1, support, np.where(both == -1, refute, np.minimum(support, refute)))
         return np.where(self.within, both, support), np.where(self.within, both, refute)
-
-
-def step_down(p: np.ndarray, done: np.ndarray, tails: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Holm's procedure along the last axis: which p-values are rejected, and each hypothesis's own one-sided level.
-
-    `done` of the family's hypotheses were rejected at earlier looks; `tails[j]` is the level after j rejections. What
-    does not belong to the family has p-value inf.
-    """
-    last = len(tails) - 1
-    order = np.argsort(p, -1, kind="stable")
-    rank = np.argsort(order, -1, kind="stable")
-    own = tails[np.minimum(done[:, None] + np.arange(p.shape[-1]), last)]
-    passed = np.cumprod(np.take_along_axis(p, order, -1) <= own, -1).astype(bool)
-    level = np.where(passed, own, tails[np.minimum(done + passed.sum(-1), last)][:, None])
-    return np.take_along_axis(passed, rank, -1), np.take_along_axis(level, rank, -1)
 
 
 def _combined(layout: Layout, p: np.ndarray, *, every: np.ndarray) -> np.ndarray:
