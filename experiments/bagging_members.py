@@ -103,10 +103,12 @@ def bagged(X: Any, y: Any, seeds: Any) -> Any:
 def boosted(X: Any, y: Any, seeds: Any) -> Any:
     """What each learner of AdaBoost says."""
     fit = lambda key, X, y, sample_weight: decision_tree(  # noqa: E731
-        None, X, y, sample_weight=sample_weight, n_classes=2, **STUMP
+        None, X, y, sample_weight=sample_weight, classes=2, **STUMP
     )
     labels, rounds = (y > 0).astype(int), len(seeds)
-    members = adaboost(jax.random.key(0), fit, predict_tree, X, labels, n_classes=2, rounds=rounds).params.members
+    members = adaboost(
+        jax.random.key(0), X, labels, fit=fit, predict=predict_tree, classes=2, rounds=rounds
+    ).params.members
     return jax.vmap(predict_tree, (0, None))(members, X)[..., 1]
 
 

@@ -30,7 +30,7 @@ def run(X: Any, y: Any, rate: Any, at: Any, l2: Any, loss: Any, order: Any) -> A
     return jnp.concatenate([jnp.full((1, len(at)), params.start), staged_boosted(params, at)])
 
 
-def scores(*, loss: str = "squared", order: str = "newton", l2: float = 0.0) -> Scores:
+def scores(*, loss: str = "half_squared", order: str = "newton", l2: float = 0.0) -> Scores:
     """Those of the rows that it is fitted to, or of others."""
     return lambda X, y, rate, at=None: np.asarray(run(X, y, rate, X if at is None else at, l2, loss, order))
 

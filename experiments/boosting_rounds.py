@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from jaxml import Experiment, Suite
-from jaxml.learn import adaboost
+from jaxml.learn import Fit, adaboost
 
 Case = dict[str, Any]
 Rounds = Callable[..., Any]
@@ -25,10 +25,10 @@ def kept(answers: Any, y: Any) -> dict[str, Any]:
     def fit(key: Any, X: Any, y: Any, sample_weight: Any) -> Any:
         errors = sample_weight @ (y[:, None] != X)
         given = {"answers": X, "y": y, "weights": sample_weight, "error": errors.min(), "best": errors.argmin()}
-        return SimpleNamespace(params=given)
+        return Fit(given, SimpleNamespace(converged=True))
 
     predict = lambda params, X: X[:, params["best"]]  # noqa: E731
-    params = adaboost(jax.random.key(0), fit, predict, answers, y, n_classes=2, rounds=ROUNDS).params
+    params = adaboost(jax.random.key(0), answers, y, fit=fit, predict=predict, classes=2, rounds=ROUNDS).params
     return params.members | {"votes": params.votes}
 
 

@@ -28,7 +28,7 @@ def boosted(X: Any, y: Any, loss: Any) -> Any:
     return jnp.concatenate([jnp.full((1, ROWS), params.start), staged_boosted(params, X)])
 
 
-staged = jax.jit(lambda X, y: boosted(X, y, "squared"))
+staged = jax.jit(lambda X, y: boosted(X, y, "half_squared"))
 logistic = jax.jit(lambda X, y: boosted(X, y, "logistic"))
 
 
@@ -122,7 +122,7 @@ def tree_votes(*, constant: bool) -> Suite:
 @jax.jit
 def by_gini(X: Any, y: Any) -> Any:
     """What a classification tree says, which splits by Gini, added in each round."""
-    share = predict_tree(decision_tree(None, X, y.astype(int), n_classes=2, **STUMP).params, X)[:, 1]
+    share = predict_tree(decision_tree(None, X, y.astype(int), classes=2, **STUMP).params, X)[:, 1]
     return jnp.arange(ROUNDS + 1.0)[:, None] * share[None]
 
 

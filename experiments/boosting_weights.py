@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxml import Experiment, Suite
-from jaxml.learn import adaboost
+from jaxml.learn import Fit, adaboost
 
 Case = dict[str, Any]
 Rule = Callable[[Any, Any], np.ndarray]
@@ -41,9 +41,9 @@ def doubled(weights: np.ndarray, wrong: np.ndarray) -> np.ndarray:
 def boosted(wrong: Any, weights: Any, rounds: int) -> Any:
     """The weights that jaxml's AdaBoost gives each round, of a learner that errs where `wrong` is 1, and its votes."""
     y = jnp.zeros(len(wrong), int)
-    fit = lambda key, X, y, sample_weight: SimpleNamespace(params=sample_weight)  # noqa: E731
-    options: dict[str, Any] = {"n_classes": 2, "rounds": rounds, "sample_weight": weights}
-    params = adaboost(jax.random.key(0), fit, lambda params, X: wrong, wrong[:, None], y, **options).params
+    fit = lambda key, X, y, sample_weight: Fit(sample_weight, SimpleNamespace(converged=True))  # noqa: E731
+    options: dict[str, Any] = {"classes": 2, "rounds": rounds, "sample_weight": weights}
+    params = adaboost(jax.random.key(0), wrong[:, None], y, fit=fit, predict=lambda params, X: wrong, **options).params
     return params.members, params.votes
 
 

@@ -281,7 +281,7 @@ class Seeded(Claim):
             return
         if scale not in ("difference", "points"):
             raise ValueError(f"{where}: effects on the scale {scale} have no range; leave it out, or take differences")
-        if self.kind in ("trend", "boundary") or self.extra.get("form") in ("share", "interaction"):
+        if self.kind == "boundary" or self.extra.get("form") in ("slope", "share", "interaction"):
             raise ValueError(f"{where}: it bounds a value or a difference of two, which this claim does not measure")
 
 

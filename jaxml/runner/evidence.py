@@ -42,13 +42,13 @@ def collect(study: Study, directory: RunDirectory, notify: Callable[[str], None]
         for name, claim in config.claims.items()
     }
     held = {name: evidence for name, evidence in found.items() if evidence is not None}
-    if held:
+    if held or not study.plan.cells:  # which says, where nothing else does, under what spec this run was decided
         directory.write_json(FILE, {"spec_sha256": directory.recorded_spec(), "claims": held})
     shutil.rmtree(directory.path / KEPT, ignore_errors=True)
 
 
 def read_evidence(directory: RunDirectory) -> tuple[str, dict[str, Any]]:
-    """The hash of the spec that it was collected under, and the evidence by claim; nothing where none was needed.
+    """The hash of the spec that it was collected under, and the evidence by claim; nothing where trials alone decide.
 
     Raises:
         RunError: when it cannot be read.

@@ -16,7 +16,8 @@ def trial(
     key: jax.Array, *, x: float = 0.0, y: float = 0.0, step: Traced[int] = 0, arm: str = "a", noise: float = 0.1
 ) -> dict[str, jax.Array]:
     """One noisy look at the plane."""
-    height = 1 - (x**2 + y**2) / 4 + 0.01 * step
+    slope = 0.01 + 0.001 * jax.random.normal(jax.random.fold_in(key, 1))
+    height = 1 - (x**2 + y**2) / 4 + slope * step
     value = jnp.where(arm == "a", height, 0.0) + noise * jax.random.normal(key) * (1 if arm == "a" else -1)
     return {"value": value, "cost": (x - 1.0) ** 2 + 0 * value}
 

@@ -394,7 +394,7 @@ def test_a_run_that_is_exported_and_judged_elsewhere_gives_the_same_verdicts(fin
         before = next(each for each in run.verdicts.findings if each.id == finding.id)
         assert finding.verdict.verdict == before.verdict.verdict == "supported"
         for cell, other in zip(finding.cells, before.cells, strict=True):
-            np.testing.assert_allclose(cell.theta, other.theta, rtol=1e-6)
+            np.testing.assert_allclose(cell.theta, other.theta, rtol=1e-6, atol=1e-5)
     assert len(given.findings) == len(seeded) >= 3
 
 
@@ -418,7 +418,9 @@ def test_what_was_timed_on_this_machine_is_taken_over_and_not_timed_again(finish
     certificate = certify.certify(path, (), run.directory, checks=("float64",))
     (verdicts,) = again
     for finding, other in zip(run.verdicts.findings, verdicts.findings, strict=True):
-        assert finding.kind != "timing" or finding == other
+        if finding.kind == "timing":  # the levels of its intervals hang on what else is decided
+            assert [cell.theta for cell in finding.cells] == [cell.theta for cell in other.cells]
+            assert finding.detail == other.detail
     assert (
         certificate.checks[-1].outcome
         == "quick: what was timed on this machine is not timed again under other settings"

@@ -36,6 +36,11 @@ class Trend(Seeded):
     log: bool = False
 
     @property
+    def theta_is_difference(self) -> bool:
+        """From one value of the axis to the next."""
+        return True
+
+    @property
     def extra(self) -> dict[str, Any]:
         """The axis and the form; a step may fall short of 0 by the margin."""
         turned = {"margin": -self.margin.value} if self.form == "steps" else {}
