@@ -56,12 +56,15 @@ def trial(
     votes = staged_adaboost(boosted.params, X, predict=predict_tree, classes=2)
     wrong = votes.argmax(-1) != y[None]
     training, fresh = wrong[:, :n].mean(1), wrong[:, n:].mean(1)
+    bound = boosted.diagnostics.bound
     return {
         "first_error": fresh[0],
         "last_error": fresh[-1],
         "gain": 100 * (fresh[0] - fresh[-1]),
         "edge": 0.5 - boosted.diagnostics.error.mean(),
-        "under_bound": (training <= boosted.diagnostics.bound + 1e-6).mean(),
+        # Rounds without an error lie under any bound, and most rounds are such.
+        "bound_room": jnp.min(bound - training, initial=1.0, where=training > 0),
+        "bound_room_of_fresh_rows": jnp.min(bound - fresh, initial=1.0, where=fresh > 0),
         "error": curve(fresh, "round"),
     }
 

@@ -80,7 +80,6 @@ def trial(
         "decades_lost": lost,
         "decades_gained": -lost,
         "imbalance": jnp.abs(lost),
-        "room": 4 - jnp.abs(lost),  # below a factor 100 between the gradient norms of the first and the last layer
         "slope": -lost / jnp.maximum(depth - 1, 1).astype(float),
     }
 

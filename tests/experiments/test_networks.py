@@ -1,4 +1,4 @@
-"""Experiments on networks: sizes that are matched, statistics that agree, weights that are shared."""
+"""Experiments on networks: sizes that are matched, blocks that add, statistics that agree."""
 
 from functools import partial
 
@@ -11,16 +11,6 @@ from jaxml.nn import count_parameters, describe, functional
 from jaxml.sweep.choice import Choice
 from tests.experiments.test_experiments import module
 from tests.ops.contract import assert_close
-
-
-def test_sharing_divides_parameters_by_the_places_and_leaves_operations():
-    costs = module("weight_sharing").costs
-    head = 25 * 8 * 10 + 10
-    kernels = 9 * 8 + 8 + 9 * 8 * 8 + 8
-    products = 2 * 25 * (9 * 8 + 9 * 8 * 8) + 2 * 25 * 8
-    assert costs("shared", 8) == (kernels + head, products + 2 * 2000 + 10)
-    assert costs("local", 8) == (25 * kernels + head, products + 2 * 2000 + 10)
-    assert costs("full", 8)[0] == 100 * 200 + 200 + 200 * 200 + 200 + head
 
 
 def test_dense_and_residual_networks_are_of_one_size():
