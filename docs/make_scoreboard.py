@@ -1,9 +1,10 @@
 """Write docs/scoreboard.md, one line for every claim, from the verdicts stored in docs/scoreboard.
 
 ``python docs/make_scoreboard.py RUNS`` first stores the verdicts of the newest finished run of every config found under
-RUNS, without what varies from run to run, coded values by name. ``--stale`` only prints the configs whose stored
-verdicts are not those of the config, the experiment, its local modules and jaxml as they are now: ``make scoreboard``
-runs these and stores them, ``make scoreboard FRESH=1`` runs all.
+RUNS, without what varies from run to run, coded values by name; a run of another state of jaxml is left alone.
+``--stale`` only prints the configs whose stored verdicts are not those of the config, the experiment, its local modules
+and what these use of jaxml as it is now (see staleness.py): ``make scoreboard`` runs these and stores them,
+``make scoreboard FRESH=1`` runs all.
 A run that was certified leaves its certificate in docs/scoreboard/certificates, where it stays as long as the spec that
 it vouches for is the one that is stored: ``make certify CONFIG=...``. Nothing is written by hand but
 docs/scoreboard/literature.yaml: values that others have published, with their source.
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from staleness import deciding_identity
 
 from jaxml.claims.certificate import Certificate, marked, read_certificate
 from jaxml.claims.finding import Verdicts
@@ -68,7 +70,8 @@ def store(runs: Path) -> list[str]:
         if name in done or name not in names or directory.status != "finished":
             continue
         verdicts = directory.verdicts()
-        if verdicts.status == "confirmatory":
+        current = directory.read_json("code.json")["engine"]["sha256"] == engine_identity()["sha256"]
+        if verdicts.status == "confirmatory" and current:
             STORED.mkdir(exist_ok=True)
             shown = marked(named_verdicts(verdicts, read_labels(directory.path)), None)
             text = json.dumps(slim(shown), indent=0, allow_nan=False, ensure_ascii=False)
@@ -81,7 +84,7 @@ def store(runs: Path) -> list[str]:
             elif certificate_of(name, verdicts) is None:  # it vouches for what is no longer stored
                 (STORED / "certificates" / f"{name}.json").unlink(missing_ok=True)
             done.append(name)
-            _note_engine(name, directory.read_json("code.json")["engine"]["sha256"])
+            _note_engine(name)
     return sorted(done)
 
 
@@ -91,17 +94,27 @@ def engines() -> dict[str, str]:
     return yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def _note_engine(name: str, engine: str) -> None:
-    text = yaml.safe_dump({**engines(), name: engine}, sort_keys=True)
+def identity(name: str) -> str:
+    """The state of jaxml by which a config is decided now."""
+    config = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text(encoding="utf-8"))
+    return deciding_identity(ROOT / "experiments" / f"{config['experiment']}.py")
+
+
+def _note_engine(name: str) -> None:
+    text = yaml.safe_dump({**engines(), name: identity(name)}, sort_keys=True)
     (STORED / ENGINES).write_text(text, encoding="utf-8")
 
 
 def stale() -> list[str]:
     """The configs whose stored verdicts are not those of everything that decides them as it is now."""
-    engine, known, found = engine_identity()["sha256"], engines(), []
+    known, found = engines(), []
     for path in sorted((ROOT / "configs").glob("*.yaml")):
         held = (STORED / f"{path.stem}.json").is_file()
-        if not held or known.get(path.stem) != engine or stored(path.stem).spec_sha256 != load_study(path).spec_sha256:
+        if (
+            not held
+            or known.get(path.stem) != identity(path.stem)
+            or stored(path.stem).spec_sha256 != load_study(path).spec_sha256
+        ):
             found.append(path.relative_to(ROOT).as_posix())
     return found
 

@@ -16,6 +16,7 @@ from jaxml.claims.kinds.suite import SuiteClaim
 from jaxml.claims.lineage import read_catalogue
 from jaxml.claims.verdict import ClaimVerdict, Decision, SuiteReport
 from jaxml.config import load_study
+from jaxml.config.identity import engine_identity
 from jaxml.runs.directory import RunDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,7 +24,8 @@ NAME = "noise"
 
 
 @pytest.fixture
-def scoreboard():
+def scoreboard(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
     spec = importlib.util.spec_from_file_location("make_scoreboard", ROOT / "docs/make_scoreboard.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -48,12 +50,12 @@ def test_stored_verdicts_are_those_of_the_config_and_the_trial_as_they_stand(sco
     assert stored == now, f"run {config.name} again, then docs/make_scoreboard.py"
 
 
-def finished(parent, verdicts, second, status="finished"):
+def finished(parent, verdicts, second, status="finished", engine=None):
     """A run directory with these verdicts."""
     run = RunDirectory.create(parent, NAME, verdicts.spec_sha256, datetime.datetime(2030, 1, 1, 12, 0, second))
     run.write_json("spec.json", {"spec": {"name": NAME}, "sha256": verdicts.spec_sha256})
     run.write_json("verdicts.json", verdicts.to_json())
-    run.write_json("code.json", {"engine": {"sha256": "e" * 64}})
+    run.write_json("code.json", {"engine": engine or engine_identity()})
     run.seal() if status == "finished" else run.set_status(status)
 
 
@@ -66,11 +68,12 @@ def test_the_newest_finished_run_is_stored_without_its_seeds(scoreboard, tmp_pat
     finished(tmp_path / "runs", newest, 2)
     finished(tmp_path / "runs", held, 3, status="failed")
     finished(tmp_path / "runs", dataclasses.replace(held, status="exploratory"), 4)
+    finished(tmp_path / "runs", held, 5, engine={"sha256": "e" * 64})  # by another state of jaxml
     monkeypatch.setattr(scoreboard, "STORED", tmp_path / "stored")
     assert scoreboard.store(tmp_path / "runs") == [NAME]
     written = scoreboard.stored(NAME)
     assert written.spec_sha256 == newest.spec_sha256
-    assert scoreboard.engines() == {NAME: "e" * 64}
+    assert scoreboard.engines() == {NAME: scoreboard.identity(NAME)}
     assert written.findings[0].verdict == card.verdict
     assert written.findings[0].cells[0].theta == []
     text = json.dumps(scoreboard.slim(newest))
@@ -159,7 +162,8 @@ def test_every_claim_names_an_entry_of_the_catalogue_or_none():
 
 def test_what_changed_is_stale(scoreboard, monkeypatch):
     everything = [f"configs/{path.name}" for path in sorted((ROOT / "configs").glob("*.yaml"))]
-    engine = scoreboard.engine_identity()["sha256"]
+    engine = "e" * 64
+    monkeypatch.setattr(scoreboard, "identity", lambda name: engine)
     monkeypatch.setattr(scoreboard, "engines", lambda: {Path(name).stem: engine for name in everything})
     assert scoreboard.stale() == []
     monkeypatch.setattr(scoreboard, "engines", lambda: {Path(name).stem: engine for name in everything[1:]})
@@ -168,3 +172,56 @@ def test_what_changed_is_stale(scoreboard, monkeypatch):
     monkeypatch.setattr(scoreboard, "engines", lambda: {Path(name).stem: engine for name in everything})
     monkeypatch.setattr(scoreboard, "stored", lambda name: other)
     assert scoreboard.stale() == everything
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A small house, and a function that edits a file of it and says whether the experiment's state changed."""
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import staleness
+
+    files = {
+        "jaxml/claims/judge.py": "rule = 1",
+        "jaxml/report/page.py": "colour = 1",
+        "jaxml/ops/__init__.py": "from jaxml.ops.boxes import iou\nfrom jaxml.ops.pools import pool",
+        "jaxml/ops/boxes.py": "from jaxml.ops.checks import check\ndef iou(): return check()",
+        "jaxml/ops/checks.py": "def check(): return 1",
+        "jaxml/ops/pools.py": "def pool(): return 1",
+        "experiments/one.py": "from helper import draw\nfrom jaxml.ops import iou",
+        "experiments/helper.py": "draw = 1",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(staleness, "ROOT", tmp_path)
+
+    def identity():
+        for cached in (staleness._engine, staleness._imports, staleness._exports, staleness._tree, staleness._meaning):
+            cached.cache_clear()
+        return staleness.deciding_identity(tmp_path / "experiments/one.py")
+
+    def changed(name, text):
+        before, held = identity(), (tmp_path / name).read_text()
+        (tmp_path / name).write_text(text)
+        after = identity()
+        (tmp_path / name).write_text(held)
+        return before != after
+
+    yield changed
+    for cached in (staleness._engine, staleness._imports, staleness._exports, staleness._tree, staleness._meaning):
+        cached.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "changes"),
+    [
+        ("jaxml/claims/judge.py", "rule = 2", True),
+        ("jaxml/claims/judge.py", '"""Words."""\nrule = 1  # more words', False),
+        ("jaxml/report/page.py", "colour = 2", False),
+        ("jaxml/ops/boxes.py", "def iou(): return 2", True),
+        ("jaxml/ops/checks.py", "def check(): return 2", True),  # through what it imports
+        ("jaxml/ops/pools.py", "def pool(): return 2", False),  # not used
+    ],
+)
+def test_only_what_decides_counts(project, name, text, changes):
+    assert project(name, text) == changes
