@@ -8,10 +8,10 @@ from jaxml.errors import ConfigError
 
 if TYPE_CHECKING:
     from jaxml.sweep.execute import Timing
-    from jaxml.sweep.trace import Traced
+    from jaxml.sweep.trace import TracedProgram
 
 
-def trace_programs(study: Study, timing: "Timing | None" = None) -> "list[Traced]":
+def trace_programs(study: Study, timing: "Timing | None" = None) -> "list[TracedProgram]":
     """Trace the programs, and check what cannot be read from the trial's signature: names of outputs and metrics.
 
     Static points that cannot be traced are noted in `timing`.

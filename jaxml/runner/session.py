@@ -29,7 +29,7 @@ from jaxml.sweep.compute import THREADS, Compute, opened
 from jaxml.watch import NOBODY, Watch
 
 if TYPE_CHECKING:
-    from jaxml.sweep.trace import Traced
+    from jaxml.sweep.trace import TracedProgram
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Session:
 
     study: Study
     directory: RunDirectory
-    traced: "list[Traced]"
+    traced: "list[TracedProgram]"
     compute: Compute
     watch: Watch
     failures: list[str] = dataclasses.field(default_factory=list)
@@ -172,7 +172,7 @@ def session(
                 raise
 
 
-def _traced(study: Study, watch: Watch) -> "list[Traced]":
+def _traced(study: Study, watch: Watch) -> "list[TracedProgram]":
     programs = len(study.plan.programs())
     if not programs:
         return []

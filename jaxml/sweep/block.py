@@ -22,7 +22,7 @@ from jaxml.sweep.identity import Unidentified, code_hash, is_plain
 from jaxml.sweep.jaxprs import equations
 from jaxml.sweep.lowered import keep_lowered
 from jaxml.sweep.plan import ChunkId, Plan
-from jaxml.sweep.trace import Traced, dtype_of
+from jaxml.sweep.trace import TracedProgram, dtype_of
 
 _WAITS_IN_POOL = {"cholesky", "eig", "eigh", "fft", "geqrf", "hessenberg", "householder_product", "lu", "ormqr", "qr"}
 _WAITS_IN_POOL |= {"schur", "svd", "triangular_solve", "tridiagonal", "tridiagonal_solve", "conv_general_dilated"}
@@ -55,7 +55,12 @@ class Block:
 
 
 def compile_block(
-    traced: Traced, plan: Plan, key: jax.Array, devices: Sequence[Any] | None = None, *, fast_compile: bool = False
+    traced: TracedProgram,
+    plan: Plan,
+    key: jax.Array,
+    devices: Sequence[Any] | None = None,
+    *,
+    fast_compile: bool = False,
 ) -> Block:
     """Compile the program of one static point for the block size of its plan, over `devices` (default: all local).
 
@@ -90,7 +95,7 @@ def compile_block(
     return Block(plan, constants, key, tuple(extents), compiled, alone)
 
 
-def block_function(traced: Traced, axes: int) -> Callable[..., Any]:
+def block_function(traced: TracedProgram, axes: int) -> Callable[..., Any]:
     """The function of a chunk: ``(constants, key, seeds, lanes of each traced axis, scalars) -> outputs``."""
     tree = jax.tree.structure(traced.stage.out_info)
 
@@ -119,7 +124,7 @@ def block_function(traced: Traced, axes: int) -> Callable[..., Any]:
     return block
 
 
-def constants_of(traced: Traced) -> tuple[Any, ...]:
+def constants_of(traced: TracedProgram) -> tuple[Any, ...]:
     """The arrays that a trial encloses, such as its data: arguments of the program, which hence holds no copy of them.
 
     What is not part of the program is neither folded while compiling nor a reason to compile anew.
@@ -129,7 +134,7 @@ def constants_of(traced: Traced) -> tuple[Any, ...]:
     return tuple(c if isinstance(c, jax.Array) else np.asarray(c, v.aval.dtype) for v, c in pairs)
 
 
-def identify(traced: Traced, plan: Plan) -> str:
+def identify(traced: TracedProgram, plan: Plan) -> str:
     """What identifies a program: two with the same compute the same.
 
     Raises:
@@ -143,7 +148,7 @@ def identify(traced: Traced, plan: Plan) -> str:
     return code_hash(traced.jaxpr, lowered)
 
 
-def two_lanes(traced: Traced, plan: Plan) -> tuple[Any, ...]:
+def two_lanes(traced: TracedProgram, plan: Plan) -> tuple[Any, ...]:
     """The inputs of a program with two lanes along each traced axis."""
     chunk = traced.program.chunks[0]
     return constants_of(traced), jax.random.key(0), *block_inputs(plan, chunk, tuple(2 for _ in plan.block))

@@ -20,7 +20,7 @@ from jaxml.backend import compile_program
 from jaxml.errors import RunError
 from jaxml.sweep.block import constants_of
 from jaxml.sweep.plan import ChunkId, Plan
-from jaxml.sweep.trace import STATUS, Traced, dtype_of
+from jaxml.sweep.trace import STATUS, TracedProgram, dtype_of
 
 SHARE = 0.02
 """Of a run's time, what its checks may take."""
@@ -48,7 +48,9 @@ def affordable(compile_seconds: float, run_seconds: float, spent: float) -> bool
     return spent + max(compile_seconds, 0.5) / 2 <= SHARE * run_seconds
 
 
-def check_lanes(traced: Traced, plan: Plan, key: jax.Array, chunk: ChunkId, values: Mapping[str, Any]) -> Checked:
+def check_lanes(
+    traced: TracedProgram, plan: Plan, key: jax.Array, chunk: ChunkId, values: Mapping[str, Any]
+) -> Checked:
     """Compare some lanes of a computed chunk with the same lanes alone.
 
     Raises:
@@ -124,7 +126,7 @@ def _compiled(function: Any, constants: Any, key: jax.Array, inputs: Any) -> Any
     return compile_program(jax.jit(function).lower(constants, *_arguments(key, inputs)), options)
 
 
-def _perturbable(traced: Traced, constants: Any, key: jax.Array, inputs: Any) -> Any:
+def _perturbable(traced: TracedProgram, constants: Any, key: jax.Array, inputs: Any) -> Any:
     from jaxml.sweep.perturb import perturbed
 
     function = perturbed(traced.jaxpr)
@@ -136,7 +138,7 @@ def _perturbable(traced: Traced, constants: Any, key: jax.Array, inputs: Any) ->
     return _compiled(many, constants, key, inputs)
 
 
-def _named(names: list[str], leaves: Any, traced: Traced) -> dict[str, np.ndarray]:
+def _named(names: list[str], leaves: Any, traced: TracedProgram) -> dict[str, np.ndarray]:
     """Outputs by name, without the engine's own marks, which say where a number is not finite."""
     outputs = jax.tree.unflatten(jax.tree.structure(traced.stage.out_info), leaves)
     return {
@@ -149,7 +151,7 @@ def _wide(values: np.ndarray) -> np.ndarray:
 
 
 def _said(
-    traced: Traced, plan: Plan, inputs: Any, name: str, here: np.ndarray, alone: np.ndarray, spread: np.ndarray
+    traced: TracedProgram, plan: Plan, inputs: Any, name: str, here: np.ndarray, alone: np.ndarray, spread: np.ndarray
 ) -> str:
     seed, values = inputs
     with np.errstate(all="ignore"):

@@ -16,7 +16,7 @@ from jaxml.sweep.executors import cores
 from jaxml.sweep.jaxprs import equations, inner_jaxprs, peak_bytes, work
 from jaxml.sweep.plan import Plan
 from jaxml.sweep.run import fitted, trace_all, with_chunks
-from jaxml.sweep.trace import Traced, master_key
+from jaxml.sweep.trace import TracedProgram, master_key
 
 MANY_PROGRAMS = 16
 """More compilations than this are worth a word about tracing a static parameter."""
@@ -88,7 +88,7 @@ def measure_lanes(
     return found
 
 
-def hazards(traced: Traced, plan: Plan) -> list[Hazard]:
+def hazards(traced: TracedProgram, plan: Plan) -> list[Hazard]:
     """What vmap makes dearer in one program."""
     axes = sum(plan.is_traced(axis) for axis in plan.axes)
     inputs = two_lanes(traced, plan)

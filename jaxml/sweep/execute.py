@@ -25,7 +25,7 @@ from jaxml.sweep.identity import Unidentified
 from jaxml.sweep.plan import ChunkId, Plan
 from jaxml.sweep.signals import Stop, finish_on_signal
 from jaxml.sweep.store import MemoryStore
-from jaxml.sweep.trace import MISSING, STATUS, Traced
+from jaxml.sweep.trace import MISSING, STATUS, TracedProgram
 
 _ONE_AT_A_TIME = threading.Lock()
 """Held while a block that must run alone computes a chunk."""
@@ -96,7 +96,7 @@ class Execution:
     computing: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
 
-    def run(self, traced: Sequence[Traced]) -> None:
+    def run(self, traced: Sequence[TracedProgram]) -> None:
         """Compute every missing chunk of the traced programs.
 
         Raises:
@@ -122,11 +122,11 @@ class Execution:
     def _loop(
         self,
         pool: Executor,
-        compiling: dict[Future, tuple[Traced, deque[ChunkId]]],
-        ready: deque[tuple[Traced, Any, deque[ChunkId]]],
+        compiling: dict[Future, tuple[TracedProgram, deque[ChunkId]]],
+        ready: deque[tuple[TracedProgram, Any, deque[ChunkId]]],
         stop: Stop,
     ) -> None:
-        running: dict[Future, tuple[Traced, ChunkId]] = {}
+        running: dict[Future, tuple[TracedProgram, ChunkId]] = {}
         checking: dict[Future, str] = {}
         held: dict[str, list[tuple[ChunkId, Mapping[str, np.ndarray]]]] = {}  # until their program is checked
         seen: set[str] = set()
@@ -216,7 +216,7 @@ class Execution:
         else:
             self.store.write(self.plan, chunk, values)
 
-    def _missing(self, traced: Traced) -> list[ChunkId]:
+    def _missing(self, traced: TracedProgram) -> list[ChunkId]:
         missing = (c for c in traced.program.chunks if (self.store.status[self.plan.region(c)] == MISSING).any())
         return [chunk for chunk in missing if self.store.wants(self.plan, chunk)]
 
@@ -234,7 +234,7 @@ class Execution:
             )
         )
 
-    def _compile(self, traced: Traced) -> Any:
+    def _compile(self, traced: TracedProgram) -> Any:
         known = self._known(traced)
         if self.blocks is not None and known in self.blocks:
             block = replace(self.blocks[known], plan=self.plan)
@@ -251,7 +251,7 @@ class Execution:
         self.timing.compiles += 1
         return block
 
-    def _known(self, traced: Traced) -> Any:
+    def _known(self, traced: TracedProgram) -> Any:
         """By what a compiled program is found again; None where it cannot be."""
         try:
             return (
@@ -277,7 +277,7 @@ class Execution:
         left = cells / self.plan.lanes * self.computing[label] / cores()
         return affordable(self.compiling[label], time.perf_counter() - self.started + left, self.timing.check_seconds)
 
-    def _check(self, traced: Traced, chunk: ChunkId, values: Mapping[str, np.ndarray]) -> None:
+    def _check(self, traced: TracedProgram, chunk: ChunkId, values: Mapping[str, np.ndarray]) -> None:
         with _ONE_AT_A_TIME if self.alone[traced.program.label] else contextlib.nullcontext():
             checked = check_lanes(traced, self.plan, self.key, chunk, values)
         self.timing.checked += 1

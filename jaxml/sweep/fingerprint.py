@@ -10,10 +10,10 @@ from jaxml.errors import TrialError
 from jaxml.sweep.block import identify
 from jaxml.sweep.identity import Unidentified
 from jaxml.sweep.plan import Plan
-from jaxml.sweep.trace import Traced
+from jaxml.sweep.trace import TracedProgram
 
 
-def fingerprint(plan: Plan, traced: Sequence[Traced], master: str | int) -> dict[str, Any]:
+def fingerprint(plan: Plan, traced: Sequence[TracedProgram], master: str | int) -> dict[str, Any]:
     """Everything that results depend on apart from the points of the grid, as plain data.
 
     Raises:

@@ -13,7 +13,7 @@ from jaxml.sweep.plan import Plan, make_plan
 from jaxml.sweep.run import fitted, trace_all, with_chunks
 from jaxml.sweep.signature import Schema, Value
 from jaxml.sweep.store import MemoryStore
-from jaxml.sweep.trace import Output, Traced, all_outputs, master_key
+from jaxml.sweep.trace import Output, TracedProgram, all_outputs, master_key
 
 if TYPE_CHECKING:
     import xarray
@@ -61,7 +61,7 @@ class Points:
         self.names, self.timing = tuple(names), Timing()
         self._schema, self._entries, self._master, self._lanes = schema, dict(entries), master, lanes
         self._key = master_key(master)
-        self._traced: list[Traced] = []
+        self._traced: list[TracedProgram] = []
         self._block: tuple[int, ...] = ()
         self._compiled: dict[Any, Any] = {} if compiled is None else compiled
 

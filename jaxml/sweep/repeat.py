@@ -13,7 +13,7 @@ from jax.extend import source_info_util
 from jaxml.errors import TrialError
 from jaxml.sweep.identity import Unidentified, described
 from jaxml.sweep.jaxprs import equations
-from jaxml.sweep.trace import Traced
+from jaxml.sweep.trace import TracedProgram
 
 
 def drawn() -> Hashable:
@@ -22,7 +22,7 @@ def drawn() -> Hashable:
     return random.getstate(), np.asarray(state).tobytes(), position
 
 
-def check_repeatable(name: str, first: Traced, again: Callable[[], Traced]) -> None:
+def check_repeatable(name: str, first: TracedProgram, again: Callable[[], TracedProgram]) -> None:
     """Trace once more, and compare.
 
     Raises:
@@ -42,7 +42,7 @@ def check_repeatable(name: str, first: Traced, again: Callable[[], Traced]) -> N
     )
 
 
-def _where(first: Traced, second: Traced) -> str:
+def _where(first: TracedProgram, second: TracedProgram) -> str:
     """The first line of the trial that differs."""
     for a, b in zip(equations(first.jaxpr.jaxpr), equations(second.jaxpr.jaxpr), strict=False):
         if _read(a) != _read(b):

@@ -21,7 +21,7 @@ from jaxml.sweep.plan import Plan, check_precision
 from jaxml.sweep.repeat import check_repeatable, drawn
 from jaxml.sweep.store import MemoryStore, ZarrStore
 from jaxml.sweep.together import SharedStore
-from jaxml.sweep.trace import Traced, all_outputs, master_key, trace
+from jaxml.sweep.trace import TracedProgram, all_outputs, master_key, trace
 
 if TYPE_CHECKING:
     import xarray
@@ -44,7 +44,7 @@ def run(
     attributes: Mapping[str, Any] | None = None,
     compute: Compute = THREADS,
     blocks: dict[Any, Any] | None = None,
-    traced: list[Traced] | None = None,
+    traced: list[TracedProgram] | None = None,
     fast_compile: bool = False,
 ) -> "xarray.Dataset":
     """Compute a plan; see `jaxml.sweep.sweep`.
@@ -88,7 +88,7 @@ def run(
 
 
 def _open_target(
-    store: str | Path | None, plan: Plan, traced: list[Traced], master: str | int, attributes: Mapping[str, Any]
+    store: str | Path | None, plan: Plan, traced: list[TracedProgram], master: str | int, attributes: Mapping[str, Any]
 ) -> MemoryStore:
     outputs = all_outputs(traced)
     if store is None and jax.process_count() == 1:
@@ -105,10 +105,10 @@ def trace_all(
     plan: Plan,
     key: jax.Array,
     timing: Timing,
-    known: Sequence[Traced] = (),
+    known: Sequence[TracedProgram] = (),
     *,
     twice: bool = True,
-) -> list[Traced]:
+) -> list[TracedProgram]:
     """Trace every program that is not known yet; a static point that cannot be traced is noted, unless none can.
 
     The first one is traced `twice`, and any in which a global generator is drawn from: both must be the same.
@@ -137,7 +137,7 @@ def trace_all(
     return traced
 
 
-def fitted(plan: Plan, traced: Sequence[Traced], workers: int | None = None) -> Plan:
+def fitted(plan: Plan, traced: Sequence[TracedProgram], workers: int | None = None) -> Plan:
     """The plan in chunks whose arrays stay small, and which are enough for all workers: the cores of a CPU."""
     budget = LIVE_BYTES.get(jax.default_backend(), LIVE_BYTES_ELSEWHERE)
     worst = max(peak_bytes(t.jaxpr.jaxpr) for t in traced)
@@ -155,7 +155,7 @@ def _share(plan: Plan, parts: int) -> int:
     return lanes * -(-seeds // parts) if seeds >= parts else -(-lanes * seeds // parts)
 
 
-def with_chunks(traced: Sequence[Traced], layout: Plan) -> list[Traced]:
+def with_chunks(traced: Sequence[TracedProgram], layout: Plan) -> list[TracedProgram]:
     """The traced programs with the chunks they have in the layout of the store."""
     chunks = {tuple(program.static.items()): program for program in layout.programs()}
     return [replace(t, program=chunks[tuple(t.program.static.items())]) for t in traced]

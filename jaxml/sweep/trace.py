@@ -36,7 +36,7 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Traced:
+class TracedProgram:
     """A program traced for one lane: a function of ``(key, traced parameters)``."""
 
     program: Program
@@ -60,7 +60,7 @@ def dtype_of(plan: Plan, parameter: str) -> np.dtype:
     return np.dtype(kind[plan.schema[parameter].type])
 
 
-def trace(trial: Callable[..., Any], plan: Plan, program: Program, key: jax.Array) -> Traced:
+def trace(trial: Callable[..., Any], plan: Plan, program: Program, key: jax.Array) -> TracedProgram:
     """Trace one program.
 
     Raises:
@@ -92,7 +92,7 @@ def trace(trial: Callable[..., Any], plan: Plan, program: Program, key: jax.Arra
     outputs = {
         name: Output(info.values.shape, np.dtype(info.values.dtype), info.axes) for name, info in stage.out_info.items()
     }
-    return Traced(program, outputs, stage)
+    return TracedProgram(program, outputs, stage)
 
 
 def _checked(outputs: Any, plan: Plan) -> dict[str, Curve]:
@@ -228,7 +228,7 @@ def _annotations(plan: Plan, names: list[str], side: str) -> str:
     return ", ".join(f"{name}: {side}[{plan.schema[name].type.__name__}]" for name in names)
 
 
-def all_outputs(traced: list[Traced]) -> Mapping[str, Output]:
+def all_outputs(traced: list[TracedProgram]) -> Mapping[str, Output]:
     """The outputs of all programs together; where a static point lacks one, its results are NaN.
 
     Raises:
