@@ -70,7 +70,7 @@ def run(
             without a verdict.
         fresh: begin a new run even where the same one was cut short or damaged; without it, that one is continued.
         maps: fill the config's maps, once the verdicts are written.
-        extend: a finished run whose cells are taken over, so that only new ones are computed. The new run is
+        extend: a finished run whose trials are taken over, so that only new ones are computed. The new run is
             exploratory: its spec was written when part of its data had been seen. The old run stays as it is.
         compute: where chunks are computed: None for threads of this process, ``"processes"``, ``"ray"``, any
             `concurrent.futures.Executor`, or a `Compute`, which says more.

@@ -310,7 +310,7 @@ def test_plan_tells_what_it_costs_and_what_it_can_see(project):
 
     told = describe(project / "configs/demo.yaml", probe=True)
     assert told["sweep"]["programs"] == 2
-    assert told["sweep"]["cells"] == 2 * 9 * 64
+    assert told["sweep"]["trials"] == 2 * 9 * 64
     assert told["sweep"]["seconds"] > 0
     assert [look["seeds"] for look in told["looks"]] == [16, 32, 64]
     assert told["looks"][0]["resolves"] > told["looks"][2]["resolves"]
@@ -411,7 +411,7 @@ def test_an_interrupted_run_says_so_and_the_same_command_continues_it(project):
     process = subprocess.Popen([*COMMAND, "run", "configs/slow.yaml"], cwd=project, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:
-        if "cells/s" in line or "/128 cells" in line:
+        if "trials/s" in line or "/128 trials" in line:
             break
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)

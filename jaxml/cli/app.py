@@ -50,7 +50,7 @@ def run(
     ] = False,
     maps: Annotated[bool, typer.Option("--map/--no-map", help="fill the config's maps after the verdicts")] = True,
     extend: Annotated[
-        Path | None, typer.Option("--extend", help="take over this run's cells, compute new ones; exploratory")
+        Path | None, typer.Option("--extend", help="take over this run's trials, compute new ones; exploratory")
     ] = None,
     executor: Annotated[str | None, typer.Option("--executor", help="processes, or ray; threads by default")] = None,
     address: Annotated[str | None, typer.Option("--address", help="the Ray cluster, such as auto")] = None,
@@ -153,7 +153,7 @@ def validate(
         check_maps(study)
     plan = study.plan
     grid = " x ".join(f"{len(axis)} {axis.name}" for axis in plan.axes) or "one point"
-    trials = f"{grid} x {len(plan.seeds)} seeds = {plan.cells} trials" if plan.cells else "no trials"
+    trials = f"{grid} x {len(plan.seeds)} seeds = {plan.trials} trials" if plan.trials else "no trials"
     count = len(study.config.claims)
     claims = f"{count} claim{'' if count == 1 else 's'}"
     echo(f"{config}: good. {trials}, {claims}.")

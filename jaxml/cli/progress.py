@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Display:
-    """Plain lines: one per stage, one per compiled program, and one per tenth of the cells."""
+    """Plain lines: one per stage, one per compiled program, and one per tenth of the trials."""
 
     def __init__(self) -> None:
         self._started = time.perf_counter()
@@ -30,7 +30,7 @@ class Display:
         if progress.compiled > self._compiled:
             self._compiled = progress.compiled
             self._line(f"compiled {progress.compiled}/{progress.programs} programs")
-        tenth = 10 * progress.done // max(progress.cells, 1)
+        tenth = 10 * progress.done // max(progress.trials, 1)
         if tenth > self._tenth:
             self._tenth = tenth
             self._line(describe(progress, self.rate(progress)))
@@ -59,7 +59,7 @@ class Silent(Display):
 
 
 class Live(Display):
-    """Stages as lines, and below them one bar for compilation and one for cells, which rewrite themselves."""
+    """Stages as lines, and below them one bar for compilation and one for trials, which rewrite themselves."""
 
     def __init__(self, bars: "Bars") -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class Live(Display):
         )
         self._bars.update(
             self._cells,
-            total=progress.cells,
+            total=progress.trials,
             completed=progress.done,
             visible=True,
             detail=describe(progress, rate),
@@ -107,10 +107,10 @@ class _Listener:
 
 
 def describe(progress: "Progress", rate: float) -> str:
-    """``1,440/18,720 cells, 950 cells/s, 18 s left``."""
-    text = f"{progress.done:,}/{progress.cells:,} cells"
+    """``1,440/18,720 trials, 950 trials/s, 18 s left``."""
+    text = f"{progress.done:,}/{progress.trials:,} trials"
     if rate:
-        text += f", {rate:,.0f} cells/s, {(progress.cells - progress.done) / rate:,.0f} s left"
+        text += f", {rate:,.0f} trials/s, {(progress.trials - progress.done) / rate:,.0f} s left"
     return text
 
 

@@ -195,7 +195,7 @@ def _check_size(plan: Plan, document: Document) -> None:
         [tuple(p[n] for n in axis.parameters if not plan.schema[n].traced) for p in axis.points] for axis in plan.axes
     ]
     programs = math.prod(len(set(points)) for points in statics)
-    for what, count, most in (("trials", plan.cells, MOST_TRIALS), ("programs", programs, MOST_PROGRAMS)):
+    for what, count, most in (("trials", plan.trials, MOST_TRIALS), ("programs", programs, MOST_PROGRAMS)):
         if count > most:
             raise ConfigError(f"{document.place(['sweep'])}: these are {count:,} {what}; a run has at most {most:,}.")
 

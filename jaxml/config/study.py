@@ -151,7 +151,7 @@ class Study:
             "claims": {name: _claim(claim) for name, claim in config.claims.items()},
         }
         optional = {"modules_sha256": code["modules"], "exploratory": self.why_exploratory}
-        optional["without_trials"] = not self.plan.cells
+        optional["without_trials"] = not self.plan.trials
         return spec | {name: value for name, value in optional.items() if value}
 
     @cached_property

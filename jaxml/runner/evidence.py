@@ -42,7 +42,7 @@ def collect(study: Study, directory: RunDirectory, notify: Callable[[str], None]
         for name, claim in config.claims.items()
     }
     held = {name: evidence for name, evidence in found.items() if evidence is not None}
-    if held or not study.plan.cells:  # which says, where nothing else does, under what spec this run was decided
+    if held or not study.plan.trials:  # which says, where nothing else does, under what spec this run was decided
         directory.write_json(FILE, {"spec_sha256": directory.recorded_spec(), "claims": held})
     shutil.rmtree(directory.path / KEPT, ignore_errors=True)
 

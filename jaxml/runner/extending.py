@@ -1,4 +1,4 @@
-"""Extending a finished run: a new run directory that takes over every cell of the old one and computes the rest.
+"""Extending a finished run: a new run directory that takes over every trial of the old one and computes the rest.
 
 The old run keeps its verdicts. The new one decides nothing: when its spec was written, part of its data had been seen.
 """
@@ -27,7 +27,7 @@ def finished_run(path: str | Path) -> RunDirectory:
 
 
 def extended_spec(spec: Mapping[str, Any], before: RunDirectory) -> dict[str, Any]:
-    """The spec of an extension: what the config says now, and which run it takes its first cells from.
+    """The spec of an extension: what the config says now, and which run it takes its first trials from.
 
     Raises:
         ConfigError: when the config says nothing new, or describes other trials than the run's.

@@ -30,7 +30,7 @@ def describe(config: str | Path, overrides: Sequence[str] = (), *, probe: bool =
         for id, claim in study.config.claims.items()
     ]
     trial = study.experiment.trial
-    if not study.plan.cells:
+    if not study.plan.trials:
         return {"sweep": {"trials": 0}, "claims": claims, "looks": [], "warnings": []}
     with contained(f"the trial of experiments/{study.config.experiment}.py"):
         sweep = describe_plan(trial, study.plan, study.config.master_key, probe=probe)

@@ -29,7 +29,7 @@ def rehearse(study: Study) -> None:
     from jaxml.sweep.trace import all_outputs
 
     config, experiment, timing = study.config, study.experiment, Timing()
-    if not study.plan.cells:
+    if not study.plan.trials:
         return
     with contained(f"the trial of experiments/{config.experiment}.py"):
         traced = trace_programs(study, timing)

@@ -56,7 +56,7 @@ class Session:
         """Compute the trials, derive the metrics, collect what is no trial, and judge."""
         directory, study = self.directory, self.study
         plan = study.plan
-        if plan.cells:
+        if plan.trials:
             self._compute()
         collect(study, directory, self.watch.notify)
         self.watch.notify("judging")
@@ -100,7 +100,7 @@ class Session:
         directory.write_json("environment.json", describe_environment(study.root, used) | {"command": study.command})
         directory.write_json(LABELS, labels_to_json(experiment.labels))
         directory.write_json("figures.json", [dataclasses.asdict(figure) for figure in experiment.figures])
-        directory.log(f"spec {digest} frozen; {study.plan.cells} trials in {len(study.plan.programs())} programs")
+        directory.log(f"spec {digest} frozen; {study.plan.trials} trials in {len(study.plan.programs())} programs")
 
     def finish(self) -> None:
         """Seal the run.
@@ -132,7 +132,7 @@ def session(
         study: what to run.
         runs: the folder that holds run directories.
         fresh: begin a new run in any case.
-        extend: a finished run whose cells are taken over.
+        extend: a finished run whose trials are taken over.
         compute: where chunks are computed.
         watch: who follows it.
 
@@ -151,7 +151,7 @@ def session(
         if directory is None:
             directory = RunDirectory.create(Path(runs), study.config.name, spec_hash(spec), datetime.datetime.now())
             if before is not None:
-                watch.notify(f"taking over the cells of {before.path}")
+                watch.notify(f"taking over the trials of {before.path}")
                 take_over(directory, before)
         else:
             watch.notify(f"continuing {directory.path}")

@@ -85,7 +85,7 @@ class Arrays:
         self._arrays[name][...] = fill(name, self._outputs[name])
 
     def status(self) -> np.ndarray:
-        """The status of every cell."""
+        """The status of every trial."""
         return self._arrays[STATUS][...]
 
     def read(self, place: tuple[int, ...], region: tuple[slice, ...]) -> dict[str, np.ndarray]:

@@ -42,7 +42,7 @@ def describe_plan(
         probe: compile the first program and run its first chunk twice, for an estimate of the time in all.
 
     Returns:
-        Plain data: `programs` (one compilation each), `cells`, `chunks`, `lanes` a chunk, `bytes_per_lane` (upper
+        Plain data: `programs` (one compilation each), `trials`, `chunks`, `lanes` a chunk, `bytes_per_lane` (upper
         estimate; the compiler's own figure after a probe), `hazards` in words, and after a probe
         `compile_seconds`, `chunk_seconds` and an estimate of the `seconds` in all.
     """
@@ -54,7 +54,7 @@ def describe_plan(
     chunks = sum(len(program.chunks) for program in programs)
     described: dict[str, Any] = {
         "programs": len(programs),
-        "cells": plan.cells,
+        "trials": plan.trials,
         "chunks": chunks,
         "lanes": plan.lanes,
         "bytes_per_lane": max(peak_bytes(t.jaxpr.jaxpr) for t in traced),

@@ -53,7 +53,7 @@ class Progress:
 
     programs: int
     compiled: int
-    cells: int
+    trials: int
     done: int
     seconds: float
     failed: int = 0
@@ -221,12 +221,12 @@ class Execution:
         return [chunk for chunk in missing if self.store.wants(self.plan, chunk)]
 
     def _report(self, stopping: bool) -> None:
-        done, cells = self.store.counted()
+        done, trials = self.store.counted()
         self.progress(
             Progress(
                 self._programs,
                 self._compiled,
-                cells,
+                trials,
                 done,
                 time.perf_counter() - self.started,
                 len(self.timing.failures),
@@ -273,8 +273,8 @@ class Execution:
         """Whether the first chunk of a program is checked: where the run is long enough."""
         if self.fast_compile or label not in self.compiling or label not in self.computing:
             return False
-        cells = self.plan.cells - int(np.count_nonzero(self.store.status))
-        left = cells / self.plan.lanes * self.computing[label] / cores()
+        left_over = self.plan.trials - int(np.count_nonzero(self.store.status))
+        left = left_over / self.plan.lanes * self.computing[label] / cores()
         return affordable(self.compiling[label], time.perf_counter() - self.started + left, self.timing.check_seconds)
 
     def _check(self, traced: TracedProgram, chunk: ChunkId, values: Mapping[str, np.ndarray]) -> None:

@@ -90,7 +90,7 @@ def compute_chunk(job: Job, program: Program, chunk: ChunkId, keep: bool = False
         compiled = time.perf_counter()
         values = block.compute(chunk)
         compile_seconds, seconds = compiled - begin, time.perf_counter() - compiled
-        chunks = job.plan.cells / job.plan.lanes / job.workers  # about as many as each worker computes
+        chunks = job.plan.trials / job.plan.lanes / job.workers  # about as many as each worker computes
         if affordable(compile_seconds, compile_seconds + chunks * seconds, 0.0):
             check_lanes(traced, job.plan, key, chunk, values)
         _blocks[where] = block

@@ -55,7 +55,7 @@ class Plan:
         return (*(len(axis) for axis in self.axes), len(self.seeds))
 
     @property
-    def cells(self) -> int:
+    def trials(self) -> int:
         """Trials in all: grid points times seeds."""
         return math.prod(self.shape)
 
@@ -189,7 +189,7 @@ def make_plan(
             continue
         fixed[name] = parameter.given_default(where)
     plan = Plan(schema, axes, fixed, _seed_numbers(seeds))
-    return plan.with_lanes_at_most(plan.cells if lanes is None else lanes)
+    return plan.with_lanes_at_most(plan.trials if lanes is None else lanes)
 
 
 def check_precision(plan: Plan, precision: Precision, where: str = "sweep") -> None:

@@ -141,7 +141,7 @@ def fitted(plan: Plan, traced: Sequence[TracedProgram], workers: int | None = No
     """The plan in chunks whose arrays stay small, and which are enough for all workers: the cores of a CPU."""
     budget = LIVE_BYTES.get(jax.default_backend(), LIVE_BYTES_ELSEWHERE)
     worst = max(peak_bytes(t.jaxpr.jaxpr) for t in traced)
-    share = plan.cells
+    share = plan.trials
     workers = workers or (cores() if jax.default_backend() == "cpu" else 1) * jax.process_count()
     if len(traced) < workers:
         share = max(_share(plan, -(-workers // len(traced))), FEWEST_LANES)
@@ -150,7 +150,7 @@ def fitted(plan: Plan, traced: Sequence[TracedProgram], workers: int | None = No
 
 def _share(plan: Plan, parts: int) -> int:
     """The fewest lanes a chunk with which `parts` chunks hold a whole program: seeds are cut first, and evenly."""
-    *inner, seeds = plan.with_lanes_at_most(plan.cells).block
+    *inner, seeds = plan.with_lanes_at_most(plan.trials).block
     lanes = math.prod(inner)
     return lanes * -(-seeds // parts) if seeds >= parts else -(-lanes * seeds // parts)
 

@@ -1,6 +1,6 @@
 """Where results go: NumPy arrays in memory, and beside them a Zarr store on disk that outlives the process.
 
-Both keep a `status` per cell, and a chunk is done when none of its cells is missing. The outputs of a chunk are
+Both keep a `status` per trial, and a chunk is done when none of its trials is missing. The outputs of a chunk are
 written before their status, each file appears whole or not at all, and every file carries a checksum.
 """
 
@@ -38,11 +38,11 @@ class MemoryStore:
         """Get ready to be written to."""
 
     def wants(self, plan: Plan, chunk: ChunkId) -> bool:
-        """Whether a chunk holds a cell that was asked for: a store may hold more than this call wants."""
+        """Whether a chunk holds a trial that was asked for: a store may hold more than this call wants."""
         return True
 
     def counted(self) -> tuple[int, int]:
-        """How many of the cells that were asked for are done, and how many they are."""
+        """How many of the trials that were asked for are done, and how many they are."""
         return int(np.count_nonzero(self.status)), self.status.size
 
     def mine(self, plan: Plan, chunks: Sequence[ChunkId]) -> Sequence[ChunkId]:
@@ -234,7 +234,7 @@ class ZarrStore(MemoryStore):
 def open_results(
     path: Path | str, axes: Mapping[str, Sequence[Mapping[str, Any]]] | None = None, seeds: Sequence[int] = ()
 ) -> "xarray.Dataset":
-    """Load a results store as a labelled data set; where a cell is not computed yet, `nonfinite` is True.
+    """Load a results store as a labelled data set; where a trial is not computed yet, `nonfinite` is True.
 
     Args:
         path: the store.
@@ -292,7 +292,7 @@ def asked_for(results: "xarray.Dataset", names: Collection[str]) -> "xarray.Data
 
 
 def _marked(results: "xarray.Dataset") -> "xarray.Dataset":
-    """Replace the status by `nonfinite`, the mark of every cell that holds no finite result.
+    """Replace the status by `nonfinite`, the mark of every trial that holds no finite result.
 
     What was not computed is NaN in every output: whole numbers, which have none, become floats where some are missing.
     """

@@ -7,7 +7,7 @@ from tests.resilience.project import Count, Project, differences, kill
 
 STAGES = {  # what the command says as a stage begins: the name of the stage, and the longest delay in seconds
     "tracing": ("cold compilation", 4.0),
-    "cells": ("chunks", 1.0),
+    "trials": ("chunks", 1.0),
     "judging": ("judging", 1.0),
     "map of": ("map filling", 2.0),
     "writing the report": ("report writing", 0.5),
@@ -37,7 +37,7 @@ def ray_driver(project: Project, reference: RunDirectory) -> list[Count]:
     """The driver of a Ray run is killed among its chunks and started again."""
     count = Count("Ray driver killed and started again")
     options = ("--runs", "ray", "--executor", "ray", "--workers", "2")
-    landed = kill(project.start(*options), "cells", 0.1)
+    landed = kill(project.start(*options), "trials", 0.1)
     code, text = project.run(*options)
     if code or not landed:
         count.fail(f"killed in {landed!r}, exit code {code}: {text[-300:]}")

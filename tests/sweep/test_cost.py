@@ -77,8 +77,8 @@ def test_many_static_points_are_named():
 
 def test_the_plan_in_numbers():
     plan = described(smooth, seeds=100, lam=[0.1 * i for i in range(50)], n=[1, 2], probe=True)
-    assert (plan["programs"], plan["cells"]) == (2, 10_000)
-    assert plan["chunks"] * plan["lanes"] >= plan["cells"]
+    assert (plan["programs"], plan["trials"]) == (2, 10_000)
+    assert plan["chunks"] * plan["lanes"] >= plan["trials"]
     assert plan["seconds"] >= plan["compile_seconds"] > plan["chunk_seconds"] > 0
     json.dumps(plan)
 

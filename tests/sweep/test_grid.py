@@ -167,7 +167,7 @@ def test_every_cell_is_computed_once_with_its_own_values(lams, ns, pairs, seeds,
         entries["pair"] = zipped(mu=linspace(2, 3, pairs), solver=["prox", "l2", "prox"][:pairs])
     plan = make_plan(SCHEMA, entries, seeds, lanes=lanes)
     found = list(cells_of(plan))
-    assert len(found) == plan.cells
+    assert len(found) == plan.trials
     assert {position for position, _, _ in found} == set(itertools.product(*map(range, plan.shape)))
     assert plan.lanes <= lanes
     for position, values, seed in found:
@@ -203,7 +203,7 @@ def test_random_points_are_repeatable_distinct_and_inside():
     assert len(plan.axes[0]) == 200
     assert len(plan.programs()) == 6
     found = list(cells_of(plan))
-    assert len(found) == plan.cells
+    assert len(found) == plan.trials
     for position, values, _ in found:
         assert values == {"depth": 1, **plan.axes[0].points[position[0]]}
 

@@ -77,7 +77,7 @@ def ask(path, lams, ns, pairs, seeds, lanes):
                 store.write(layout, chunk, computed(layout, program, chunk))
                 cells += int(missing.sum())
     results = store.dataset()
-    assert store.counted() == (plan.cells, plan.cells)
+    assert store.counted() == (plan.trials, plan.trials)
     store.close()
     assert not store.repaired
     return results, cells

@@ -162,7 +162,7 @@ def test_progress_counts_every_cell():
     seen = []
     sweep(ridge, seeds=4, lanes=5, lam=LAMS, power=[1, 2], progress=seen.append)
     assert [p.done for p in seen] == sorted(p.done for p in seen)
-    assert (seen[-1].done, seen[-1].cells, seen[-1].compiled, seen[-1].programs) == (40, 40, 2, 2)
+    assert (seen[-1].done, seen[-1].trials, seen[-1].compiled, seen[-1].programs) == (40, 40, 2, 2)
 
 
 def test_programs_that_wait_in_xlas_thread_pool_never_wait_for_each_other():
