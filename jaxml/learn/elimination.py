@@ -21,7 +21,7 @@ def solve_positive(A: Float[Array, "n n"], B: Float[Array, "n m"]) -> Float[Arra
     Raises:
         ValueError: when the shapes do not fit.
 
-    What it is not: a replacement for LAPACK, which is more accurate and faster for one large system. This one is for
+    Note: not a replacement for LAPACK, which is more accurate and faster for one large system. This one is for
     many small ones under `jax.vmap`: LAPACK takes them one at a time.
 
     Golub and Van Loan (2013), Matrix Computations, section 3.2.

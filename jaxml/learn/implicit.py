@@ -52,7 +52,7 @@ def implicit_root(
 def _solve_linear(linear: Callable[[Vector], Vector], rhs: Vector) -> Vector:
     jacobian: Matrix = jax.vmap(linear)(jnp.eye(rhs.size, dtype=rhs.dtype)).T
     diagonal = jnp.abs(jnp.diagonal(jacobian))
-    # Duplicate or constant features make the system singular, but solvable: a hair picks one of its solutions.
+    # Duplicate or constant features make the system singular, but solvable: a tiny ridge term selects one solution.
     hair = jnp.finfo(rhs.dtype).eps ** (2 / 3) * diagonal
     system = jacobian + jnp.diag(jnp.where(diagonal > 0, hair, 1.0))
     undo = inverse(system)

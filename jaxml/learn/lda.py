@@ -108,7 +108,7 @@ def fit_lda(
             probabilities (inside `jit` those, too, make the fit NaN); when `classes` is
             missing under `jit`.
 
-    What it is not: scikit-learn's default solver, which divides the pooled covariance by n - K; its `lsqr` and `eigen`
+    Note: not scikit-learn's default solver, which divides the pooled covariance by n - K; its `lsqr` and `eigen`
     solvers agree with this, up to a number added to all decision values of a row.
 
     Reference: Rao (1948), J. Royal Statistical Society B 10(2); Ledoit and Wolf (2004), J. Multivariate Analysis 88(2).
@@ -162,7 +162,8 @@ def fit_fisher(
     """Fit Fisher's discriminant: the direction along which two classes differ most for their spread.
 
     coef = S_w^-1 (m_1 - m_0) = argmax_w  (w . (m_1 - m_0))^2 / w S_w w, up to its length; the threshold lies halfway
-    between the projected means.
+    between the projected means. S_w is the mean of both classes' covariances, which count alike whatever the size of
+    their classes; `fit_lda` pools them by size.
 
     Args:
         X: features, (n, d).
@@ -176,7 +177,7 @@ def fit_fisher(
     Raises:
         ValueError: as `fit_lda`.
 
-    What it is not: a probability. `fit_lda` adds the log ratio of the priors.
+    Note: not a probability. `fit_lda` adds the log ratio of the priors.
 
     Reference: Fisher (1936), Annals of Eugenics 7(2).
 

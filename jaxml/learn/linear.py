@@ -68,7 +68,7 @@ def fit_least_squares(
     Raises:
         ValueError: for mismatched shapes or, outside `jit`, values that are not finite or weights all zero.
 
-    What it is not: differentiable where features are linearly dependent. There the minimiser of least norm jumps with
+    Note: not differentiable where features are linearly dependent. There the minimiser of least norm jumps with
     the rank; the derivative returned keeps the combination that the data leave undetermined.
 
     Reference: Golub and Van Loan (2013), "Matrix Computations", 4th ed., section 5.5.
@@ -227,7 +227,7 @@ def fit_lasso(
     Raises:
         ValueError: for mismatched shapes or, outside `jit`, values that are not finite or weights all zero.
 
-    What it is not: unique where features are duplicates. Any split of their common weight is then a solution.
+    Note: not unique where features are duplicates. Any split of their common weight is then a solution.
 
     Reference: Tibshirani (1996), J. Royal Statistical Society B 58(1), eq. 1.
 
@@ -322,7 +322,7 @@ def fit_huber(
     Raises:
         ValueError: for mismatched shapes or, outside `jit`, values that are not finite or weights all zero.
 
-    What it is not: scikit-learn's `HuberRegressor`, which fits a scale sigma too. Its solution is ours at
+    Note: not scikit-learn's `HuberRegressor`, which fits a scale sigma too. Its solution is ours at
     ``delta = epsilon * sigma``, ``l2 = alpha * sigma / sum(s)``. Nor robust to outliers in X.
 
     Reference: Huber (1964), Annals of Mathematical Statistics 35(1), eq. 1.1 and example (iii).

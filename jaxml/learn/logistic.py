@@ -90,7 +90,7 @@ def fit_logistic(
         ValueError: for mismatched shapes or, outside `jit`, values that are not finite, labels other than 0 and 1,
             one class only, or weights all zero.
 
-    What it is not: a finite answer for separable classes without a penalty. None exists; `diagnostics.separated`.
+    Note: not a finite answer for separable classes without a penalty. None exists; `diagnostics.separated`.
 
     Reference: Friedman, Hastie and Tibshirani (2010), J. Statistical Software 33(1), eq. 14; groups: Meier, van de
     Geer and Buehlmann (2008), J. Royal Statistical Society B 70(1), eq. 2.2.
@@ -152,7 +152,7 @@ def fit_softmax(
         ValueError: for mismatched shapes, labels that are not integers or, outside `jit`, values that are not
             finite, labels out of range, one class only, or weights all zero; when `classes` is missing under `jit`.
 
-    What it is not: the binary fit when K = 2. The two weight vectors there are penalised separately, so that
+    Note: not the binary fit when K = 2. The two weight vectors there are penalised separately, so that
     ``fit_logistic(l2=l2)`` equals ``fit_softmax(l2=2 * l2)``, with coef[:, 1] - coef[:, 0] in place of coef.
 
     Reference: Friedman, Hastie and Tibshirani (2010), J. Statistical Software 33(1), section 4.

@@ -135,7 +135,7 @@ def minimise(
 
 
 def damped_solve(matrix: Matrix, rhs: Vector) -> Vector:
-    """Solve a positive semidefinite system; a singular one as if each diagonal entry were a hair larger."""
+    """Solve a positive semidefinite system; a singular one as if each diagonal entry were slightly larger."""
     diagonal = jnp.diagonal(matrix)
     # eps^(2/3) outweighs the rounding of the factorisation and stays far below what the solution's accuracy needs.
     hair = jnp.finfo(matrix.dtype).eps ** (2 / 3)

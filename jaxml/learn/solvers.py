@@ -127,7 +127,7 @@ def subgradient_descent(
         The last iterate. `diagnostics.residual` is the norm of the last subgradient; `converged` is whether it
         is exactly 0.
 
-    What it is not: a way to exact zeros. At a kink a constant step keeps jumping across, with an amplitude of
+    Note: not a way to exact zeros. At a kink a constant step keeps jumping across, with an amplitude of
     step times slope; only a decaying step converges, and slowly.
 
     Reference: Shor (1985), "Minimization Methods for Non-Differentiable Functions", chapter 2.

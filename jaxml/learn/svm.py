@@ -89,7 +89,7 @@ def fit_linear_svm(
         ValueError: for mismatched shapes, an unknown loss or, outside `jit`, values that are not finite, labels
             other than 0 and 1, one class only, or weights all zero.
 
-    What it is not: scikit-learn's `LinearSVC`, which penalises the intercept.
+    Note: not scikit-learn's `LinearSVC`, which penalises the intercept.
 
     Reference: Cortes and Vapnik (1995), Machine Learning 20, eq. 22.
 
@@ -142,7 +142,7 @@ def fit_kernel_svm(
         ValueError: for mismatched shapes, an unknown kernel or, outside `jit`, values that are not finite, labels
             other than 0 and 1, one class only, or weights all zero.
 
-    What it is not: for large n. Memory is n^2 numbers a lane.
+    Note: not for large n. Memory is n^2 numbers a lane.
 
     Reference: Boser, Guyon and Vapnik (1992), COLT, eq. 11; soft margin: Cortes and Vapnik (1995), eq. 27; the method:
     Fan, Chen and Lin (2005), JMLR 6.

@@ -110,7 +110,7 @@ def train(
     rise to 1 and scale by the rate: ``optax.chain(optax.scale_by_adam(), optax.scale_by_schedule(
     optax.warmup_cosine_decay_schedule(0.0, 1.0, 10, 100)), optax.scale(-rate))``.
 
-    What it is not: a saver of time when it stops early. The remaining steps are computed and discarded.
+    Note: not a saver of time when it stops early. The remaining steps are computed and discarded.
 
     >>> X = jnp.linspace(-1, 1, 8)
     >>> mse = lambda key, w, batch: jnp.mean((batch[0] * w - batch[1]) ** 2)

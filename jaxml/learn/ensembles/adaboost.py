@@ -83,7 +83,7 @@ def adaboost(
             class, a negative weight, no weight at all or a rate that is not positive. Inside `jit`, where values are
             unknown, those make all votes NaN.
 
-    It is not SAMME.R: votes use labels, not probabilities.
+    Note: not SAMME.R: votes use labels, not probabilities.
 
     References:
         Freund and Schapire (1997), theorem 6, DOI 10.1006/jcss.1997.1504; Zhu et al. (2009), Multi-class AdaBoost,

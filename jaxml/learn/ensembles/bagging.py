@@ -43,7 +43,7 @@ def bootstrap_weights(key: Array, n: int) -> Float[Array, " n"]:
     Raises:
         ValueError: when `n` is less than 1.
 
-    It is not the Bayesian bootstrap: 1/e = 36.8 % of the rows get weight 0 on average.
+    Note: not the Bayesian bootstrap: 1/e = 36.8 % of the rows get weight 0 on average.
 
     References:
         Efron (1979), Bootstrap Methods, section 2.
@@ -103,7 +103,7 @@ def bagging(
         ValueError: for mismatched rows, no members, or known weights that are negative or not finite. Inside `jit`
             such weights are NaN to every member.
 
-    It is not pasting or sub-sampling: weights are counts of n draws out of n.
+    Note: not pasting or sub-sampling: weights are counts of n draws out of n.
 
     References:
         Breiman (1996), Bagging Predictors, DOI 10.1007/BF00058655; (1996), Out-of-bag Estimation.

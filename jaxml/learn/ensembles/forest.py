@@ -99,7 +99,7 @@ def random_forest(
     Raises:
         ValueError: as `decision_tree`.
 
-    It is not grown to purity where `max_depth` or `width` forbid; the defaults hold some 200 leaves.
+    Note: not grown to purity where `max_depth` or `width` forbid; the defaults hold some 200 leaves.
 
     References:
         Breiman (2001), Random Forests, DOI 10.1023/A:1010933404324.
@@ -198,7 +198,7 @@ def predict_forest(trees: Tree, X: Num[Array, "m d"]) -> Float[Array, "m ..."]:
     Raises:
         ValueError: for features that are not (m, d).
 
-    It is not a majority vote: probabilities are averaged.
+    Note: not a majority vote: probabilities are averaged.
 
     References:
         Breiman (1996), Bagging Predictors, section 6.1, on averaging against voting.

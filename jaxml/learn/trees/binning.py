@@ -94,7 +94,7 @@ def bin_features(X: Num[Array, "n d"], *, bins: int = 64, missing: bool = True) 
     Raises:
         ValueError: for a shape that is not (n, d) or a number of bins outside 2 to 256.
 
-    It is not supervised and not weighted: rows of weight zero count like any other.
+    Note: not supervised and not weighted: rows of weight zero count like any other.
 
     References:
         Ke et al. (2017), LightGBM, algorithm 1; Chen and Guestrin (2016), XGBoost, section 3.2.

@@ -71,7 +71,7 @@ def tree_text(
     Raises:
         ValueError: for a stack of trees.
 
-    It is not jittable: the tree must hold numbers.
+    Note: not jittable: the tree must hold numbers.
 
     References:
         Breiman, Friedman, Olshen and Stone (1984), Classification and Regression Trees, section 2.1.
@@ -113,7 +113,7 @@ def tree_svg(
     Raises:
         ValueError: for a stack of trees.
 
-    It is not jittable: the tree must hold numbers.
+    Note: not jittable: the tree must hold numbers.
 
     References:
         Breiman, Friedman, Olshen and Stone (1984), Classification and Regression Trees, section 2.1.

@@ -79,7 +79,7 @@ def decision_tree(
         key: drawn from where `features_per_split` or a random splitter asks for it; otherwise None will do.
         X: features, (n, d), NaN where missing; ordinal categories as numbers. Or `bin_features(X)`.
         y: targets, (n,), floating; or classes 0 to classes - 1, integers.
-        sample_weight: weights, (n,), >= 0; ones if None. A row of weight 0 only learns its leaf.
+        sample_weight: weights, (n,), >= 0; ones if None. Rows of weight 0 get a leaf and do not affect the fit.
         classes: number of classes, static; None for regression.
         criterion: ``"squared"`` for regression; ``"gini"`` (default) or ``"entropy"`` for classes.
         max_depth: levels of splits, static, >= 1.

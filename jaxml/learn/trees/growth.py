@@ -279,7 +279,7 @@ def grow_tree(
     Raises:
         ValueError: for a wrong shape, width, depth or mode, or a missing key.
 
-    It is not best-first growth: levels are finished one by one, whatever their gains.
+    Note: not best-first growth: levels are finished one by one, whatever their gains.
 
     References:
         Chen and Guestrin (2016), XGBoost, equations 5 to 7; Ke et al. (2017), LightGBM, algorithm 1.

@@ -94,7 +94,7 @@ def feature_importances(tree: Tree, *, n_features: int) -> Float[Array, " d"]:
     Raises:
         ValueError: when `n_features` is less than 1.
 
-    It is not permutation importance: it is measured on the training rows and favours features with many
+    Note: not permutation importance: it is measured on the training rows and favours features with many
     distinct values.
 
     References:

@@ -227,7 +227,7 @@ def charbonnier(predictions: Predictions, targets: Targets, *, epsilon: Scalar =
 
 
 def tukey_biweight(predictions: Predictions, targets: Targets, *, c: Scalar = 4.685) -> Predictions:
-    """Robust loss that is constant, and so deaf, beyond residuals of `c`.
+    """Robust loss that is constant (zero gradient) beyond residuals of `c`.
 
     ``c^2/6 (1 - (1 - (r/c)^2)^3)`` for ``|r| <= c``, else ``c^2/6``, with ``r = predictions - targets``.
 
