@@ -55,7 +55,7 @@ EXACT = [c for c in CONFIGS if "sweep:" not in c.read_text()]
 @pytest.mark.parametrize("config", EXACT, ids=lambda path: path.stem)
 def test_exact_configs_name_what_their_experiments_hold(config, as_users_run_it):  # noqa: F811
     study = load_study(config)
-    assert study.plan.cells == 0
+    assert study.plan.trials == 0
     for claim in study.config.claims.values():
         if claim.kind == "suite":
             assert len(study.experiment.suites[claim.suite]().mutants) >= 3
