@@ -40,7 +40,9 @@ experiment = Experiment(
     suites={"whole": whole, "up": lambda: whole(lambda x: math.floor(x + 0.5)), "none": lambda: 3},
     metrics={
         "derived": Metric(lambda here: 2 * here.value),
-        "sunk": Metric(lambda here, origin: 1 - origin.value + here.value, inputs={"origin": {"x": 0.0, "y": 0.0}}),
+        "sunk": Metric(
+            lambda here, origin: (1 - origin.value) / 2 + here.value, inputs={"origin": {"x": 0.0, "y": 0.0}}
+        ),
         "lifted": Metric(lambda here, other: here.value - other.value, inputs={"other": {"arm": "b"}}),
         "mean_value": Metric(lambda here: here.value.mean("x")),
         "spread": Metric(lambda row: row.value.max("x") - row.value.min("x"), inputs={"row": {"x": ...}}),

@@ -32,7 +32,7 @@ def test_it_is_what_the_metric_says_of_a_grid_that_holds_the_point(tmp_path):
     given = {"arm": "a", "x": [0.0, 0.5], "y": [0.0, 1.0, 1.5], "noise": 0.1}
     value = jaxml.sweep(trial, seeds=seeds, master_key="planted", **given).value
     for i, (x, y) in enumerate(cells):
-        expected = 1 - value.sel(x=0.0, y=0.0) + value.sel(x=x, y=y)
+        expected = (1 - value.sel(x=0.0, y=0.0)) / 2 + value.sel(x=x, y=y)
         np.testing.assert_allclose(found[0, i], expected, rtol=1e-5)
 
 
@@ -52,7 +52,7 @@ def test_a_search_finds_a_counter_example_to_a_claim_about_a_derived_quantity(tm
     (report,) = falsify(project(tmp_path, DOMAIN, ALONE.replace("metric: value", "metric: sunk")), points=64)
     assert report.gradient == "not used: the quantity is derived"
     assert report.found is not None
-    assert np.hypot(report.found.point["x"], report.found.point["y"]) == pytest.approx(np.sqrt(2), abs=0.2)
+    assert np.hypot(report.found.point["x"], report.found.point["y"]) == pytest.approx(np.sqrt(2), abs=0.3)
 
 
 @pytest.mark.parametrize(

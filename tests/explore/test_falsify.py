@@ -60,7 +60,7 @@ def test_whole_numbers_are_searched_without_a_gradient(tmp_path):
     assert report.gradient == "not used: all sides are whole numbers"
     assert report.found is not None  # theta = 1 + step / 100, so that it falls below a half at -50
     assert isinstance(report.found.point["step"], int)
-    assert -54 < report.found.point["step"] < -50
+    assert -60 < report.found.point["step"] < -50  # by as much as a slope that varies by a tenth leaves open
 
 
 def test_a_domain_maps_to_its_cube_and_back():

@@ -88,7 +88,7 @@ def test_a_run_is_replayed_and_searched_with_a_choice(tmp_path):
     source = (
         "from typing import Literal\nimport jax\nfrom jaxml import Experiment, Traced, select\n\n"
         'def trial(key, *, x: float = 1.0, way: Traced[Literal["plain", "minus"]] = "plain"):\n'
-        '    return {"y": select(way, {"plain": x, "minus": -x}) + 0.01 * jax.random.normal(key)}\n\n'
+        '    return {"y": select(way, {"plain": x, "minus": -x}) * (1 + 0.01 * jax.random.normal(key))}\n\n'
         "experiment = Experiment(trial=trial)\n"
     )
     (tmp_path / "experiments/toy.py").write_text(source)
