@@ -153,11 +153,11 @@ def test_ranges_turn_with_the_region_and_are_checked():
             Hypothesis(claim="c", rows=rows, region=at_least(0.2), **options)
 
 
-def test_ten_thousand_cells_take_less_than_a_second():
+def test_ten_thousand_cells_are_judged_in_seconds():
     import time
 
     theta = np.random.default_rng(6).normal(size=(1, 10_000, 64))
     decide_runs(theta[:, :10], margin=0.5, looks=LOOKS)
     start = time.process_time()
     decide_runs(theta, margin=0.5, looks=LOOKS)
-    assert time.process_time() - start < 3  # 0.3 s on a quiet core
+    assert time.process_time() - start < 3

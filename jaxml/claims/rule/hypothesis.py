@@ -197,7 +197,7 @@ def decide(hypotheses: Sequence[Hypothesis], *, looks: Sequence[int], alpha: flo
 
     Note: not a test of the best rival within each seed, which calls the luckiest one better.
 
-    Reference: Schuirmann (1987); Berger (1982), Multiparameter hypothesis testing; Holm (1979); Pocock (1977).
+    Reference: Schuirmann (1987); Berger (1982), Multiparameter hypothesis testing; Holm (1979).
 
     >>> noise = np.random.default_rng(0).normal(size=(3, 64))
     >>> same = Hypothesis(claim="same", rows=noise[:1], region=within(1.0))
