@@ -1,5 +1,6 @@
 """The ledger's file: whole lines, a chain that shows what was removed, and crashes that cost one line at most."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ import pytest
 
 from jaxml.errors import ConfigError, StoreError
 from jaxml.runs import ledger
+from jaxml.runs.chain import START
 
 
 def note(text):
@@ -31,8 +33,8 @@ def test_every_line_holds_the_hash_of_the_one_before(path):
     import hashlib
 
     lines = path.read_bytes().splitlines()
-    assert json.loads(lines[0])["previous"] == ledger.START
-    for before, line in zip(lines, lines[1:], strict=False):
+    assert json.loads(lines[0])["previous"] == START
+    for before, line in itertools.pairwise(lines):
         assert json.loads(line)["previous"] == hashlib.sha256(before).hexdigest()
     held = ledger.read(path)
     assert not held.breaks
@@ -100,6 +102,7 @@ def test_what_was_removed_or_altered_breaks_the_chain_until_that_is_recorded_for
     ledger.append(path, note("e"))
     assert ledger.read(path).why_broken == held.why_broken
     recorded = ledger.mend(path)
+    assert recorded
     assert [each["why"] for each in recorded["breaks"]] == [each.why for each in held.breaks]
     assert not ledger.read(path).breaks
     assert ledger.mend(path) is None
@@ -113,10 +116,13 @@ def test_another_machines_ledger_is_taken_up_once_and_whole(path, tmp_path):
     for text in "xy":
         ledger.append(other, note(text))
     taken = ledger.merge(path, other)
+    assert taken
     assert taken["head"] == ledger.read(other).entries[-1]["sha256"]
     assert ledger.merge(path, other) is None
     ledger.append(other, note("z"))
-    assert [entry["text"] for entry in ledger.merge(path, other)["entries"]] == ["z"]
+    taken = ledger.merge(path, other)
+    assert taken
+    assert [entry["text"] for entry in taken["entries"]] == ["z"]
     held = ledger.read(path)
     assert not held.breaks
     assert [(e["text"], e.get("from")) for e in held.everything if e["entry"] == "note"] == [
@@ -127,7 +133,7 @@ def test_another_machines_ledger_is_taken_up_once_and_whole(path, tmp_path):
     ledger.merge(third, path)  # with what it had merged itself
     assert sum(entry["entry"] == "note" for entry in ledger.read(third).everything) == 7
     other.write_bytes(other.read_bytes().replace(b'"x"', b'"X"'))
-    with pytest.raises(ConfigError, match="line 2: a line before it was removed or altered. Merge a ledger that is"):
+    with pytest.raises(ConfigError, match=r"line 2: a line before it was removed or altered\. Merge a ledger that is"):
         ledger.merge(path, other)
     with pytest.raises(ConfigError, match="there are no entries"):
         ledger.merge(path, tmp_path / "none.jsonl")
@@ -135,6 +141,7 @@ def test_another_machines_ledger_is_taken_up_once_and_whole(path, tmp_path):
 
 def test_an_entry_that_depends_on_the_others_is_made_under_the_lock(path):
     entry = ledger.append(path, lambda held: note(str(len(held.entries))))
+    assert entry
     assert (entry["text"], entry["line"]) == ("4", 5)
     assert ledger.append(path, lambda held: None) is None
     assert len(ledger.read(path).entries) == 5

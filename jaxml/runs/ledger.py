@@ -1,8 +1,8 @@
 """The ledger of a project: an append-only file of JSON lines, each with the SHA-256 of the line before it.
 
-Lines are written whole, under a lock of the kernel. What a crash in the middle of a write left of a last line is cut off
-by the next one who writes, and noted. A line that was removed or altered breaks the chain, which `verify` reports; what
-`mend` has recorded of a break stays in the file, and runs may count on the rest again.
+Lines are written whole, under a lock of the kernel. What a crash left of a last line is cut off by the next one who
+writes, and noted. A line that was removed or altered breaks the chain; what `mend` has recorded of a break stays in the
+file, and runs may count on the rest again.
 
 Standard library only.
 """
@@ -12,68 +12,14 @@ import datetime
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jaxml.errors import ConfigError, StoreError
+from jaxml.runs.chain import START, Entry, Ledger, parsed
 
 FILE = "ledger.jsonl"
-START = "0" * 64
-"""What the first line gives as the hash of the line before."""
-Entry = dict[str, Any]
-_ALL = {"entry": str, "previous": str, "time": str}
-_NEEDED = {
-    "registered": {"config": str, "spec": dict},
-    "started": {"run": str, "config": str, "spec": dict, "why": str},
-    "ended": {"run": str, "claims": dict},
-    "broken": {"breaks": list, "missing": list},
-    "merged": {"path": str, "entries": list},
-}
-"""What an entry must hold, and of which type."""
-
-
-@dataclass(frozen=True)
-class Break:
-    """A place where the file is not as it was written.
-
-    Attributes:
-        line: its number, from 1.
-        why: what is wrong there, in words.
-        mark: what a later entry must repeat to have recorded it.
-    """
-
-    line: int
-    why: str
-    mark: str
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """What a ledger file holds.
-
-    Attributes:
-        path: the file.
-        entries: its entries, in order, each with its own hash under `sha256`; a line that is none is left out.
-        breaks: where the chain is broken and no entry has recorded it.
-        torn: what a crash left of a last line.
-    """
-
-    path: Path
-    entries: list[Entry] = field(default_factory=list)
-    breaks: list[Break] = field(default_factory=list)
-    torn: str = ""
-
-    @property
-    def why_broken(self) -> str:
-        """The first break, in words; empty where the chain is whole."""
-        return f"line {self.breaks[0].line}: {self.breaks[0].why}" if self.breaks else ""
-
-    @property
-    def everything(self) -> Iterator[Entry]:
-        """All entries, those that were merged from other ledgers where they were merged, named by `from`."""
-        return _unfolded(self.entries)
 
 
 def read(path: Path) -> Ledger:
@@ -83,7 +29,7 @@ def read(path: Path) -> Ledger:
         ConfigError: when it cannot be read.
     """
     try:
-        return _parsed(path, path.read_bytes() if path.exists() else b"")
+        return parsed(path, path.read_bytes() if path.exists() else b"")
     except OSError as error:
         raise ConfigError(f"{path}: the ledger cannot be read: {error.strerror}.") from None
 
@@ -106,7 +52,7 @@ def append(path: Path, make: Entry | Callable[[Ledger], Entry | None]) -> Entry 
         raise StoreError(f"{path}: the ledger cannot be written: {error.strerror}.") from None
     try:
         _lock(handle)
-        held = _parsed(path, _content(handle))
+        held = parsed(path, _content(handle))
         entry = make(held) if callable(make) else make
         if entry is None:
             return None
@@ -155,43 +101,6 @@ def merge(path: Path, other: Path) -> Entry | None:
         return {"entry": "merged", "path": str(other), "head": held.entries[-1]["sha256"], "entries": new}
 
     return append(path, entry)
-
-
-def _parsed(path: Path, content: bytes) -> Ledger:
-    *lines, torn = content.split(b"\n")
-    entries: list[Entry] = []
-    found: list[Break] = []
-    before = START
-    for number, line in enumerate(lines, 1):
-        digest = hashlib.sha256(line).hexdigest()
-        entry = _entry(line)
-        if entry is None:
-            found.append(Break(number, "this is no entry of a ledger", digest))
-        else:
-            entries.append({**entry, "sha256": digest, "line": number})
-            if entry["previous"] != before:
-                where = "an earlier line was removed" if number == 1 else "a line before it was removed or altered"
-                found.append(Break(number, where, f"{entry['previous']} after {before}"))
-        before = digest
-    recorded = {each["mark"] for entry in entries if entry["entry"] == "broken" for each in entry["breaks"]}
-    left = [each for each in found if each.mark not in recorded]
-    return Ledger(path, entries, left, torn.decode("utf-8", "surrogateescape"))
-
-
-def _entry(line: bytes) -> Entry | None:
-    with contextlib.suppress(ValueError, RecursionError):
-        entry = json.loads(line)
-        needed = _ALL | _NEEDED.get(entry.get("entry", ""), {}) if isinstance(entry, dict) else {}
-        if needed and all(isinstance(entry.get(name), kind) for name, kind in needed.items()):
-            return entry
-    return None
-
-
-def _unfolded(entries: Sequence[Entry], **more: str) -> Iterator[Entry]:
-    for entry in entries:
-        if entry["entry"] == "merged":
-            yield from _unfolded(entry["entries"], **{"from": entry["path"]})
-        yield {**entry, **more}
 
 
 def _write(handle: int, entries: Sequence[Mapping[str, Any]]) -> Entry:
