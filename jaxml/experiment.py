@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -148,8 +149,28 @@ def read_schema(name: str, root: Path) -> Schema:
     return schema_of_source(path.read_text(encoding="utf-8"), str(path))
 
 
+_reached: list[str] = []
+"""What `_reach` added to ``sys.path``."""
+
+
+def _reach(root: Path) -> None:
+    """Let an experiment import what stands beside it, as its files are now: ``from experiments.shared import ...``.
+
+    Found last, as `jaxml.config.identity.local_modules` has it, and of this project only.
+    """
+    places = [str(root), str(root / "experiments")]
+    beside = tuple(f"{place}{os.sep}" for place in (*_reached, *places) if Path(place).name == "experiments")
+    sys.path[:] = [place for place in sys.path if place not in _reached]
+    _reached[:] = [place for place in places if place not in sys.path]
+    sys.path += _reached
+    importlib.invalidate_caches()
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "experiments" or str(getattr(module, "__file__", "")).startswith(beside):
+            del sys.modules[name]
+
+
 def load_experiment(name: str, root: Path) -> Experiment:
-    """Import an experiment by name from its closed place.
+    """Import an experiment by name from its closed place, and with it what it imports from there.
 
     Raises:
         ConfigError: when there is none of that name.
@@ -160,6 +181,7 @@ def load_experiment(name: str, root: Path) -> Experiment:
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
         raise TrialError(f"{path}: cannot be imported.")
+    _reach(root)
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     with contained(f"importing {path}"):

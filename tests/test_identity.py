@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from jaxml.config.identity import code_identity, local_modules
+from jaxml.experiment import load_experiment
 from jaxml.runs import manifest
 from jaxml.runs.environment import describe_environment
 
@@ -117,3 +118,23 @@ def test_code_that_no_commit_holds_is_dirty(root):
     assert list(untracked["untracked"]) == ["experiments/new.py"]
     (root / "direct.py").write_text("# an edit")
     assert "an edit" in describe_environment(root, [root / "direct.py"])["git"]["diff"]
+
+
+def test_an_experiment_imports_what_stands_beside_it_as_its_file_is_now(tmp_path):
+    own = (
+        "from jaxml.experiment import Experiment\nfrom experiments.shared.parts import trial\nfrom scale import TIMES\n"
+    )
+    for name, times in (("first", 2), ("second", 3)):
+        folder = tmp_path / name / "experiments"
+        (folder / "shared").mkdir(parents=True)
+        (folder / "mine.py").write_text(own + "trial.times = TIMES\nexperiment = Experiment(trial=trial)\n")
+        (folder / "shared/parts.py").write_text(f"def trial(key, *, x: float):\n    return {{'y': {times} * x}}\n")
+        (folder / "scale.py").write_text(f"TIMES = {times}\n")
+    for name, times in (("first", 2), ("second", 3), ("first", 2)):
+        loaded = load_experiment("mine", tmp_path / name).trial
+        assert (loaded(None, x=1), loaded.times) == ({"y": times}, times)
+        assert {"experiments.shared.parts", "scale"} <= set(
+            local_modules(tmp_path / name / "experiments/mine.py", tmp_path / name)
+        )
+    (tmp_path / "first/experiments/scale.py").write_text("TIMES = 55\n")
+    assert load_experiment("mine", tmp_path / "first").trial.times == 55

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from jaxml.claims.lineage import Lineage
 from jaxml.claims.verdict import STATUSES, ClaimVerdict, Decision
+from jaxml.errors import nearest
 from jaxml.records import Record
 
 Role = Literal["negative control", "positive control", "mutant"]
@@ -43,6 +44,8 @@ class Check(Record):
         reason: why, in plain words.
         detail: what it measured otherwise than its claim: metric, scale, direction, margin, arms.
         cell: where it was decided; None where there is no cell.
+        void: why it counts for nothing although it did not fail: vacuous or uninformative, see
+            `jaxml.claims.rule.controls`; empty where it counts.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Check(Record):
     reason: str
     detail: dict[str, Any] = field(default_factory=dict)
     cell: CellResult | None = None
+    void: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +119,25 @@ class Verdicts(Record):
     def decided(self) -> bool:
         """Whether anything may be said of the claims."""
         return self.status == "confirmatory"
+
+    def __getitem__(self, id: str) -> ClaimVerdict:
+        """The verdict on one claim: ``run.verdicts["R9"].verdict`` is a word, `reason` says why.
+
+        Raises:
+            KeyError: naming the claims there are.
+        """
+        return self.finding(id).verdict
+
+    def finding(self, id: str) -> Finding:
+        """All that was found of one claim: its cells with their effects, its controls.
+
+        Raises:
+            KeyError: naming the claims there are.
+        """
+        known = {finding.id: finding for finding in self.findings}
+        if id not in known:
+            raise KeyError(f"no claim {id!r}. {nearest(id, known)}")
+        return known[id]
 
     def word(self, finding: Finding) -> str:
         """What may be said of a claim: its verdict, or that the run was exploratory; of a fact its status."""

@@ -288,9 +288,8 @@ class RayExecutor(Executor):
         if not isinstance(value, Job):
             return value
         if id(value) not in self._shared:
-            module = sys.modules.get(value.trial.__module__)
-            if module is not None and module.__name__ != "__main__":
-                self._ray.cloudpickle.register_pickle_by_value(module)  # workers need not have the user's module
+            for module in _beside(value.trial.__module__):
+                self._ray.cloudpickle.register_pickle_by_value(module)  # workers need not have the user's modules
             self._shared[id(value)] = (value, self._ray.put(value))
         return self._shared[id(value)][1]
 
@@ -298,6 +297,15 @@ class RayExecutor(Executor):
         """Leave the cluster if this executor joined it."""
         if self._started and self._ray.is_initialized():
             self._ray.shutdown()
+
+
+def _beside(name: str) -> list[types.ModuleType]:
+    """A user's module, and those of the folder ``experiments`` where it lies there."""
+    own = sys.modules.get(name)
+    if own is None or name == "__main__":
+        return []
+    same = [each for other, each in sys.modules.items() if other.partition(".")[0] == "experiments" and each is not own]
+    return [own, *(each for each in same if name.startswith("experiments.") and getattr(each, "__file__", None))]
 
 
 def _knock(address: str) -> None:
