@@ -187,8 +187,12 @@ def project(tmp_path, monkeypatch):
         "jaxml/ops/boxes.py": "from jaxml.ops.checks import check\ndef iou(): return check()",
         "jaxml/ops/checks.py": "def check(): return 1",
         "jaxml/ops/pools.py": "def pool(): return 1",
-        "experiments/one.py": "from helper import draw\nfrom jaxml.ops import iou",
-        "experiments/helper.py": "draw = 1",
+        "jaxml/learn/__init__.py": "from jaxml.learn.svm import fit\nfrom jaxml.learn.trees import grow",
+        "jaxml/learn/svm.py": "def fit(): return 1",
+        "jaxml/learn/trees.py": "def grow(): return 1",
+        "experiments/one.py": "from experiments.shared.rows import draw\nfrom jaxml.ops import iou",
+        "experiments/shared/rows.py": "from experiments.shared.solved import draw",
+        "experiments/shared/solved.py": "from jaxml.learn import fit\ndraw = fit",
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -221,7 +225,26 @@ def project(tmp_path, monkeypatch):
         ("jaxml/ops/boxes.py", "def iou(): return 2", True),
         ("jaxml/ops/checks.py", "def check(): return 2", True),  # through what it imports
         ("jaxml/ops/pools.py", "def pool(): return 2", False),  # not used
+        ("jaxml/learn/svm.py", "def fit(): return 2", True),  # through what experiments share
+        ("jaxml/learn/trees.py", "def grow(): return 2", False),
     ],
 )
 def test_only_what_decides_counts(project, name, text, changes):
     assert project(name, text) == changes
+
+
+def test_what_experiments_share_is_part_of_the_spec_of_each_that_uses_it(tmp_path):
+    files = {
+        "experiments/one.py": "from experiments.shared.rows import draw\nfrom jaxml import Experiment\n"
+        "experiment = Experiment(numbers={'one': draw})\n",
+        "experiments/shared/rows.py": "from experiments.shared.more import draw\n",
+        "experiments/shared/more.py": "draw = lambda: 1.0\n",
+        "configs/one.yaml": "experiment: one\ntitle: One\nclaims:\n"
+        "  a: {kind: number, statement: The number is one., number: one, told: '1'}\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    before = load_study(tmp_path / "configs/one.yaml").spec_sha256
+    (tmp_path / "experiments/shared/more.py").write_text("draw = lambda: 2.0\n")
+    assert load_study(tmp_path / "configs/one.yaml").spec_sha256 != before

@@ -11,15 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from jaxml.claims.inputs import by_name, parameters
 from jaxml.claims.rule.quantifier import decide_claim
 from jaxml.claims.shrink import leaves_of, plain, shrink, varying_axes, weight
 from jaxml.claims.verdict import ClaimVerdict, Decision, SuiteReport
 
 Case = Any
-"""Arrays and numbers in dicts, tuples or lists."""
+"""Arrays and numbers in dicts, tuples or lists; best a dict of inputs by name."""
 
-Property = Callable[[Any, Case], Any]
-"""`property(subject, case)` -> True or False, (actual, expected), or (actual, expected, scale)."""
+Property = Callable[..., Any]
+"""`property(subject, *inputs)` -> truth values, (actual, expected), or (actual, expected, scale)."""
 
 TOLERANCE = 50 * np.finfo(np.float64).eps
 """Of |actual - expected|, in units of the scale."""
@@ -33,12 +34,14 @@ class Suite:
 
     Attributes:
         subject: a function (or anything the properties know how to use) that embodies the claim.
-        draw: `draw(generator, size)` -> a random case; the generator is NumPy's.
-        properties: by name; each compares what the subject gives with what must come out.
+        draw: `draw(generator, size)` or `draw(generator)` -> a random case; the generator is NumPy's.
+        properties: by name; each takes the subject and the inputs of a case that it asks for by name, or the whole
+            case, and compares what the subject gives with what must come out.
         mutants: by name, subjects with one thing wrong, at least three.
         adversarial: cases that random draws would miss: ties, zeros, empty, probabilities 0 and 1.
-        sizes: passed to `draw` in turn; few, so that a compiled subject compiles few times.
-        valid: which cases the claim speaks of; a counter-example is made smaller only inside it.
+        sizes: passed to a `draw` that takes one, in turn; few, so that a compiled subject compiles few times.
+        valid: which cases the claim speaks of, by their inputs or as a whole; a counter-example is made smaller only
+            inside it.
         reference: a subject that must pass, when the claim's own is expected to fail: it shows that the
             properties can be met.
         jit: compile subject, reference and mutants, functions of arrays all, and keep every shape while a
@@ -48,12 +51,12 @@ class Suite:
     """
 
     subject: Any
-    draw: Callable[[np.random.Generator, int], Case]
+    draw: Callable[..., Case]
     properties: Mapping[str, Property]
     mutants: Mapping[str, Any]
     adversarial: Sequence[Case] = ()
     sizes: Sequence[int] = (1, 2, 3, 5, 8, 17)
-    valid: Callable[[Case], bool] = field(default=lambda case: True)
+    valid: Callable[..., bool] = field(default=lambda case: True)
     reference: Any = None
     jit: bool = False
     shrink: Sequence[str] | None = None
@@ -98,7 +101,8 @@ def run_suite(suite: Suite, *, cases: int = LEAST_CASES, seed: int = 0) -> Suite
         counter-example found. A property that raises in every case shows nothing, and makes the suite invalid.
 
     Raises:
-        ValueError: when a property computes in less than float64, or a suite with `jit` cannot be compiled.
+        ValueError: when a property computes in less than float64 or asks for an input that cases do not hold, or a
+            suite with `jit` cannot be compiled.
 
     Note: not a proof. A property that holds in all cases is supported, as a theorem's instance is.
 
@@ -106,16 +110,19 @@ def run_suite(suite: Suite, *, cases: int = LEAST_CASES, seed: int = 0) -> Suite
     >>> suite = Suite(
     ...     subject=np.sum,  # "the L0 norm is the sum of the non-zero elements"
     ...     reference=l0,
-    ...     draw=lambda generator, size: generator.integers(-3, 4, size).astype(float),
+    ...     draw=lambda generator, size: {"w": generator.integers(-3, 4, size).astype(float)},
     ...     properties={"scaling changes nothing": lambda norm, w: (norm(2 * w), norm(w))},
     ...     mutants={"L1": lambda w: np.abs(w).sum(), "max": lambda w: np.max(w), "plus": lambda w: l0(w) + w.sum()},
     ... )
     >>> report = run_suite(suite)
     >>> report.verdict.verdict, report.counterexample
-    ('refuted', [1.0])
+    ('refuted', {'w': [1.0]})
     """
     generator = np.random.default_rng(seed)
-    drawn = [suite.draw(generator, suite.sizes[i % len(suite.sizes)]) for i in range(cases)]
+    sized = len(parameters(suite.draw) or ()) != 1
+    sizes = [suite.sizes[i % len(suite.sizes)] for i in range(cases)]
+    drawn = [suite.draw(generator, size) if sized else suite.draw(generator) for size in sizes]
+    suite = _of_whole_cases(suite, (*suite.adversarial, *drawn)[0])
     everything = [case for case in (*suite.adversarial, *drawn) if suite.valid(case)]
     if not everything:
         raise ValueError("run_suite: no case is valid. Let 'draw' draw cases that 'valid' accepts.")
@@ -169,6 +176,12 @@ def hard_vectors(sizes: Sequence[int] = (0, 1, 2, 7)) -> list[np.ndarray]:
         outlier = np.where(np.arange(n) == n - 1, 1e6, 0.1)
         found += [0 * signs, np.ones(n), -np.ones(n), signs, ramp, ramp // 2, outlier, 1e150 * signs, 1e-150 * signs]
     return found
+
+
+def _of_whole_cases(suite: Suite, case: Case) -> Suite:
+    """The suite with functions of whole cases, given one of them."""
+    of = {name: by_name(f, case, f"run_suite: property '{name}'", given=1) for name, f in suite.properties.items()}
+    return replace(suite, properties=of, valid=by_name(suite.valid, case, "run_suite: 'valid'"))
 
 
 class Uncompiled(ValueError):
@@ -273,9 +286,9 @@ def _check(suite: Suite, name: str, subject: Any, case: Case) -> tuple[_Failure 
         raise
     except Exception as error:  # a subject that breaks on a valid case violates the property, whatever it raises
         return _Failure(name, case, f"{type(error).__name__}: {error}", type(error).__name__, raised=True), np.inf
-    if getattr(result, "shape", None) == ():  # a truth value from JAX
-        result = result.item()
-    if isinstance(result, (bool, np.bool_)):
+    if getattr(getattr(result, "dtype", None), "kind", "") == "b":  # truth values, JAX's among them: all must hold
+        result = bool(np.all(result))
+    if isinstance(result, bool):
         return (None, 0.0) if result else (_Failure(name, case, "it does not hold", "false"), np.inf)
     actual, expected, *scale = result
     error = _error(name, actual, expected, *scale)

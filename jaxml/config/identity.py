@@ -112,7 +112,8 @@ def _located(name: str, places: Sequence[str]) -> Iterator[tuple[str, Path]]:
 
 
 def _found(module: str, search: Any) -> importlib.machinery.ModuleSpec | None:
-    spec = importlib.machinery.PathFinder.find_spec(module, search)
+    # By its last name: a folder without __init__.py asks for its parent among the modules imported, under a dotted one.
+    spec = importlib.machinery.PathFinder.find_spec(module.rpartition(".")[2], search)
     if spec is not None or "." in module:
         return spec
     for finder in sys.meta_path:  # editable installations bring finders of their own

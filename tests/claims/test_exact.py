@@ -172,11 +172,65 @@ def test_plain_values():
         ({"properties": {}}, "'properties' must hold at least one, got none"),
         ({"valid": lambda case: False}, "no case is valid"),
         ({"properties": {"p": lambda f, c: (np.float32(1), 1.0)}}, "'p' must compute in float64, got float32"),
+        (
+            {"properties": {"p": lambda f, score, labels: True}},
+            "property 'p' asks for 'score', and cases hold 'scores', 'labels'",
+        ),
+        ({"valid": lambda label, score: True}, "'valid' asks for 'label', and cases hold 'scores', 'labels'"),
     ],
 )
 def test_messages(change, message):
     with pytest.raises(ValueError, match=message):
         run_suite(Suite(**{"subject": auc, **AUC, **change}), cases=5)
+
+
+def test_a_property_asks_for_the_inputs_that_it_needs_by_name_or_for_the_whole_case():
+    asked = []
+
+    def suite(draw, **properties):
+        return Suite(
+            subject=lambda low, high: (low + high) / 2,
+            draw=draw,
+            valid=lambda high: asked.append(high) or high < 0.9,
+            properties={
+                "lies between": lambda f, low, high: (low <= f(low, high)) & (f(low, high) <= high),
+                **properties,
+            },
+            mutants={
+                "sum": lambda low, high: low + high + 1,
+                "low": lambda low, high: low - 1,
+                "none": lambda *_: -1.0,
+            },
+        )
+
+    def draw(generator):
+        low, high = np.sort(generator.random(2))
+        return {"low": low, "high": high}
+
+    held = suite(
+        draw, whole=lambda f, case: f(**case) <= case["high"], low=lambda f, low, share=0.5: f(low, low) == low
+    )
+    assert run_suite(held, cases=20).verdict.verdict == "supported"
+    drawn = np.random.default_rng(0).random((20, 2)).max(1)  # the same draws as with a size
+    np.testing.assert_array_equal(asked, drawn)
+    report = run_suite(suite(draw, constant=lambda f: (f(0.0, 1.0), 0.25)), cases=20)
+    assert report.violated == "constant"
+    assert report.counterexample == {"low": 0.0, "high": 0.0}
+
+
+def test_of_an_array_of_truth_values_all_must_hold():
+    import jax.numpy as jnp
+
+    def suite(array):
+        return Suite(
+            subject=lambda v: v,
+            draw=lambda generator, size: generator.normal(size=size),
+            properties={"not negative": lambda f, v: array(f(v) ** 2 >= 0), "as it was": lambda f, v: array(f(v) == v)},
+            mutants={"sign": lambda v: -v, "first alone": lambda v: v * (np.arange(len(v)) == 0), "one": np.ones_like},
+        )
+
+    assert run_suite(suite(np.asarray), cases=20).verdict.verdict == "supported"
+    assert run_suite(suite(jnp.asarray), cases=20).verdict.verdict == "supported"
 
 
 def first_wrong(boxes, threshold):
