@@ -163,10 +163,10 @@ def test_parameters_have_the_dtype_of_the_features(name, x64):
     for dtype in (np.float32, np.float64):
         y = learner.y if is_classes(learner.y) else learner.y.astype(dtype)
         shapes = [jax.ShapeDtypeStruct(np.shape(a), np.result_type(a)) for a in (X.astype(dtype), y, dtype(V))]
-        with jax.numpy_dtype_promotion("standard"):  # row numbers of trees are of 32 and of 64 bits
-            params = jax.eval_shape(lambda X, y, v: learner.fit(X, y, None, v).params, *shapes)
-        floating = {leaf.dtype for leaf in jax.tree.leaves(params) if jnp.issubdtype(leaf.dtype, jnp.floating)}
-        assert floating == {np.dtype(dtype)}
+        params = jax.eval_shape(lambda X, y, v: learner.fit(X, y, None, v).params, *shapes)
+        leaves = {leaf.dtype for leaf in jax.tree.leaves(params)}
+        assert {leaf for leaf in leaves if jnp.issubdtype(leaf, jnp.floating)} == {np.dtype(dtype)}
+        assert np.dtype(np.int64) not in leaves  # numbers of rows, nodes and features have 32 bits
 
 
 @every_learner

@@ -324,6 +324,22 @@ def test_sampling_is_of_the_asked_share_and_all_of_it_is_no_sampling():
     assert set(roots) == {0, 1, 2, 3}  # one feature a round: even the useless ones get their turn
 
 
+def test_options_take_single_precision_among_double(x64):
+    """Sampling, early stopping, levels of full width: nothing relies on a promotion, which is strict here."""
+
+    def everything(X, y, s):
+        forest = random_forest(KEY, X, (y > 0).astype(int), classes=2, members=3, max_depth=4, width=4, batch_size=2)
+        extra = extra_trees(KEY, X, y, sample_weight=s, members=2, max_depth=3, width=2, method="segment")
+        options = {"rounds": 2, "max_depth": 3, "width": 4, "subsample": 0.5, "column_sample": 0.5}
+        boosted = gradient_boosting(KEY, X, y, sample_weight=s, validation=y > 0, patience=1, **options)
+        return [fit.params for fit in (forest, extra)], boosted.params, staged_boosted(boosted.params, X)
+
+    # In single precision, which is not what a literal has here.
+    X, y = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((40, 3), (40,)))
+    found = {leaf.dtype for leaf in jax.tree.leaves(jax.eval_shape(everything, X, y, y))}
+    assert found == {jnp.dtype(jnp.float32), jnp.dtype(jnp.int32), jnp.dtype(bool)}
+
+
 def test_lanes_of_boosting_equal_single_fits():
     X, _, y = linear_problem()
     binned = bin_features(X, bins=16)

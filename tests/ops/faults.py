@@ -158,6 +158,7 @@ FAULTS = (
     (BINNING, "middle = midpoint(low, high)", "middle = (low + high) / 2"),
     (BINNING, "bits ^ jnp.iinfo(whole).max", "bits"),
     (BINNING, "(number - gap)[rank] + 1", "number[rank] + 1"),
+    (BINNING, "jnp.arange(1, bins, dtype=jnp.int32)", "jnp.arange(1, bins)"),
     (BINNING, "np.isnan(values).any()", "np.isnan(values).all()"),
     (BINNING, "most = max(most, np.unique(column).size)", "most = max(2, np.unique(column).size)"),
     (GROWTH, "| (rank <= first_able)", ""),

@@ -118,7 +118,7 @@ def adaboost(
         weights, active = carry
         found = fit(key, X, y, sample_weight=weights)
         params = found.params
-        wrong = _labels(predict(params, X)) != y
+        wrong = _labels(predict(params, X)).astype(y.dtype) != y
         error = jnp.sum(jnp.where(wrong, weights, 0.0))
         active &= error < chance
         held = jnp.clip(error, _LEAST_ERROR, 1.0 - _LEAST_ERROR)

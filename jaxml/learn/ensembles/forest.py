@@ -42,7 +42,7 @@ def _oob_score(prediction: Array, y: Array, weights: Array, classes: int | None)
     weights = jnp.where(jnp.isnan(rows), 0.0, weights)
     total = jnp.sum(weights)
     if classes is not None:
-        right = (jnp.argmax(prediction, axis=1) == y).astype(weights.dtype)
+        right = (jnp.argmax(prediction, axis=1).astype(y.dtype) == y).astype(weights.dtype)
         return jnp.sum(weights * right) / total
     y = y.astype(weights.dtype)
     residual = jnp.where(weights > 0, y - prediction, 0.0)

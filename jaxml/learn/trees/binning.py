@@ -55,11 +55,11 @@ def _ascending(column: Float[Array, " n"]) -> Float[Array, " n"]:
 
 def _column_edges(column: Float[Array, " n"], bins: int) -> Float[Array, " cuts"]:
     """The bins - 1 thresholds of one feature, ascending, padded with infinity."""
-    n, wanted = column.shape[0], jnp.arange(1, bins)
+    n, wanted = column.shape[0], jnp.arange(1, bins, dtype=jnp.int32)
     if n == 1:
         return jnp.full(bins - 1, jnp.inf, column.dtype)
     ordered = _ascending(column)
-    count = jnp.sum(~jnp.isnan(column))
+    count = jnp.sum(~jnp.isnan(column), dtype=jnp.int32)
     lower, upper = ordered[:-1], ordered[1:]
     gap = (upper > lower).astype(jnp.int32)  # 0 for NaN as well
     number = jnp.cumsum(gap)  # gaps up to and with this place
@@ -115,7 +115,7 @@ def bin_features(X: Num[Array, "n d"], *, bins: int = 64, missing: bool = True) 
     codes = jnp.where(jnp.isnan(X.T), cuts, codes).astype(jnp.int32)
     if n * d * cuts * X.dtype.itemsize > MAX_BELOW_BYTES:
         return Binned(codes, edges, None)
-    below = (codes.T[:, :, None] <= jnp.arange(cuts)[None, None]).reshape(n, d * cuts)
+    below = (codes.T[:, :, None] <= jnp.arange(cuts, dtype=jnp.int32)[None, None]).reshape(n, d * cuts)
     return Binned(codes, edges, below.astype(X.dtype))
 
 

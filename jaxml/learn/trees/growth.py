@@ -133,10 +133,10 @@ class _Grower(NamedTuple):
             allowed = (left[:, -1] >= least) & (right[:, -1] >= least)
             if spot is not None:
                 # Left weights grow with the threshold, so the allowed candidates are consecutive.
-                low = jnp.sum(left[:, -1] < least, axis=2)
-                count = jnp.sum(allowed, axis=2)
+                low = jnp.sum(left[:, -1] < least, axis=2, dtype=jnp.int32)
+                count = jnp.sum(allowed, axis=2, dtype=jnp.int32)
                 pick = low + jnp.floor(spot * count.astype(left.dtype)).astype(low.dtype)
-                allowed &= jnp.arange(cuts)[None, None] == pick[:, :, None]
+                allowed &= jnp.arange(cuts, dtype=jnp.int32)[None, None] == pick[:, :, None]
             gain = self.quality(left) + self.quality(right) - parent[:, None, None]
             return jnp.where(allowed, gain, -jnp.inf)
 
@@ -157,7 +157,7 @@ class _Grower(NamedTuple):
             drawn = (rank.astype(left.dtype) < wanted) | (rank <= first_able)
             by_feature = jnp.where(drawn[:, None], by_feature, -jnp.inf)
         by_feature = by_feature.reshape(w, -1)
-        best, which = jnp.max(by_feature, axis=1), jnp.argmax(by_feature, axis=1)
+        best, which = jnp.max(by_feature, axis=1), jnp.argmax(by_feature, axis=1).astype(jnp.int32)
         missing_left, feature = which >= d, which % d
 
         def of_feature(sums: Array) -> Array:
@@ -167,14 +167,14 @@ class _Grower(NamedTuple):
         if self.missing:
             left = left + jnp.where(missing_left[:, None, None, None], of_feature(absent), 0.0)
         spot = None if draws.threshold is None else jnp.take_along_axis(draws.threshold, feature[:, None], axis=1)
-        cut = jnp.argmax(gains(left, spot)[:, 0], axis=1)
+        cut = jnp.argmax(gains(left, spot)[:, 0], axis=1).astype(jnp.int32)
         left = left[:, :, 0]
         left_totals = jnp.take_along_axis(left, cut[:, None, None], axis=2)[:, :, 0]
         if spot is None:
             # Cuts between the same two of the node's entries part its rows alike, but not rows yet unseen: the middle
             # one leaves as much room on either side. The last one of all parts present entries from missing ones.
-            start = jnp.sum(left[:, -1] < left_totals[:, -1:] - nothing, axis=1)
-            end = jnp.sum(left[:, -1] <= left_totals[:, -1:] + nothing, axis=1) - 1
+            start = jnp.sum(left[:, -1] < left_totals[:, -1:] - nothing, axis=1, dtype=jnp.int32)
+            end = jnp.sum(left[:, -1] <= left_totals[:, -1:] + nothing, axis=1, dtype=jnp.int32) - 1
             cut = jnp.where(self.missing & (end == cuts - 1), end, (start + end) // 2)
         # Gains below the rounding of the scores they are the difference of are no gains.
         splits = may_split & (best > rules.min_gain + 8 * eps * jnp.abs(parent))
@@ -187,15 +187,16 @@ class _Grower(NamedTuple):
         root_weight = jnp.sum(self.stats[-1])
         split = self.best_split(draws, level, root_weight, depth < self.rules.depth)
         w, half = level.totals.shape[0], width // 2
-        splits, order, rank = split.splits, jnp.arange(w), jnp.arange(w)
+        splits, order = split.splits, jnp.arange(w, dtype=jnp.int32)
+        rank = order
         if half < w:  # more nodes than pairs of slots: the greatest gains first
-            order = jnp.argsort(jnp.where(splits, -split.gain, jnp.inf))[:half]
-            rank = jnp.full(w, half).at[order].set(jnp.arange(half))
+            order = jnp.argsort(jnp.where(splits, -split.gain, jnp.inf))[:half].astype(jnp.int32)
+            rank = jnp.full(w, half, jnp.int32).at[order].set(jnp.arange(half, dtype=jnp.int32))
             splits &= rank < half
         nodes = self._nodes(level.totals, split, splits, first + 2 * rank)
         # Send each row to its child.
         slot = jnp.maximum(level.slot, 0)
-        feature, row = split.feature[slot], jnp.arange(level.slot.shape[0])
+        feature, row = split.feature[slot], jnp.arange(level.slot.shape[0], dtype=jnp.int32)
         code = self.binned.codes.at[feature, row].get(mode="promise_in_bounds")
         goes_left = code <= split.bin[slot]
         if self.missing:
@@ -326,7 +327,7 @@ def grow_tree(
     full = next((level for level in range(max_depth) if widths[level] == widths[level + 1]), max_depth)
     last = max_depth - 1
     for depth in range(full):
-        arguments = level_draws(depth), state, jnp.asarray(depth), jnp.asarray(firsts[depth + 1])
+        arguments = level_draws(depth), state, jnp.int32(depth), jnp.int32(firsts[depth + 1])
         state, level = grower.advance(*arguments, widths[depth + 1], search=depth < last)
         nodes.append(level)
     if full < last:
@@ -336,10 +337,10 @@ def grow_tree(
             return grower.advance(draws, state, depth, firsts[full] + (depth - full + 1) * most, most)
 
         shared = jax.tree.map(lambda u: u[firsts[full] : firsts[last]].reshape(-1, most, sizes["d"]), draws)
-        state, levels = lax.scan(step, state, (shared, jnp.arange(full, last)))
+        state, levels = lax.scan(step, state, (shared, jnp.arange(full, last, dtype=jnp.int32)))
         nodes.append(jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), levels))
     if full <= last:
-        arguments = level_draws(last), state, jnp.asarray(last), jnp.asarray(firsts[max_depth])
+        arguments = level_draws(last), state, jnp.int32(last), jnp.int32(firsts[max_depth])
         state, level = grower.advance(*arguments, most, search=False)
         nodes.append(level)
     leaves = jnp.zeros(widths[max_depth], jnp.int32)

@@ -37,7 +37,7 @@ def _all_at_once(binned: Binned, stats: Array, slot: Array, width: int) -> Array
     """Sums by bin, (s, width, d, cuts + 1), scattered row after row into the cells of all features."""
     (d, n), cells_each, s = binned.codes.shape, binned.edges.shape[1] + 1, stats.shape[0]
     cells = width * d * cells_each
-    cell = (slot[:, None] * d + jnp.arange(d)[None]) * cells_each + binned.codes.T
+    cell = (slot[:, None] * d + jnp.arange(d, dtype=jnp.int32)[None]) * cells_each + binned.codes.T
     cell = jnp.where(slot[:, None] < 0, cells, cell).reshape(n * d)  # beyond the last one: dropped
     updates = jnp.broadcast_to(stats[:, :, None], (s, n, d)).reshape(s, n * d)
     empty = jnp.zeros(cells, stats.dtype)
@@ -73,7 +73,7 @@ def left_sums(
     (d, n), cuts, s, dtype = binned.codes.shape, binned.edges.shape[1], stats.shape[0], stats.dtype
     cheap = width * cuts <= MATMUL_LIMIT and n * d * cuts * dtype.itemsize <= MATMUL_BYTES
     if binned.below is not None and (method == "matmul" or (method == "auto" and cheap)):
-        member = left_slot[None] == jnp.arange(width)[:, None]
+        member = left_slot[None] == jnp.arange(width, dtype=jnp.int32)[:, None]
         rows = jnp.where(member[:, None], stats[None], 0.0).reshape(width * s, n)
         return jnp.matmul(rows, binned.below, precision=lax.Precision.HIGHEST).reshape(width, s, d * cuts)
     at_once = partial(_all_at_once, width=width)
