@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -21,6 +20,7 @@ from jaxml.errors import ConfigError
 from jaxml.experiment import load_experiment
 from jaxml.explore import certify
 from jaxml.runner import judge_again
+from tests.commands import command
 from tests.explore.planted import CONFIG, project
 
 
@@ -67,11 +67,7 @@ def test_a_verdict_on_the_margin_is_fragile_and_stays_marked(marginal):
     page = (marginal.path / "report.html").read_text()
     assert "FRAGILE" in page
     assert "Does it stand?" in page
-    shown = subprocess.run(
-        [sys.executable, "-c", "from jaxml.cli import main; main()", "show", str(marginal.path)],
-        capture_output=True,
-        text=True,
-    ).stdout
+    shown = command(marginal.path, "show", str(marginal.path)).stdout
     assert "FRAGILE: inconclusive under the master key" in shown.replace("\n", " ")
 
 

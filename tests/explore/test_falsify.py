@@ -2,8 +2,6 @@
 
 import json
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -12,6 +10,7 @@ from jaxml.claims.falsification import Falsification
 from jaxml.config import json_schema, load_study
 from jaxml.errors import ConfigError
 from jaxml.explore.falsify import Domain, falsify
+from tests.commands import command
 from tests.explore.planted import CONFIG, project
 
 WIDE = "domain:\n  high:\n    axes: {x: {low: 0.0, high: 2.0}, y: {low: 0.0, high: 2.0}}\n"
@@ -105,13 +104,13 @@ def test_without_a_domain_there_is_nothing_to_search(tmp_path):
 
 def test_the_command(tmp_path):
     config = project(tmp_path, CORNER, QUIET)
-    command = [sys.executable, "-c", "from jaxml.cli import main; main()", "falsify", str(config), "--points", "8"]
-    done = subprocess.run([*command, "--strict"], capture_output=True, text=True)
+    arguments = ["falsify", str(config), "--points", "8"]
+    done = command(tmp_path, *arguments, "--strict")
     assert done.returncode == 1, done.stderr
     assert "COUNTER-EXAMPLE  high: Arm a is higher" in done.stdout
     assert "with 95 % confidence at most 31.23% of the domain" in done.stdout
     assert "8 points over the domain" in done.stderr
-    wrong = subprocess.run([*command, "--claim", "hi"], capture_output=True, text=True)
+    wrong = command(tmp_path, *arguments, "--claim", "hi")
     assert (wrong.returncode, "Did you mean 'high'" in wrong.stderr) == (2, True)
 
 
