@@ -44,6 +44,9 @@ def test_the_scaffold_is_a_good_config(project):
         ("seeds: 64", "sedes: 64", r"line \d+: sedes: unknown key. Did you mean 'seeds'"),
         ("seeds: 64", "seeds: many", r"line \d+: seeds: expected a whole number, got 'many'"),
         ("seeds: 64", "seeds: 0", r"line \d+: seeds: .*greater than or equal to 1"),
+        ("seeds: 64\nlooks: [16, 32, 64]", "seeds: 8", r"seeds: the looks are \[16, 32, 64\] .*Write 'looks: \[8\]'"),
+        ("metric: error", "estimand: error", r"estimand: it is called 'metric' now"),
+        ("seeds: 64", "seeds: 64\ndependent_splits: {test_to_train: 0.25}", r"it is called 'population' now"),
         ("seeds: 64", "seeds: 32", r"looks: the last look needs 64 seeds"),
         ("value: 0.1", "value: 0", r"margin.value: .*greater than 0"),
         ("value: 0.1", "value: -1.0", r"margin.value: .*greater than 0"),
@@ -289,6 +292,7 @@ def test_smoke_sets_what_the_config_says_and_overrides_come_after(project):
         ("n=", "the value is missing"),
         ("seeds.x=3", "is a single value"),
         ("outliers=linspace(0,1", "not YAML|expected float"),
+        ("outliers=.inf", r"demo.yaml: fixed.outliers: expected a finite number, got inf"),
     ],
 )
 def test_a_wrong_override_is_refused(project, override, message):

@@ -196,7 +196,7 @@ def test_an_edited_module_is_noticed(root, killed, monkeypatch):
         (
             "lambda held: held",
             "lambda held: __import__('sys').exit() or held",
-            r"metric 'share' called sys.exit\(None\)",
+            r"^metric 'share' called sys.exit\(None\)",
         ),
     ],
 )

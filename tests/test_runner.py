@@ -376,7 +376,7 @@ def test_a_static_point_that_cannot_be_traced_is_nan_and_stops_nobody(project):
     (project / "configs/holes.yaml").write_text(config)
     with (
         pytest.warns(RuntimeWarning, match="n=2: ValueError: no two"),
-        pytest.raises(RunError, match="1 static points could not be computed, the rest is complete: n=2"),
+        pytest.raises(RunError, match="1 static point could not be computed, the rest is complete: n=2"),
     ):
         jaxml.run(project / "configs/holes.yaml", runs=project / "holes")
     (directory,) = find_runs(project / "holes")
@@ -416,7 +416,7 @@ def test_an_interrupted_run_says_so_and_the_same_command_continues_it(project):
         if "trials/s" in line or "/128 trials" in line:
             break
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    assert process.communicate(timeout=60)[1].endswith("interrupted\n")
     assert process.returncode == 130
     (left,) = [p for p in (project / "runs").iterdir() if "-slow-" in p.name]
     assert RunDirectory(left).status == "interrupted"

@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import logging
 import os
 import sys
 import warnings
@@ -271,6 +272,7 @@ def command() -> None:
 def main() -> None:
     """Entry point: a user's mistake is one clear message, never a traceback."""
     prepare_streams()
+    logging.getLogger("jax._src.callback").disabled = True  # it logs the traceback of what is printed in short below
     warnings.showwarning = lambda message, *_, **__: echo(f"warning: {message}", to_stderr=True)
     try:
         code = app(standalone_mode=False)
@@ -278,15 +280,16 @@ def main() -> None:
         echo(f"error: {error}", to_stderr=True)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        echo("interrupted", to_stderr=True)
-        sys.exit(130)
+        code = 130
     except NobodyReads:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # whatever it is that an experiment raises
         if type(error).__module__.split(".")[0] not in ("click", "typer"):
             echo(describe_failure(error), to_stderr=True)
             sys.exit(3)
         echo(f"error: {getattr(error, 'message', None) or error}", to_stderr=True)
         sys.exit(2)
+    if code == 130:  # also where typer has made an exit code of the interrupt
+        echo("interrupted", to_stderr=True)
     sys.exit(code if isinstance(code, int) else 0)

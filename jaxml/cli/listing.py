@@ -9,31 +9,33 @@ from jaxml.runs.directory import find_runs
 
 
 def list_configs(root: Path) -> list[dict[str, Any]]:
-    """Every YAML file in ``configs/``, by title and number of claims."""
+    """Every YAML file in ``configs/``, by title and number of claims; of one that is no YAML, what is wrong."""
     rows = []
     for path in sorted((root / "configs").glob("*.yaml")):
+        row = {"path": str(path.relative_to(root)), "title": "", "claims": 0}
         try:
             value = read_document(path).value
         except JaxmlError as error:
-            value = {"title": f"cannot be read: {error}"}
-        value = value if isinstance(value, dict) else {}
-        row = {"path": str(path.relative_to(root)), "title": str(value.get("title", ""))}
-        claims = value.get("claims")
-        rows.append(row | {"claims": len(claims) if isinstance(claims, dict) else 0})
+            row |= {"title": "cannot be read", "why": str(error)}
+        else:
+            if isinstance(value, dict):
+                claims = value.get("claims")
+                row |= {"title": str(value.get("title", "")), "claims": len(claims) if isinstance(claims, dict) else 0}
+        rows.append(row)
     return rows
 
 
 def list_runs(parent: Path) -> list[dict[str, Any]]:
-    """Every run, newest first, with its verdicts."""
+    """Every run, newest first, with its verdicts; of one that is damaged, what is wrong."""
     rows = []
     for run in find_runs(parent):
-        verdicts: dict[str, str] = {}
+        row: dict[str, Any] = {"path": str(run.path), "status": "damaged", "verdicts": {}}
         try:
-            status = run.status
-            if status == "finished":
+            row["status"] = run.status
+            if run.status == "finished":
                 # Reading every chunk of every run would take long.
-                verdicts = run.verdicts(parts=("spec.json", "verdicts.json")).words
+                row["verdicts"] = run.verdicts(parts=("spec.json", "verdicts.json")).words
         except (JaxmlError, ValueError) as error:
-            status = f"unreadable: {error}"
-        rows.append({"path": str(run.path), "status": status, "verdicts": verdicts})
+            row |= {"status": "damaged", "why": str(error)}
+        rows.append(row)
     return rows

@@ -1,6 +1,7 @@
 """Tables for a terminal of 80 columns or more; colours only where the terminal wants them."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import shorten
 from typing import Any
 
 from rich.table import Table
@@ -124,18 +125,21 @@ def print_plan(description: Mapping[str, Any]) -> None:
 
 
 def print_listing(listing: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-    """Configs and runs."""
+    """Configs and runs, and below them what is wrong with those that cannot be read."""
     console = screen()
     table = _table("config", "title", "claims")
     table.columns[0].no_wrap = True
     for config in listing["configs"]:
-        table.add_row(config["path"], config["title"], str(config["claims"]))
+        table.add_row(config["path"], shorten(config["title"], 120, placeholder=" ..."), str(config["claims"]))
     console.print(table if listing["configs"] else "no configs/ here")
     table = _table("run", "status", "verdicts")
     table.columns[0].no_wrap = True  # a path is there to be copied
     for run in listing["runs"]:
         table.add_row(run["path"], run["status"], ", ".join(f"{k} {v}" for k, v in run["verdicts"].items()))
     console.print(table if listing["runs"] else "no runs yet")
+    for row in (*listing["configs"], *listing["runs"]):
+        if "why" in row:
+            console.print(Text(row["why"], style=STYLES["invalid"]))
 
 
 def print_pairs(pairs: Mapping[str, Any], console: Any = None) -> None:

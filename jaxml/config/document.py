@@ -78,7 +78,7 @@ class Document:
         dotted = ".".join(str(part) for part in key)
         while key and key not in self.lines:
             key = key[:-1]
-        line = self.lines.get(key)
+        line = self.lines.get(key) if key else None
         return f"{self.name}, line {line}: {dotted}" if line and dotted else f"{self.name}: {dotted}".rstrip(": ")
 
     @contextlib.contextmanager

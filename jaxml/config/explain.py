@@ -1,6 +1,6 @@
 """What pydantic found wrong, as sentences: place, what was expected, what came, the nearest valid name."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -16,10 +16,17 @@ _BRANCHES = ("bool", "int", "float", "str")
 _EXPECTED = {"dict": "a mapping of names to values", "model": "a mapping of keys to values", "tuple": "a list"}
 _EXPECTED |= {"int": "a whole number", "float": "a number", "string": "text", "bool": "true or false"}
 _EXPECTED |= {"finite_number": "a finite number"}
+_RENAMED = {"estimand": "metric", "dependent_splits": "population"}
 
 
-def explained(error: ValidationError, document: Document) -> list[str]:
-    """The errors as sentences: one for each place, and none that only follows from another."""
+def explained(error: ValidationError, document: Document, raw: Mapping[str, Any]) -> list[str]:
+    """The errors as sentences: one for each place, and none that only follows from another.
+
+    Args:
+        error: what pydantic found.
+        document: the file.
+        raw: its values with overrides applied, which are what was read.
+    """
     found: dict[Any, list[Any]] = {}
     for item in error.errors():
         loc = item["loc"][:-1] if item["loc"][-1:] and item["loc"][-1] in _BRANCHES else item["loc"]
@@ -31,15 +38,15 @@ def explained(error: ValidationError, document: Document) -> list[str]:
         if len(items) > 1:  # one value, held against each type that it may have
             finite = any(item["type"] == "finite_number" for item in items)
             expected = "a finite number" if finite else "a number, text, true or false"
-            lines.append(f"{_place(items[0], document)}: expected {expected}, got {_shown(items[0]['input'])}.")
+            lines.append(f"{_place(items[0], document, raw)}: expected {expected}, got {_shown(items[0]['input'])}.")
         else:
-            lines.append(_explain(items[0], document))
+            lines.append(_explain(items[0], document, raw))
     return list(dict.fromkeys(lines))
 
 
-def _place(item: Any, document: Document) -> str:
-    """The place of an error, as far as the file itself holds it."""
-    value: Any = document.value
+def _place(item: Any, document: Document, raw: Mapping[str, Any]) -> str:
+    """The place of an error, as far as the values themselves have it: pydantic names branches of a type too."""
+    value: Any = raw
     path: list[str | int] = []
     for part in item["loc"]:
         try:
@@ -55,13 +62,16 @@ def _shown(value: Any) -> str:
     return text if len(text) < 80 else f"{text[:77]}..."
 
 
-def _explain(item: Any, document: Document) -> str:
+def _explain(item: Any, document: Document, raw: Mapping[str, Any]) -> str:
     """One pydantic error as one sentence: place, what was expected, what came, the nearest valid name."""
-    where, kind = _place(item, document), item["type"]
+    where, kind = _place(item, document, raw), item["type"]
     if kind == "extra_forbidden":
         if item["loc"] == ("suites",):
             return f"{where}: a suite is a claim like any other now. Move it under claims, with 'kind: suite'."
-        return f"{where}: unknown key. {nearest(item['loc'][-1], _allowed(item['loc'][:-1]))}"
+        name = item["loc"][-1]
+        if name in _RENAMED:
+            return f"{where}: it is called '{_RENAMED[name]}' now; see docs/writing-a-claim.md."
+        return f"{where}: unknown key. {nearest(name, _allowed(item['loc'][:-1]))}"
     if kind == "union_tag_invalid":
         tag = item["ctx"]["tag"]
         return f"{where}: there is no kind of claim called '{tag}'. {nearest(tag, KINDS)}"
@@ -70,6 +80,8 @@ def _explain(item: Any, document: Document) -> str:
     expected = _EXPECTED.get(kind.removesuffix("_type"))
     if kind == "too_short":
         expected = f"at least {item['ctx']['min_length']} value{'s' if item['ctx']['min_length'] > 1 else ''}"
+    if kind == "string_too_short":
+        expected = f"text of at least {item['ctx']['min_length']} characters"
     if expected:
         fractional = "range" in item["loc"] and isinstance(item["input"], float)
         advice = " For steps that are no whole numbers, use linspace: [first, last, count]." if fractional else ""

@@ -70,6 +70,11 @@ def load_study(path: str | Path, overrides: Sequence[str] = (), *, smoke: bool =
     if changes_spec:
         looks = tuple(n for n in config.looks if n <= config.seeds) or (max(config.seeds, 2),)
         config = config.model_copy(update={"looks": looks})
+    elif config.looks[-1] > config.seeds and "looks" not in raw:
+        raise ConfigError(
+            f"{document.place(['seeds'])}: the looks are {list(config.looks)} seeds where none are given, and there "
+            f"are {config.seeds}. Write 'looks: [{config.seeds}]', or raise 'seeds'."
+        )
     elif config.looks[-1] > config.seeds:
         raise ConfigError(
             f"{document.place(['looks'])}: the last look needs {config.looks[-1]} seeds, there are "
@@ -204,7 +209,7 @@ def _validate(raw: Mapping[str, Any], document: Document) -> RunConfig:
     try:
         config = RunConfig.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError("\n".join(explained(error, document)[:5])) from None
+        raise ConfigError("\n".join(explained(error, document, raw)[:5])) from None
     return config if config.master_key else config.model_copy(update={"master_key": config.name})
 
 

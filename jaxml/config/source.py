@@ -6,7 +6,7 @@ Only what is certain is reported. What a trial computes is known once it is trac
 import ast
 import builtins
 import symtable
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from jaxml.claims.kinds import KINDS
@@ -90,8 +90,13 @@ def _own(function: ast.FunctionDef) -> Iterator[ast.AST]:
 def _check_branches(trial: ast.FunctionDef, schema: Schema, path: Path) -> None:
     """Refuse a branch of Python's on the value of a traced parameter, which tracing does not know."""
     nodes = list(_own(trial))
-    stored = {n.id for n in nodes if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
-    traced = {name for name, parameter in schema.items() if parameter.traced} - stored
+    stored = [n.id for n in nodes if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)]
+    traced = {name: name for name, parameter in schema.items() if parameter.traced and name not in stored}
+    for node in nodes:  # in the order of the text
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and len(node.targets) == 1:
+            name = node.targets[0].id
+            if stored.count(name) == 1 and name not in schema and (of := _arithmetic_of(node.value, traced)):
+                traced[name] = of
     for node in nodes:
         if not isinstance(node, (ast.If, ast.IfExp, ast.While, ast.Assert)):
             continue
@@ -103,12 +108,26 @@ def _check_branches(trial: ast.FunctionDef, schema: Schema, path: Path) -> None:
             plain = all(isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)) for op in test.ops)
             sides = [test.left, *test.comparators] if plain else []
         for side in sides:
-            if isinstance(side, ast.Name) and side.id in traced:
-                kind = schema[side.id].type.__name__
+            if parameter := _arithmetic_of(side, traced):
+                kind, shown = schema[parameter].type.__name__, ast.unparse(side)
                 raise TrialError(
-                    f"{path}, line {side.lineno}: '{side.id}' is traced, so that Python cannot branch on its value. "
-                    f"Use jnp.where or lax.cond, or declare it '{side.id}: Static[{kind}]'."
+                    f"{path}, line {side.lineno}: '{shown}' is traced, so that Python cannot branch on its value. "
+                    f"Use jnp.where or lax.cond, or declare '{parameter}: Static[{kind}]'."
                 )
+
+
+def _arithmetic_of(value: ast.expr, traced: Mapping[str, str]) -> str:
+    """The traced parameter that names, constants, arithmetic and comparisons make a value of; empty for any other."""
+    found = ""
+    for node in ast.walk(value):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            found = found or traced.get(node.id, "")
+        elif not isinstance(
+            node,
+            (ast.BinOp, ast.UnaryOp, ast.Compare, ast.Constant, ast.operator, ast.unaryop, ast.cmpop, ast.expr_context),
+        ) or isinstance(node, (ast.Not, ast.Is, ast.IsNot, ast.In, ast.NotIn)):
+            return ""
+    return found
 
 
 def _returned(trial: ast.FunctionDef) -> list[str] | None:

@@ -32,11 +32,11 @@ def derived_from(results: "xarray.Dataset", experiment: Experiment) -> "xarray.D
 
     derived = {}
     for name, metric in experiment.metrics.items():
-        try:
-            with contained(f"metric '{name}'"):
+        with contained(f"metric '{name}'"):
+            try:
                 values = metric(results)
-        except TrialError as error:
-            raise TrialError(f"'{name}': {error}") from None
+            except TrialError as error:
+                raise TrialError(f"'{name}': {error}") from None
         if not isinstance(values, xarray.DataArray) or "seed" not in values.dims:
             raise RunError(f"metric '{name}' must return an xarray.DataArray that keeps the axis 'seed'.")
         derived[name] = values.drop_vars([c for c in values.coords if c not in values.dims], errors="ignore")

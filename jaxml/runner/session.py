@@ -109,9 +109,10 @@ class Session:
             RunError: when some static points could not be computed.
         """
         if self.failures:
+            points = f"{len(self.failures)} static point{'s' if len(self.failures) > 1 else ''}"
             raise RunError(
-                f"{self.directory.path}: {len(self.failures)} static points could not be computed, the rest is "
-                f"complete: {'; '.join(self.failures)}"
+                f"{self.directory.path}: {points} could not be computed, the rest is complete: "
+                f"{'; '.join(self.failures)}"
             )
         self.directory.seal()
 
@@ -180,7 +181,7 @@ def _traced(study: Study, watch: Watch) -> "list[TracedProgram]":
     with contained(f"the trial of experiments/{study.config.experiment}.py"):
         traced = trace_programs(study)
     if len(traced) < programs:
-        watch.notify(f"{programs - len(traced)} static points cannot be traced; they count as failed")
+        watch.notify(f"{programs - len(traced)} of {programs} programs cannot be traced; they count as failed")
     return traced
 
 

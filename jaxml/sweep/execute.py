@@ -17,7 +17,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxml.errors import RunError, StoreError
+from jaxml.errors import RunError, StoreError, headline, users_place
 from jaxml.sweep.block import compile_block, identify
 from jaxml.sweep.check import affordable, check_lanes
 from jaxml.sweep.executors import Job, compute_chunk, cores, in_flight
@@ -74,7 +74,8 @@ class Timing:
     first_error: Exception | None = None
 
     def fail(self, label: str, error: Exception) -> None:
-        self.failures[label] = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"
+        place = users_place(error)
+        self.failures[label] = headline(error).splitlines()[0] + (f" ({place})" if place else "")
         self.first_error = self.first_error or error
 
 

@@ -14,6 +14,9 @@ from jaxml.errors import ConfigError
 from jaxml.sweep.names import trouble_with
 from jaxml.sweep.signature import Schema, Value, plain
 
+MOST_POINTS = 10**7
+"""Values of one axis, and seeds: more than that is a slip of the pen, and fills the memory before anything says so."""
+
 
 def linspace(start: float, stop: float, num: int) -> tuple[float, ...]:
     """`num` evenly spaced numbers from `start` to `stop`, both included, each rounded once.
@@ -65,14 +68,17 @@ def whole_range(*ends: float) -> tuple[int, ...]:
     >>> whole_range(0, 10, 4)
     (0, 4, 8)
     """
-    if not 1 <= len(ends) <= 3 or any(end != int(end) for end in ends):
+    if not 1 <= len(ends) <= 3 or not all(isinstance(end, int) or float(end).is_integer() for end in ends):
         raise ConfigError(
             f"range: expected one to three whole numbers, got {', '.join(map(str, ends))}. For fractions, give the "
             "first and the last value and how many: linspace(0, 0.9, 10)."
         )
     if len(ends) == 3 and ends[2] == 0:
         raise ConfigError(f"range: the step must not be 0, got {', '.join(map(str, ends))}.")
-    return tuple(range(*map(int, ends)))
+    points = range(*map(int, ends))
+    if points[MOST_POINTS:]:
+        raise ConfigError(f"range: an axis has at most {MOST_POINTS:,} values, these are more.")
+    return tuple(points)
 
 
 def _typed(value: float) -> float:
@@ -82,9 +88,9 @@ def _typed(value: float) -> float:
 
 def _whole(*ends: float) -> tuple[list[int], int]:
     """Numbers as a person typed them, as whole numbers over a common denominator: 0.1 is 1 / 10."""
-    for end in ends:
-        if not math.isfinite(end):
-            raise ConfigError(f"a grid's ends must be finite numbers, got {end}.")
+    for end in map(plain, ends):
+        if isinstance(end, bool) or not isinstance(end, (int, float)) or not math.isfinite(end):
+            raise ConfigError(f"a grid's ends must be finite numbers, got {end!r}.")
     exact = [Fraction(repr(plain(end))) for end in ends]
     scale = math.lcm(*(end.denominator for end in exact))
     return [int(end * scale) for end in exact], scale
@@ -93,8 +99,8 @@ def _whole(*ends: float) -> tuple[list[int], int]:
 def count(name: str, num: Any) -> int:
     """A number of points, which must be whole and at least 1."""
     num = plain(num)
-    if isinstance(num, bool) or not isinstance(num, int) or num < 1:
-        raise ConfigError(f"{name}: the number of points must be a whole number of at least 1, got {num!r}.")
+    if isinstance(num, bool) or not isinstance(num, int) or not 1 <= num <= MOST_POINTS:
+        raise ConfigError(f"{name}: the number of points must be a whole number of 1 to {MOST_POINTS:,}, got {num!r}.")
     return num
 
 

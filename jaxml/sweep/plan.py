@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from jaxml.errors import ConfigError
-from jaxml.sweep.grid import Axis, Zip, build_axes, listed
+from jaxml.sweep.grid import MOST_POINTS, Axis, Zip, build_axes, listed
 from jaxml.sweep.signature import Precision, Schema, Value, plain
 
 ChunkId = tuple[int, ...]
@@ -209,6 +209,8 @@ def check_precision(plan: Plan, precision: Precision, where: str = "sweep") -> N
 def _seed_numbers(seeds: int | Sequence[int]) -> tuple[int, ...]:
     seeds = plain(seeds)
     if isinstance(seeds, (int, float, str)):
+        if _whole("seeds", seeds) > MOST_POINTS:
+            raise ConfigError(f"seeds: a sweep has at most {MOST_POINTS:,} seeds, got {seeds:,}.")
         numbers = tuple(range(_whole("seeds", seeds)))
     else:
         numbers = tuple(_whole("seeds", seed) for seed in listed(seeds, "seeds"))

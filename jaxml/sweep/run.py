@@ -176,5 +176,6 @@ def _described(results: "xarray.Dataset", timing: Timing, plan: Plan, repaired: 
     if timing.failures:
         failures = [f"{label}: {message}" for label, message in timing.failures.items()]
         results.attrs["failures"] = failures
-        warnings.warn(f"{len(failures)} static points failed: {'; '.join(failures[:3])}", RuntimeWarning, stacklevel=4)
+        points = f"{len(failures)} static point{'s' if len(failures) > 1 else ''}"
+        warnings.warn(f"{points} failed: {'; '.join(failures[:3])}", RuntimeWarning, stacklevel=4)
     return results

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxml.errors import TrialError
+from jaxml.errors import TrialError, users_place
 from jaxml.sweep.curve import Curve
 from jaxml.sweep.jaxprs import equations
 from jaxml.sweep.names import trouble_with
@@ -79,7 +79,7 @@ def trace(trial: Callable[..., Any], plan: Plan, program: Program, key: jax.Arra
     except TrialError:
         raise
     except Exception as error:
-        advice = _wrong_side(trial, plan, program)
+        advice = None if isinstance(error, OverflowError) else _wrong_side(trial, plan, program, users_place(error))
         if advice is None:
             raise
         raise TrialError(advice) from error
@@ -185,8 +185,9 @@ def _check_axes(where: str, outputs: Mapping[str, tuple[tuple[str, ...], tuple[i
             )
 
 
-def _wrong_side(trial: Callable[..., Any], plan: Plan, program: Program) -> str | None:
+def _wrong_side(trial: Callable[..., Any], plan: Plan, program: Program, place: str) -> str | None:
     """What to move when the trial works with some parameters on the other side of traced / static; else None."""
+    at = f" at {place}" if place else ""
     _, lanes, scalars = plan.inputs(program.chunks[0])
     values = {**program.static, **scalars, **{name: column[0] for axis in lanes for name, column in axis.items()}}
     traced = {name for name in values if plan.schema[name].traced}
@@ -210,16 +211,17 @@ def _wrong_side(trial: Callable[..., Any], plan: Plan, program: Program) -> str 
         names = [name for name in values if name in needed]
         if not names:
             return None
+        are, its = ("is", "its value") if len(names) == 1 else ("are", "their values")
         return (
-            f"{plan.schema.trial_name}: {' and '.join(map(repr, names))} is traced, but the trial needs its value "
-            f"while compiling (for a shape, a Python `if` or a loop bound). Move it to the static side, "
+            f"{plan.schema.trial_name}: {' and '.join(map(repr, names))} {are} traced, but the trial needs {its} "
+            f"while compiling{at} (for a shape, a Python `if` or a loop bound). Write "
             f"'{_annotations(plan, names, 'Static')}', or keep it traced and use jnp.where, lax.cond or a mask."
         )
     for name in program.static:
         if plan.schema[name].type is not str and works(traced | {name}):
             return (
                 f"{plan.schema.trial_name}: '{name}' is static, a Python {plan.schema[name].type.__name__}, but the "
-                f"trial uses it as an array. Move it to the traced side, '{_annotations(plan, [name], 'Traced')}'."
+                f"trial uses it as an array{at}. Write '{_annotations(plan, [name], 'Traced')}'."
             )
     return None
 

@@ -151,6 +151,17 @@ def test_a_mistake_in_the_users_code_is_its_own_lines():
     assert len(lines) < 8
 
 
+def test_a_mistake_inside_a_host_callback_is_the_callbacks_own_lines():
+    told = """INTERNAL: CpuCallback error calling callback: Traceback (most recent call last):
+  File "/usr/lib/python3/site-packages/jax/_src/callback.py", line 96, in pure_callback_impl
+  File "/home/me/experiments/demo.py", line 8, in host
+ValueError: no good"""
+    lines = describe_failure(RuntimeError(told)).splitlines()
+    assert lines[0] == "error: a host callback raised ValueError: no good"
+    assert "  /home/me/experiments/demo.py, line 8, in host" in lines
+    assert not any("fault of jaxml" in line for line in lines)
+
+
 def test_a_table_for_spreadsheets_holds_no_formulas(tmp_path):
     held = results().assign_coords(solver=np.array(["=1+1", "l2"], np.dtypes.StringDType()))
     axes = {"lam": [{"lam": v} for v in (0.0, 0.01, 0.1, 1.0)], "solver": [{"solver": s} for s in ("=1+1", "l2")]}
@@ -188,3 +199,11 @@ def test_a_counter_example_is_shown_in_the_unit_of_its_claim(capsys):
     text = capsys.readouterr().out
     assert "×0.5, interval ×0.25 to ×0.8" in text
     assert "×1.1" in text
+
+
+def test_a_damaged_run_is_one_word_in_its_row_and_told_below(tmp_path):
+    run = make(tmp_path, [card([cell("supported", lam=0.1)])])
+    (run / "verdicts.json").write_text("{}")
+    lines = [line.strip() for line in invoke("list", "--runs", tmp_path, columns="200").splitlines()]
+    assert [line.split()[1:] for line in lines if line.endswith("damaged")] == [["damaged"]]
+    assert f"{run} is not as the run wrote it: verdicts.json was changed." in " ".join(lines[-2:])

@@ -36,7 +36,7 @@ def as_array(key, *, n: int):
 @pytest.mark.parametrize(
     ("trial", "axes", "message"),
     [
-        (shaped, {"n": [2, 3]}, r"'n' is traced.*'n: Static\[int\]'"),
+        (shaped, {"n": [2, 3]}, r"'n' is traced.* at .*test_contract.py, line \d+ .*'n: Static\[int\]'"),
         (branching, {"lam": [0.5, 2.0]}, r"'lam' is traced.*'lam: Static\[float\]'"),
         (sliced, {"n": [2, 3]}, r"'n' is traced"),
         (looped, {"n": [2, 3]}, r"'n' is traced"),
