@@ -102,3 +102,10 @@ def test_a_static_point_that_cannot_be_traced_is_named(project):
     loaded = edited(project, "if estimator ==", "if estimator == 'median' and x[0] > 0 or estimator ==")
     with pytest.raises(TrialError, match=r"cannot be traced at .*estimator=median: TracerBool"):
         rehearse(loaded)
+
+
+def test_the_project_that_make_resilience_runs_is_good(tmp_path):
+    from jaxml.explore.mapping import check_maps
+    from tests.resilience.project import Project
+
+    check_maps(load_study(Project.create(tmp_path).root / "configs/toy.yaml"))

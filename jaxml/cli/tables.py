@@ -27,6 +27,8 @@ STYLES = {
 
 LONG = 20
 """So many lines scroll the first verdicts away, so that each is repeated in one line at the end."""
+REST = 28
+"""Columns that the status and the verdicts of a run need beside its path."""
 
 
 def print_verdicts(verdicts: Verdicts) -> None:
@@ -134,9 +136,15 @@ def print_listing(listing: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     console.print(table if listing["configs"] else "no configs/ here")
     table = _table("run", "status", "verdicts")
     table.columns[0].no_wrap = True  # a path is there to be copied
+    long = max((len(run["path"]) for run in listing["runs"]), default=0) > console.width - REST
     for run in listing["runs"]:
-        table.add_row(run["path"], run["status"], ", ".join(f"{k} {v}" for k, v in run["verdicts"].items()))
-    console.print(table if listing["runs"] else "no runs yet")
+        verdicts = ", ".join(f"{k} {v}" for k, v in run["verdicts"].items())
+        if long:
+            console.print(run["path"], no_wrap=True, overflow="ignore", crop=False)
+            console.print(f"  {run['status']}  {verdicts}".rstrip())
+        table.add_row(run["path"], run["status"], verdicts)
+    if not long:
+        console.print(table if listing["runs"] else "no runs yet")
     for row in (*listing["configs"], *listing["runs"]):
         if "why" in row:
             console.print(Text(row["why"], style=STYLES["invalid"]))

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 
@@ -92,6 +93,11 @@ def test_the_name_of_a_run_is_never_broken(tmp_path):
     os.chdir(tmp_path)
     try:
         assert f"a_folder_for_runs/{NAME} " in invoke("list", "--runs", "a_folder_for_runs")
+        deep = "folder/" * 12
+        shutil.copytree("a_folder_for_runs", deep)
+        path, rest = invoke("list", "--runs", deep).splitlines()[-3:-1]
+        assert path == f"{deep}{NAME}"
+        assert rest.startswith("  finished  a-rather-long-id-0 supported")
     finally:
         os.chdir(monkey)
 

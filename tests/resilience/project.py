@@ -23,20 +23,20 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from jaxml import Experiment, Figure, curve
+from jaxml import Experiment, Figure, Metric, curve
 
 
 def trial(key: jax.Array, *, x: float, y: float = 0.0, arm: Literal["a", "b"] = "a") -> dict[str, Any]:
     """One arm grows with x and y; some work, so that there is time to be killed."""
     noise = jax.random.normal(key, (64,))
     work = jax.lax.fori_loop(0, 20_000, lambda _, held: jnp.sin(held) + 1.0, noise)
-    value = noise.mean() + (x + y if arm == "a" else 0.0)
+    value = noise.mean() + (x + y + 0.1 * noise[0] if arm == "a" else 0.0)
     return {"value": value, "hits": (noise > x).sum(), "path": curve(jnp.cumsum(work), "step")}
 
 
 experiment = Experiment(
     trial=trial,
-    metrics={"double": lambda held: 2.0 * held.value},
+    metrics={"double": Metric(lambda here: 2.0 * here.value)},
     figures=(Figure("Value", y="value", x="x", lines="arm"),),
 )
 '''
