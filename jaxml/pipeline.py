@@ -59,6 +59,7 @@ def run(
     extend: str | Path | None = None,
     compute: Compute | str | Executor | None = None,
     watch: Watch = NOBODY,
+    ledger: str | Path | None = None,
 ) -> Run:
     """Decide the claims of a config.
 
@@ -75,6 +76,7 @@ def run(
         compute: where chunks are computed: None for threads of this process, ``"processes"``, ``"ray"``, any
             `concurrent.futures.Executor`, or a `Compute`, which says more.
         watch: who follows the run.
+        ledger: the file that the run is entered in when it starts; ``ledger.jsonl`` in `runs` by default.
 
     Returns:
         The run: `results` (xarray), `verdicts`, `path`.
@@ -92,7 +94,7 @@ def run(
     study = load_study(config, overrides, smoke=smoke, maps=maps)
     watch.notify(f"importing experiments/{study.config.experiment}.py")
     check_maps(study)
-    with session(study, runs, fresh=fresh, extend=extend, compute=compute, watch=watch) as work:
+    with session(study, runs, fresh=fresh, extend=extend, compute=compute, watch=watch, ledger=ledger) as work:
         threading.Thread(target=_prepare_ahead, daemon=True).start()
         verdicts = work.work()
         fill_maps(study, work.directory, watch.notify)

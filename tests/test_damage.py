@@ -48,9 +48,10 @@ def finished(root):
 
 @pytest.fixture
 def copy(finished, tmp_path):
-    """The run, alone in a folder of its own."""
+    """The run, alone in a folder of its own, with its ledger."""
     target = tmp_path / "runs" / finished.path.name
     shutil.copytree(finished.path, target)
+    shutil.copy(finished.path.parent / "ledger.jsonl", target.parent)
     return RunDirectory(target)
 
 
@@ -207,5 +208,5 @@ def test_an_experiment_cannot_end_the_command(root, finished, tmp_path, old, new
     source.write_text(source.read_text().replace(old, new, 1))
     with pytest.raises(TrialError, match=said):
         jaxml.run(tmp_path / "configs/demo.yaml", runs=tmp_path / "runs")
-    for path in tmp_path.glob("runs/*"):
+    for path in tmp_path.glob("runs/*-demo-*"):
         assert RunDirectory(path).status == "failed"

@@ -301,10 +301,10 @@ def test_a_full_disk_is_told_and_noted(project):
     assert done.returncode == 3
     assert "cannot be written: File too large" in done.stderr
     assert "Traceback" not in done.stderr
-    (left,) = (project / "full").iterdir()
-    assert RunDirectory(left).status == "failed"
+    (left,) = find_runs(project / "full")
+    assert left.status == "failed"
     assert command(project, *arguments).returncode == 0
-    assert RunDirectory(left).status == "finished"
+    assert left.status == "finished"
 
 
 def test_plan_tells_what_it_costs_and_what_it_can_see(project):

@@ -6,6 +6,7 @@ Standard library only, so that showing a run costs a few milliseconds. `verdicts
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from jaxml.claims.attempt import Attempt
 from jaxml.claims.lineage import Lineage
 from jaxml.claims.verdict import STATUSES, ClaimVerdict, Decision
 from jaxml.errors import nearest
@@ -73,6 +74,7 @@ class Finding(Record):
         fragile: what another master key made of it, None where that changed nothing or was not tried.
         lineage: what it has to do with an entry of the project's catalogue.
         note: what must be known of its results, where no run of this project made them.
+        attempt: what the ledger says of earlier runs; None where it says nothing.
     """
 
     id: str
@@ -86,6 +88,12 @@ class Finding(Record):
     fragile: str | None = None
     lineage: Lineage | None = None
     note: str = ""
+    attempt: Attempt | None = None
+
+    @property
+    def attempt_words(self) -> str:
+        """What the ledger says of it, for a card; empty where it says nothing."""
+        return self.attempt.words(self.id) if self.attempt else ""
 
     @property
     def is_fact(self) -> bool:

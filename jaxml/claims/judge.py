@@ -1,7 +1,11 @@
 """From what a run holds to its findings: every kind's hypotheses go up to the one rule, its decisions come back."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from jaxml.claims.finding import Finding
 from jaxml.claims.given import Given, Grid
@@ -12,6 +16,8 @@ from jaxml.claims.spec import Claim
 
 if TYPE_CHECKING:
     import xarray
+
+    from jaxml.claims.asking import Asked
 
 
 def judge(
@@ -35,12 +41,61 @@ def judge(
     Raises:
         ConfigError: when a claim asks for what the results do not hold.
     """
+    return measure(claims, grid, results, evidence).decided()
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The claims of a run, measured and not yet decided.
+
+    Attributes:
+        claims: by id.
+        given: what the run holds.
+        asked: by claim, its hypotheses and those of its controls.
+    """
+
+    claims: Mapping[str, Claim]
+    given: Given
+    asked: "Mapping[str, Sequence[Asked]]"
+
+    @property
+    def numbers(self) -> dict[str, str]:
+        """SHA-256 of the numbers that decide each claim, to the bit; of claims that have such numbers."""
+        found = {}
+        for id, several in self.asked.items():
+            digest = hashlib.sha256()
+            for each in several:
+                held = each.hypothesis
+                for values in (held.rows, held.upper, held.failed):
+                    if values is not None:
+                        digest.update(f"{np.shape(values)}".encode())
+                        digest.update(np.ascontiguousarray(values, float).tobytes())
+            found[id] = digest.hexdigest()
+        return {id: digest for id, digest in found.items() if self.asked[id]}
+
+    def decided(self, shares: Mapping[str, float] | None = None) -> list[Finding]:
+        """The findings, claim by claim.
+
+        Args:
+            shares: of the error rate, at which a claim is decided; 1 where it is not named.
+        """
+        grid = self.given.grid
+        everything = [each for several in self.asked.values() for each in several]
+        own = [(shares or {}).get(id, 1.0) for id, several in self.asked.items() for _ in several]
+        decisions = decide([each.hypothesis for each in everything], looks=grid.looks, alpha=grid.alpha, shares=own)
+        decided = iter(zip(everything, decisions, strict=True))
+        return [
+            KINDS[claim.kind].conclude(id, claim, self.given, [next(decided) for _ in self.asked[id]])
+            for id, claim in self.claims.items()
+        ]
+
+
+def measure(
+    claims: Mapping[str, Claim],
+    grid: Grid,
+    results: "xarray.Dataset | None" = None,
+    evidence: Mapping[str, Any] | None = None,
+) -> Measured:
+    """Measure every claim of a run; arguments and errors as `judge`."""
     given = Given(grid, None if results is None else Quantities(results), evidence or {})
-    asked = {id: KINDS[claim.kind].measure(id, claim, given) for id, claim in claims.items()}
-    everything = [each for several in asked.values() for each in several]
-    decisions = decide([each.hypothesis for each in everything], looks=grid.looks, alpha=grid.alpha)
-    decided = iter(zip(everything, decisions, strict=True))
-    findings = []
-    for name, claim in claims.items():
-        findings.append(KINDS[claim.kind].conclude(name, claim, given, [next(decided) for _ in asked[name]]))
-    return findings
+    return Measured(claims, given, {id: KINDS[claim.kind].measure(id, claim, given) for id, claim in claims.items()})

@@ -137,6 +137,7 @@ class Told:
             *more,
             ("Source", self.finding.source or ""),
             ("Catalogue", lineage.words if lineage else ""),
+            ("Ledger", self.finding.attempt_words),
         ]
         return replace(
             self,

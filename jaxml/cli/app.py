@@ -12,11 +12,12 @@ from typing import Annotated
 import typer
 
 from jaxml.cli import inspect
+from jaxml.cli import ledger as ledger_commands
 from jaxml.cli.describe import describe as describe_network
 from jaxml.cli.failure import describe_failure
 from jaxml.cli.falsify import falsify as falsify_claims
 from jaxml.cli.judge import judge as judge_given
-from jaxml.cli.output import Json, NobodyReads, RunArgument, Runs, echo, find, prepare_streams, print_json
+from jaxml.cli.output import Json, LedgerOption, NobodyReads, RunArgument, Runs, echo, find, prepare_streams, print_json
 from jaxml.errors import ConfigError, JaxmlError
 
 app = typer.Typer(
@@ -59,6 +60,7 @@ def run(
     shared_store: Annotated[
         bool, typer.Option("--shared-store", help="workers reach the run directory and write there themselves")
     ] = False,
+    ledger: LedgerOption = None,
     as_json: Json = False,
 ) -> None:
     """Decide the claims of a config."""
@@ -89,6 +91,7 @@ def run(
             extend=extend,
             compute=Compute(executor, address, workers, shared_store),
             watch=Watch(display.notify, display.progress),
+            ledger=ledger,
         )
         certificate = certify_run(config, overrides or (), done.directory, notify=display.notify) if certify else None
     verdicts = marked(done.verdicts, certificate)
@@ -253,6 +256,8 @@ for each in (inspect.replay, inspect.compare, inspect.export, inspect.calibrate)
 app.command("describe")(describe_network)
 app.command()(falsify_claims)
 app.command()(judge_given)
+app.command()(ledger_commands.ledger)
+app.command()(ledger_commands.register)
 
 
 def command() -> None:

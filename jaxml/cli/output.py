@@ -22,6 +22,9 @@ RunArgument = Annotated[
     typer.Argument(metavar="[RUN]", help="a run directory, its name, or its config's; the newest one if left out"),
 ]
 Runs = Annotated[Path, typer.Option("--runs", help="the folder of run directories")]
+LedgerOption = Annotated[
+    Path | None, typer.Option("--ledger", help="the ledger; ledger.jsonl in the folder of run directories by default")
+]
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 _ASCII = {"×": "x", "−": "-", "–": "-", "±": "+/-", "…": "...", "“": '"', "”": '"', "∞": "inf"}
 """What stands for a character where the terminal's encoding lacks it; any other is a question mark."""

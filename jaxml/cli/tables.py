@@ -46,6 +46,8 @@ def print_verdicts(verdicts: Verdicts) -> None:
         console.print(Text(f"  {told.answer}", style=STYLES["invalid"] if told.warnings else "dim"))
         if told.finding.lineage:
             console.print(Text(f"  catalogue: {told.finding.lineage.words}", style="dim"))
+        if told.finding.attempt_words:
+            console.print(Text(f"  ledger: {told.finding.attempt_words}", style="dim"))
         if told.finding.note:
             console.print(Text(f"  {told.finding.note}", style="dim"))
         console.print(_rows(told))

@@ -21,6 +21,7 @@ from jaxml.claims.finding import Verdicts
 from jaxml.claims.kind import TAKEN
 from jaxml.claims.kinds import KINDS
 from jaxml.errors import ConfigError
+from jaxml.runner.entering import REPLAY
 from jaxml.runs.directory import RunDirectory
 
 CHECKS = ("chunk size", "device count", "float64", "matmul precision", "compiler path", MASTER_KEY)
@@ -70,7 +71,8 @@ def certify(
     for change in changes(directory):
         if change.name in checks:
             notify(f"deciding again: {change.name}, {change.skipped or change.setting}")
-            taken = {TAKEN: str(directory.path.resolve())} if bound else {}
+            here = str(directory.path.resolve())
+            taken = {REPLAY: here, **({TAKEN: here} if bound else {})}
             change = replace(change, environment={**change.environment, **taken})
             done.append(_check(Path(config), overrides, change, verdicts))
     if bound:

@@ -1,6 +1,7 @@
 """From the results of a run directory to its metrics and verdicts."""
 
 import dataclasses
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from jaxml.claims.certificate import marked, read_certificate
@@ -8,10 +9,13 @@ from jaxml.claims.finding import Verdicts
 from jaxml.errors import RunError, TrialError
 from jaxml.experiment import Experiment, contained
 from jaxml.runs.directory import GIVEN, RunDirectory
+from jaxml.runs.standing import Standing, read_standing
 from jaxml.sweep.grid import Axis
 
 if TYPE_CHECKING:
     import xarray
+
+Count = Callable[[Standing, Mapping[str, str]], Standing]
 
 
 def derive(results: "xarray.Dataset", experiment: Experiment, directory: RunDirectory) -> None:
@@ -43,23 +47,26 @@ def derived_from(results: "xarray.Dataset", experiment: Experiment) -> "xarray.D
     return xarray.Dataset(derived)
 
 
-def judge_run(directory: RunDirectory) -> Verdicts:
+def judge_run(directory: RunDirectory, count: Count = lambda standing, numbers: standing) -> Verdicts:
     """Decide the claims of a run directory from what it holds, and write verdicts.json.
 
     Args:
         directory: a run whose results are complete.
+        count: says which attempt each claim is, once the SHA-256 of its numbers is known; what the run directory says
+            by default.
     """
     from jaxml.claims.given import Grid
-    from jaxml.claims.judge import judge
+    from jaxml.claims.judge import measure
     from jaxml.claims.kinds import KINDS
     from jaxml.claims.population import Population
     from jaxml.runner.evidence import read_evidence
     from jaxml.runner.extending import why_extended
 
     spec, (recorded, evidence) = directory.spec(), read_evidence(directory)
+    standing = read_standing(directory)
     results = directory.results()
     recorded = str(results.attrs.get("spec_sha256", recorded))
-    why = spec.get("exploratory", "") or why_extended(spec) or directory.spec_is_frozen(recorded)
+    why = spec.get("exploratory", "") or why_extended(spec) or standing.why or directory.spec_is_frozen(recorded)
     claims = {
         name: KINDS[claim.get("kind", "contrast")].Claim.model_validate(claim, strict=False)
         for name, claim in spec["claims"].items()
@@ -71,10 +78,12 @@ def judge_run(directory: RunDirectory) -> Verdicts:
         alpha=spec["alpha"],
         population=[Population.model_validate(each) for each in spec["population"]],
     )
+    measured = measure(claims, grid, results, evidence)
+    attempts = count(standing, measured.numbers).attempts
     lineage = directory.lineage()
     findings = [
-        dataclasses.replace(finding, lineage=lineage.get(finding.id))
-        for finding in judge(claims, grid, results, evidence)
+        dataclasses.replace(finding, lineage=lineage.get(finding.id), attempt=attempts.get(finding.id))
+        for finding in measured.decided({id: each.share for id, each in attempts.items()})
     ]
     status = "exploratory" if why else "confirmatory"
     verdicts = Verdicts(status=status, why=why, spec_sha256=recorded, findings=findings)

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import datetime
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,11 +20,14 @@ from jaxml.config.study import plain
 from jaxml.errors import JaxmlError, RunError
 from jaxml.experiment import contained
 from jaxml.runner.continuing import CODE, unfinished
+from jaxml.runner.entering import counted, enter, leave
 from jaxml.runner.evidence import collect
 from jaxml.runner.judging import derive, judge_run
 from jaxml.runner.programs import trace_programs
 from jaxml.runs.directory import RunDirectory
 from jaxml.runs.hold import held
+from jaxml.runs.ledger import FILE as LEDGER
+from jaxml.runs.standing import Standing
 from jaxml.sweep.compute import THREADS, Compute, opened
 from jaxml.watch import NOBODY, Watch
 
@@ -43,6 +46,8 @@ class Session:
         compute: where chunks are computed, its executor open.
         watch: who follows it.
         failures: static points that could not be computed.
+        verdicts: what was found, once it was.
+        numbers: SHA-256 of the numbers that decided each claim.
     """
 
     study: Study
@@ -51,6 +56,8 @@ class Session:
     compute: Compute
     watch: Watch
     failures: list[str] = dataclasses.field(default_factory=list)
+    verdicts: Verdicts | None = None
+    numbers: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def work(self) -> Verdicts:
         """Compute the trials, derive the metrics, collect what is no trial, and judge."""
@@ -60,7 +67,8 @@ class Session:
             self._compute()
         collect(study, directory, self.watch.notify)
         self.watch.notify("judging")
-        verdicts = judge_run(directory)
+        verdicts = judge_run(directory, self._count)
+        self.verdicts = verdicts
         directory.log("; ".join(f"{name}: {word}" for name, word in verdicts.words.items()) or "no claims")
         return verdicts
 
@@ -83,6 +91,10 @@ class Session:
         directory.write_json("cost.json", dict(results.attrs))
         directory.log(f"computed: {json.dumps(dict(results.attrs), default=str)}")
         derive(results, study.experiment, directory)
+
+    def _count(self, standing: Standing, numbers: Mapping[str, str]) -> Standing:
+        self.numbers = dict(numbers)
+        return counted(self.directory, standing, numbers)
 
     def write_head(self, spec: dict) -> None:
         """Freeze the spec, and write down what is run, with what code, on what machine."""
@@ -115,6 +127,8 @@ class Session:
                 f"{'; '.join(self.failures)}"
             )
         self.directory.seal()
+        if self.verdicts:
+            leave(self.directory, self.verdicts, self.numbers)
 
 
 @contextlib.contextmanager
@@ -126,6 +140,7 @@ def session(
     extend: str | Path | None = None,
     compute: Compute = THREADS,
     watch: Watch = NOBODY,
+    ledger: str | Path | None = None,
 ) -> Iterator[Session]:
     """Begin a run, or continue the same one that was cut short or damaged; it is sealed at the end.
 
@@ -136,6 +151,7 @@ def session(
         extend: a finished run whose trials are taken over.
         compute: where chunks are computed.
         watch: who follows it.
+        ledger: the file that the run is entered in; ``ledger.jsonl`` in `runs` by default.
 
     Raises:
         ConfigError: when what the config asks for is not there; nothing was written.
@@ -162,6 +178,9 @@ def session(
             try:
                 with contained(f"experiments/{study.config.experiment}.py"):
                     work.write_head(spec)
+                    standing = enter(study, spec, directory, Path(ledger or Path(runs) / LEDGER))
+                    if standing.why:
+                        watch.notify(f"exploratory, nothing will be decided: {standing.why}")
                     yield work
                     work.finish()
             except KeyboardInterrupt:

@@ -8,6 +8,7 @@ verdicts.json     what was found of every claim            report.html     one p
 figures.json      what the report draws                    labels.json     names of coded values, for whoever reads
 status.json       running, interrupted, failed, and why    log.txt         what happened when
 manifest.sha256   written last: what a finished run holds  run.lock        held while the run is computed
+ledger.json       its line in the ledger, and what the ledger says of its claims
 """
 
 import contextlib
@@ -38,7 +39,7 @@ RESULTS = ("spec.json", "results.zarr", "metrics.zarr")
 """What the results of a run are read from."""
 GIVEN = (
     *RESULTS,
-    *("evidence.json", "certificate.json", "map.json", "map.zarr", "figures.json", "labels.json"),
+    *("evidence.json", "ledger.json", "certificate.json", "map.json", "map.zarr", "figures.json", "labels.json"),
     *("config.yaml", "resolved.yaml", "environment.json", "code.json", "cost.json"),
 )
 """What verdicts and page are made from."""

@@ -77,6 +77,7 @@ def test_each_check_changes_its_setting_alone(marginal, monkeypatch):
     def fake(command, env, **_):
         overrides = [word for word in command[4:] if "=" in word]
         changed = {name: value for name, value in env.items() if before.get(name) != value}
+        assert changed.pop(certify.REPLAY) == str(marginal.path)  # judged at the levels of the run
         asked[len(asked)] = overrides, changed
         return subprocess.CompletedProcess(command, 3, "", "a warning\nerror: no room left")
 

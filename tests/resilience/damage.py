@@ -88,6 +88,7 @@ def unfinished(project: Project, reference: RunDirectory, most: int, chance: ran
         shutil.rmtree(runs, ignore_errors=True)
         run = RunDirectory(runs / reference.path.name)
         shutil.copytree(reference.path, run.path)
+        shutil.copy(reference.path.parent / "ledger.jsonl", runs)
         (run.path / "manifest.sha256").unlink()
         run.set_status("running")
         if (run.path / name).is_file():

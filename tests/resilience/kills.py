@@ -28,7 +28,8 @@ def kills(project: Project, reference: RunDirectory, rounds: int, chance: random
         if code:
             whole.fail(f"exit code {code}: {text[-300:]}")
             continue
-        wrong = differences(project.the_run(runs), reference) if len(list((project.root / runs).iterdir())) == 1 else []
+        alone = sum(path.is_dir() for path in (project.root / runs).iterdir()) == 1
+        wrong = differences(project.the_run(runs), reference) if alone else []
         whole.fail(f"not equal: {wrong}") if wrong else whole.add("equal to the bit")
     return [*counts.values(), whole]
 

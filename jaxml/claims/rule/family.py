@@ -4,6 +4,9 @@ import numpy as np
 
 from jaxml.claims.rule.spending import look_levels
 
+LEAST = 1e-15
+"""No error is smaller, see `look_levels`."""
+
 
 class Family:
     """What supports, or what refutes, the hypotheses of a run that are no controls.
@@ -15,14 +18,25 @@ class Family:
         first: one-sided level of each hypothesis at the first look.
     """
 
-    def __init__(self, units: np.ndarray, alone: np.ndarray, looks: tuple[int, ...], alpha: float) -> None:
-        """`units` are numbers that rise along the hypotheses; `alone` marks those that belong to no family."""
+    def __init__(
+        self, units: np.ndarray, alone: np.ndarray, looks: tuple[int, ...], alpha: float, shares: np.ndarray
+    ) -> None:
+        """`units` are numbers that rise along the hypotheses; `alone` marks those that belong to no family.
+
+        `shares` are those of alpha at which each is tested: its p-values count as so many times as large.
+        """
         starts = np.concatenate([[True], (np.diff(units) != 0) | alone[1:] | alone[:-1]])
         self.unit, self.alone = np.cumsum(starts) - 1, alone
         self.start = np.flatnonzero(starts)
         together = max(int(np.sum(~alone[self.start])), 1)
-        self.tails = look_levels(looks, alpha / (together - np.arange(together))) / 2
-        self.first = np.where(alone, self.tails[0, -1], self.tails[0, 0])
+        errors = alpha / (together - np.arange(together))
+        self.tails = look_levels(looks, errors) / 2
+        self.weights = np.ones((len(looks), len(alone)))
+        for share in np.unique(shares[shares < 1]):
+            # Not simply 1 / share: of several looks, a smaller error leaves each slightly less than its share.
+            own = look_levels(looks, np.maximum(share * errors, LEAST)) / 2
+            self.weights[:, shares == share] = np.max(self.tails / own, axis=1, keepdims=True)
+        self.first = np.where(alone, self.tails[0, -1], self.tails[0, 0]) / self.weights[0]
 
     def decided(self, look: int, p: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Which hypotheses pass at a look, and the one-sided level of each.
@@ -32,7 +46,8 @@ class Family:
             p: p-values of what is open, shape (runs, hypotheses), infinite elsewhere.
             before: what passed at earlier looks.
         """
-        tails, alone = self.tails[look], self.alone
+        tails, alone, weights = self.tails[look], self.alone, self.weights[look]
+        p = p * weights
         if len(self.start) == p.shape[1]:
             worst, done = np.where(alone, np.inf, p), before & ~alone
         else:
@@ -43,7 +58,8 @@ class Family:
         level = level[:, self.unit]
         # The last of a family is tested at the whole error, as one that is alone.
         level = np.where(alone, tails[-1], level)
-        return np.where(alone, p <= tails[-1], passed[:, self.unit] & np.isfinite(p) | (p <= level)), level
+        decided = np.where(alone, p <= tails[-1], passed[:, self.unit] & np.isfinite(p) | (p <= level))
+        return decided, level / weights
 
 
 def step_down(p: np.ndarray, done: np.ndarray, tails: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

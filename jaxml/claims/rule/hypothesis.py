@@ -163,7 +163,13 @@ class Hypothesis:
             )
 
 
-def decide(hypotheses: Sequence[Hypothesis], *, looks: Sequence[int], alpha: float = 0.05) -> list[Decision]:
+def decide(
+    hypotheses: Sequence[Hypothesis],
+    *,
+    looks: Sequence[int],
+    alpha: float = 0.05,
+    shares: Sequence[float] | None = None,
+) -> list[Decision]:
     r"""Decide all hypotheses of a run.
 
     Two Holm families over all that are no controls, one of what would support and one of what would refute, each at
@@ -188,6 +194,7 @@ def decide(hypotheses: Sequence[Hypothesis], *, looks: Sequence[int], alpha: flo
         hypotheses: of the whole run, all with the same number of seeds.
         looks: declared seed counts.
         alpha: two-sided error of the run.
+        shares: of alpha, at which each hypothesis is tested, as a further attempt of a claim is; 1 by default.
 
     Returns:
         One `Decision` for each, in order; of several rows it shows the one on which the decision rests.
@@ -233,7 +240,9 @@ def decide(hypotheses: Sequence[Hypothesis], *, looks: Sequence[int], alpha: flo
     marks = _marks(hypotheses, rows.shape, layout)
     scored = score(rows, marks, layout.within[layout.owner], given[0], upper, _spans(hypotheses))
     counts = np.asarray([h.count or np.shape(h.rows)[1] for h in hypotheses])
-    walk = Walk(scored, layout, values[None], ratios[None], given, alpha, counts).through(_unusable(hypotheses, given))
+    own = None if shares is None else np.asarray(shares, float)
+    walk = Walk(scored, layout, values[None], ratios[None], given, alpha, counts, own)
+    walk.through(_unusable(hypotheses, given))
     return recorded(walk, [_said(h) for h in hypotheses])
 
 

@@ -89,6 +89,7 @@ class Walk:
         looks: tuple[int, ...],
         alpha: float,
         counts: np.ndarray | None = None,
+        shares: np.ndarray | None = None,
     ) -> None:
         self.scored, self.layout, self.values, self.ratios = scored, layout, values, ratios
         self.looks, self.alpha = looks, alpha
@@ -98,7 +99,8 @@ class Walk:
         self.counts = np.full(self.shape[1], most) if counts is None else counts
         """The seeds of each hypothesis; the rest of its rows is padding."""
         self.reached = np.sum(np.asarray(looks)[:, None] <= self.counts, 0)
-        self.families = [Family(units, layout.alone, looks, alpha) for units in (layout.support, layout.refute)]
+        shares = np.ones(self.shape[1]) if shares is None else shares
+        self.families = [Family(units, layout.alone, looks, alpha, shares) for units in (layout.support, layout.refute)]
         self.verdict = np.full(self.shape, OPEN)
         # What stays open keeps the last look reached; before the first, all its seeds, for the record.
         self.at = np.full(self.shape, self.reached)

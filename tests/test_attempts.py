@@ -1,0 +1,435 @@
+"""What the ledger makes of a run: claims changed after their data were seen, further attempts, lines that are gone."""
+
+import copy
+import json
+import os
+import shutil
+
+import pytest
+
+import jaxml
+from jaxml.errors import JaxmlError
+from jaxml.runs import ledger
+from jaxml.runs.designs import changes, dropped, share_trials
+from jaxml.runs.history import attempts, registration, why_amended
+
+EXPERIMENT = '''
+import jax
+from jaxml import Experiment
+
+
+def trial(key: jax.Array, *, dose: float = 0.0, n: float = 50.0) -> dict[str, jax.Array]:
+    """A gain that grows with the dose."""
+    noise = jax.random.normal(key, ())
+    return {"gain": dose * (1.0 + 0.1 * noise)}
+
+
+experiment = Experiment(trial=trial)
+'''
+CONFIG = """
+experiment: planted
+title: A planted effect
+sweep: {dose: [0.0, 0.1, 1.0, 5.0], n: [50.0, 100.0]}
+seeds: 16
+looks: [16]
+claims:
+  R9:
+    statement: The dose helps by a lot.
+    quantifier: all
+    metric: gain
+    arms: {claimed: {dose: 1.0}, against: {dose: 0.0}}
+    margin: {value: 2.0, reason: Twice what one unit of the dose gives.}
+    controls:
+      negative: [{name: a small dose, arms: {claimed: {dose: 0.1}, against: {dose: 0.0}}, where: {n: 50.0}}]
+      positive: [{name: a large dose, arms: {claimed: {dose: 5.0}, against: {dose: 0.0}}, where: {n: 50.0}}]
+"""
+FRESH = "Fresh seeds (another master_key) make it confirmatory again"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def private_cache(tmp_path_factory):
+    os.environ["JAXML_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    del os.environ["JAXML_CACHE"]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    root = tmp_path_factory.mktemp("project")
+    (root / "experiments").mkdir()
+    (root / "configs").mkdir()
+    (root / "experiments/planted.py").write_text(EXPERIMENT)
+    return root
+
+
+def run(project, *edits, name="planted", runs="runs", config=CONFIG):
+    for before, now in edits:
+        assert before in config
+        config = config.replace(before, now)
+    (project / f"configs/{name}.yaml").write_text(config)
+    return jaxml.run(project / f"configs/{name}.yaml", runs=project / runs, maps=False)
+
+
+@pytest.fixture(scope="module")
+def refuted(project):
+    done = run(project)
+    assert done.verdicts.words == {"R9": "refuted"}
+    return done
+
+
+def spec(**more):
+    control = {"name": "none", "margin": {"value": 0.1, "reason": "as above"}}
+    claim = {
+        "statement": "It helps.",
+        "direction": "larger",
+        "metric": "gain",
+        "arms": {"claimed": {"dose": 1.0}, "against": {"dose": 0.0}},
+        "margin": {"value": 0.1, "reason": "a tenth"},
+        "controls": {"negative": [control], "positive": []},
+    }
+    held = {
+        "name": "c",
+        "experiment": "e",
+        "experiment_sha256": "1",
+        "axes": {"dose": [{"dose": 0.0}, {"dose": 1.0}], "n": [{"n": 50}, {"n": 100}]},
+        "fixed": {"noise": 0.1},
+        "seeds": 16,
+        "tuning_seeds": 0,
+        "master_key": "a",
+        "precision": "float32",
+        "looks": [16],
+        "alpha": 0.05,
+        "population": [],
+        "claims": {"R9": claim},
+    }
+    return copy.deepcopy(held | more)
+
+
+def changed(*path, to, of=None):
+    """The spec with one value changed."""
+    held = spec() if of is None else copy.deepcopy(of)
+    *way, last = path
+    place = held
+    for key in way:
+        place = place[key]
+    place[last] = to
+    return held
+
+
+def started(run, held, why="", config="c", **of):
+    return {"entry": "started", "run": run, "config": config, "why": why, "of": of, "spec": held, "time": "2026-11-28T"}
+
+
+def ended(run, verdict="inconclusive", numbers="x"):
+    return {"entry": "ended", "run": run, "claims": {"R9": {"verdict": verdict, "numbers": numbers}}}
+
+
+def attempt(entries, held, config="c", numbers="y", **of):
+    return attempts(entries, held, config, of)["R9"].attempt(numbers)
+
+
+@pytest.mark.parametrize(
+    ("path", "to", "words"),
+    [
+        (("margin", "value"), 0.05, "the margin was 0.1"),
+        (("direction",), "smaller", "the direction was larger"),
+        (("statement",), "It does not.", "the statement was 'It helps.'"),
+        (("arms", "claimed", "dose"), 0.5, "the claimed arm's dose was 1"),
+        (("controls", "negative", 0, "name"), "another", "it had the negative control 'none', it had no negative"),
+        (("controls", "negative", 0, "margin", "value"), 1.0, "the negative control 'none' margin was 0.1"),
+        (("range",), [0, 1], "it had no range 0, 1"),
+        (("margin", "reason"), "another", ""),
+        (("source",), "a book", ""),
+    ],
+)
+def test_a_claim_changed_after_its_data_were_seen_decides_nothing_and_says_what_it_was(path, to, words):
+    now = changed("claims", "R9", *path, to=to)
+    why = why_amended([started("RUN", spec())], now)
+    assert why.startswith(f"claim R9: {words}") if words else why == ""
+    if words:
+        assert f"in RUN; its data had been seen then. {FRESH}" in why
+        fresh = changed("master_key", to="b", of=now)
+        assert why_amended([started("RUN", spec())], fresh) == ""
+        assert attempt([started("RUN", spec())], fresh).number == 2
+
+
+@pytest.mark.parametrize(
+    ("now", "words"),
+    [
+        (changed("axes", "n", to=[{"n": 100}]), "claim R9: it had the cell n=50"),
+        (changed("axes", "n", to=[{"n": 50}, {"n": 100}, {"n": 200}]), "claim R9: it had no cell n=200"),
+        (changed("looks", to=[16, 32]), "claim R9: the looks were 16"),
+        (changed("claims", to={}), "it had the claim R9"),
+        (changed("claims", "more", to=spec()["claims"]["R9"]), "it had no claim more"),
+        (changed("claims", to={"other": spec()["claims"]["R9"]}), ""),
+        (changed("experiment_sha256", to="2", of=changed("alpha", to=0.1)), "claim R9: the alpha was 0.05"),
+        (changed("axes", "n", to=[{"n": 70}]), ""),
+        (changed("fixed", to={"noise": 0.1, "new": 1}), ""),
+        (changed("precision", to="float64", of=changed("alpha", to=0.1)), ""),
+        (changed("without_trials", to=True, of=changed("alpha", to=0.1)), ""),
+        (changed("experiment", to="copy", of=changed("name", to="d", of=changed("alpha", to=0.1))), "claim R9"),
+        (changed("axes", to={"pair": [{"n": 50, "noise": 0.1}]}, of=changed("fixed", to={"dose": 1.0})), "claim R9"),
+    ],
+)
+def test_what_counts_as_the_same_data_and_as_another_claim(now, words):
+    why = why_amended([started("RUN", spec())], now)
+    assert why.startswith(words) if words else why == ""
+
+
+def test_a_design_that_was_there_before_its_data_stays_confirmatory():
+    edited = changed("claims", "R9", "margin", "value", to=0.05)
+    assert why_amended([started("A", spec()), started("B", edited, why="amended")], spec()) == ""
+    assert "in A" in why_amended([started("A", spec()), started("B", edited, why="amended")], edited)
+    few = started("A", changed("seeds", to=8, of=changed("looks", to=[8])), why="the command line changed")
+    assert why_amended([few], spec()) == ""  # it tried the same claim on some of its data
+    tried = started("A", edited, why="the command line changed")
+    assert "the margin was 0.05" in why_amended([tried], spec())
+    registered = {"entry": "registered", "config": "c", "spec": spec(), "time": "2026-11-28T"}
+    assert why_amended([registered, tried], spec()) == ""
+
+
+def test_attempts_are_counted_over_keys_designs_and_configs_and_not_over_reruns():
+    first, other = [started("A", spec()), ended("A")], changed("master_key", to="b")
+    assert attempt([], spec()).number == 1
+    assert attempt(first, spec()).number == 1
+    second = attempt(first, other)
+    assert (second.number, second.share, second.changed) == (2, 0.5, ["another master key"])
+    assert second.words("R9") == (
+        "attempt 2 of R9 (before: inconclusive, 2026-11-28): judged at half the level; changed: another master key"
+    )
+    third = changed("axes", "n", to=[{"n": 100}], of=changed("master_key", to="c"))
+    entries = [*first, started("B", other), *first]
+    assert attempt(entries, third).number == 3
+    assert attempt(entries, third).dropped == ["n=50"]
+    assert "1/4 of the level" in attempt(entries, third).words("R9")
+    assert "(before: inconclusive, 2026-11-28; not finished, 2026-11-28)" in attempt(entries, third).words("R9")
+    assert attempt(entries, other).number == 2
+    assert attempt(entries, spec()).number == 1
+    assert attempt([started("A", spec(), why="amended")], other).number == 1
+    assert attempt(first, other, config="copied").number == 2
+    edited = changed("claims", "R9", "margin", "value", to=0.05, of=other)
+    assert attempt(first, edited, config="copied").number == 2  # of one experiment
+    elsewhere = changed("experiment", to="f", of=changed("experiment_sha256", to="3", of=edited))
+    assert attempt(first, elsewhere, config="copied").number == 1
+    linked = [started("A", spec(), R9="M1"), ended("A")]
+    assert attempt(linked, elsewhere, config="copied", R9="M1").number == 2
+    renamed = changed("claims", to={"new": edited["claims"]["R9"]}, of=other)
+    assert attempts(first, renamed, "c", {})["new"].attempt("").changed[-2:] == ["id R9 -> new", "another master key"]
+
+
+def test_new_code_that_computes_the_same_numbers_is_no_new_attempt():
+    entries = [started("A", spec()), ended("A", numbers="x")]
+    refactored = changed("experiment_sha256", to="2")
+    assert attempt(entries, refactored, numbers="x").number == 1
+    assert attempt(entries, refactored, numbers="y").number == 2
+    assert attempt(entries, refactored, numbers="y").changed == ["the experiment's code"]
+    assert attempt([started("A", spec())], refactored, numbers="").number == 2
+    assert attempt(entries, spec(), numbers="y").number == 1  # by another state of jaxml, or on another machine
+
+
+def test_exact_claims_have_no_attempts():
+    exact = {"kind": "suite", "statement": "It is so."}
+    assert attempts([], spec(claims={"M1": exact}), "c", {}) == {}
+    edited = spec(claims={"M1": exact | {"statement": "It is."}, "R9": spec()["claims"]["R9"]})
+    assert why_amended([started("A", spec(claims={"M1": exact, "R9": spec()["claims"]["R9"]}))], edited) == ""
+
+
+def test_a_registered_design_is_named_and_any_other_is_not_confirmatory():
+    entry = {"entry": "registered", "config": "c", "spec": spec(), "time": "2026-11-28T"}
+    assert registration([entry], spec(), "c") == ("2026-11-28", "")
+    assert registration([entry], spec(), "d") == ("", "")
+    date, why = registration([entry], changed("claims", "R9", "direction", to="smaller"), "c")
+    assert (date, why.split(". ")[0]) == (
+        "",
+        "it is not what was registered on 2026-11-28: claim R9: the direction was larger",
+    )
+    assert "the master key was a" in registration([entry], changed("master_key", to="b"), "c")[1]
+    assert "code" in registration([entry], changed("experiment_sha256", to="2"), "c")[1]
+
+
+def test_zipped_axes_share_trials_where_they_share_a_point():
+    first = changed("axes", to={"pair": [{"dose": 0.0, "n": 1}, {"dose": 1.0, "n": 2}]})
+    second = changed("axes", to={"pair": [{"dose": 0.0, "n": 2}, {"dose": 1.0, "n": 1}]})
+    assert share_trials(first, first)
+    assert not share_trials(first, second)
+    assert dropped(first, second) == ["dose=0, n=1", "dose=1, n=2"]
+    assert [each.words for each in changes(first, second, "R9")][:2] == [
+        "cell dose=0, n=1 removed",
+        "cell dose=1, n=2 removed",
+    ]
+
+
+def test_the_newcomers_cheat_comes_out_exploratory(project, refuted):
+    """The direction, the margin and the statement are turned round after a refutation; then a control is replaced."""
+    cheat = [
+        ("margin: {value: 2.0,", "direction: smaller\n    margin: {value: 0.01,"),
+        ("The dose helps by a lot.", "The dose does harm."),
+    ]
+    done = run(project, *cheat)
+    assert done.verdicts.status == "exploratory"
+    for words in (
+        "the direction was larger",
+        "the margin was 2",
+        "the statement was 'The dose helps by a lot.'",
+        f"in {refuted.path.name}; its data had been seen then. {FRESH}",
+    ):
+        assert words in done.verdicts.why
+    again = run(
+        project, ("name: a small dose, arms: {claimed: {dose: 0.1}", "name: no dose, arms: {claimed: {dose: 0.0}")
+    )
+    assert "claim R9: it had the negative control 'a small dose'" in again.verdicts.why
+    assert run(project).verdicts.words == {"R9": "refuted"}  # its own design is as good as before
+
+
+def test_another_key_is_attempt_two_and_decided_at_half_the_level(project, refuted):
+    key = ("seeds: 16", "master_key: another\nseeds: 16")
+    (first,) = refuted.verdicts.findings
+    done = run(project, key)
+    (second,) = done.verdicts.findings
+    assert second.attempt_words.startswith("attempt 2 of R9 (before: refuted, 20")
+    assert second.attempt_words.endswith("): judged at half the level; changed: another master key")
+    (alone,) = run(project, key, ("claims:", "alpha: 0.025\nclaims:"), runs="apart").verdicts.findings
+    for one, other, full in zip(second.cells, alone.cells, first.cells, strict=True):
+        assert one.decision.level == pytest.approx(full.decision.level / 2, rel=1e-6)
+        assert (one.decision.low, one.decision.high) == (
+            pytest.approx(other.decision.low, rel=1e-6),
+            pytest.approx(other.decision.high, rel=1e-6),
+        )
+    from jaxml.runner import judge_again
+
+    assert judge_again(done.directory).to_json() == done.verdicts.to_json()
+    assert run(project, key).verdicts.findings[0].attempt == second.attempt  # the same try once more
+
+
+def test_a_run_enters_once_and_leaves_with_what_it_came_to(project, refuted, monkeypatch):
+    from jaxml.runner import session
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "collect", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(project, runs="cut")
+    done = run(project, runs="cut")
+    held = ledger.read(project / "cut/ledger.jsonl")
+    assert [entry["entry"] for entry in held.entries] == ["started", "ended"]
+    assert held.entries[0]["run"] == held.entries[1]["run"] == done.path.name
+    assert held.entries[1]["claims"]["R9"]["verdict"] == "refuted"
+    assert held.entries[0]["spec"] == done.directory.spec()
+    jaxml.run(project / "configs/planted.yaml", runs=project / "cut", smoke=True)
+    assert len(ledger.read(held.path).entries) == 2
+
+
+def test_a_copied_project_goes_on_where_the_first_one_was(project, refuted):
+    copied = project / "copied"
+    copied.mkdir()
+    shutil.copytree(refuted.path, copied / refuted.path.name)
+    done = run(project, runs="copied")  # run directories, and no ledger
+    assert done.verdicts.status == "exploratory"
+    assert f"ledger.jsonl is broken (it lacks the line of {refuted.path.name})" in done.verdicts.why
+    assert "jaxml ledger --mend" in done.verdicts.why
+    shutil.rmtree(done.path)
+    shutil.copy(refuted.path.parent / "ledger.jsonl", copied / "ledger.jsonl")
+    assert run(project, runs="copied").verdicts.status == "confirmatory"
+    assert "the margin was 2" in run(project, ("value: 2.0", "value: 1.5"), runs="copied").verdicts.why
+
+
+def test_a_deleted_or_edited_run_still_counts(project):
+    first = run(project, runs="deleted")
+    second = run(project, ("seeds: 16", "master_key: two\nseeds: 16"), runs="deleted")
+    shutil.rmtree(first.path)
+    (second.path / "verdicts.json").write_text(json.dumps(second.verdicts.to_json()).replace("refuted", "supported"))
+    (finding,) = run(project, ("seeds: 16", "master_key: three\nseeds: 16"), runs="deleted").verdicts.findings
+    assert finding.attempt
+    assert finding.attempt.number == 3
+    assert [each.note for each in finding.attempt.before] == [
+        "its run directory is gone",
+        "its run directory was edited",
+    ]
+    assert "its run directory is gone" in finding.attempt_words
+
+
+def test_a_ledger_with_a_line_removed_decides_nothing_until_that_is_recorded(project):
+    for name in ("one", "two"):
+        run(project, name=name, runs="broken")
+    path = project / "broken/ledger.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:1] + lines[2:]))
+    done = run(project, name="three", runs="broken")
+    assert done.verdicts.status == "exploratory"
+    assert "is broken (line 2: a line before it was removed or altered)" in done.verdicts.why
+    ledger.mend(path)
+    (finding,) = run(project, name="four", runs="broken").verdicts.findings
+    assert finding.attempt_words.endswith(", so that earlier attempts may be missing")
+
+
+def cli(project, monkeypatch, *arguments):
+    """A command, its exit code and what it printed, in 80 columns."""
+    from typer.testing import CliRunner
+
+    from jaxml.cli.app import app
+
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("COLUMNS", "80")
+    done = CliRunner().invoke(app, list(arguments))
+    return done.exit_code, str(done.exception) if isinstance(done.exception, JaxmlError) else done.output
+
+
+def test_the_ledger_is_shown_checked_merged_and_mended(project, refuted, monkeypatch):
+    shown = project / "shown"
+    shown.mkdir()
+    path = shown / "ledger.jsonl"
+    for entry in (started("RUN", spec()), ended("RUN")):
+        ledger.append(path, entry)
+    ledger.append(path, started("LATER", changed("axes", "n", to=[{"n": 100}]), why="it was amended"))
+    code, text = cli(project, monkeypatch, "ledger", "--runs", "shown", "R9")
+    assert code == 0
+    assert max(map(len, text.splitlines())) <= 80
+    for words in ("3 entries, every line is in its place", "R9 inconclusive", "cell n=50 removed", "directory is gone"):
+        assert words in text
+    code, text = cli(project, monkeypatch, "ledger", "--runs", "shown", "--json", "configs/c.yaml")
+    assert [row["why"] for row in json.loads(text)["entries"]] == ["", "it was amended"]
+    code, text = cli(project, monkeypatch, "ledger", "--runs", "shown", "R8")
+    assert (code, "is called 'R8'. Did you mean 'R9'" in text) == (1, True)
+    other = project / "other.jsonl"
+    ledger.append(other, started("ELSEWHERE", spec()))
+    code, text = cli(project, monkeypatch, "ledger", "--runs", "shown", "--merge", str(other))
+    assert "took up 1 entries" in text
+    assert "ELSEWHERE" in text
+    assert attempt(list(ledger.read(path).everything), changed("master_key", to="b")).number == 2
+    path.write_bytes(path.read_bytes().split(b"\n", 1)[1] + b'{"entry": "sta')
+    code, text = cli(project, monkeypatch, "ledger", "--runs", "shown")
+    assert code == 1
+    for words in ("BROKEN", "line 1: an earlier line was removed", "--mend", "a crash left half a line"):
+        assert words in text
+    code, text = cli(project, monkeypatch, "ledger", "--runs", "shown", "--mend")
+    assert code == 0
+    assert "recorded 1 break" in text
+    assert "half a line was cut off" in text
+
+
+def test_registered_before_there_is_data_and_not_after(project, monkeypatch):
+    import subprocess
+
+    for name in ("GIT_AUTHOR", "GIT_COMMITTER"):
+        monkeypatch.setenv(f"{name}_NAME", "A")
+        monkeypatch.setenv(f"{name}_EMAIL", "a@example.org")
+    for words in (["init", "-q"], ["add", "configs"], ["commit", "-qm", "claims"]):
+        subprocess.run(["git", *words], cwd=project, check=True)
+    (project / "configs/planted.yaml").write_text(CONFIG)
+    code, text = cli(project, monkeypatch, "register", "configs/planted.yaml", "--runs", "fixed")
+    assert code == 0
+    assert "noted on commit" in text
+    note = subprocess.run(
+        ["git", "notes", "--ref=jaxml", "show", "HEAD"], cwd=project, capture_output=True, text=True, check=True
+    ).stdout
+    assert note.startswith("jaxml register planted")
+    done = run(project, runs="fixed")
+    assert f"spec {done.verdicts.spec_sha256}" in note
+    assert done.verdicts.findings[0].attempt_words.startswith("registered on 20")
+    code, text = cli(project, monkeypatch, "register", "configs/planted.yaml", "--runs", "fixed")
+    assert "it is too late to register. Set another master_key." in text
+    other = run(project, ("seeds: 16", "master_key: later\nseeds: 16"), runs="fixed")
+    assert "it is not what was registered on" in other.verdicts.why
+    assert "the master key was planted. Register it again" in other.verdicts.why
