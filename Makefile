@@ -6,6 +6,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= configs/l1_sparsity.yaml
+# What the scoreboard has tried so far is a part of the repository.
+LEDGER := docs/scoreboard/ledger.jsonl
 PYTEST_WORKERS ?= auto
 # The suite compiles without XLA's optimiser, for speed; these tests run once more with the code that users run.
 AS_USERS_RUN := tests/sweep/test_compiler.py tests/sweep/test_check.py $(wildcard tests/ops/test_as_users_run.py)
@@ -17,12 +19,12 @@ run: $(VENV)/.installed
 	@echo 'The command is $(BIN)/jaxml; after `source $(BIN)/activate` it is jaxml.'
 
 certify: $(VENV)/.installed-dev
-	$(BIN)/jaxml run $(CONFIG) --certify --runs runs/certified --fresh
+	$(BIN)/jaxml run $(CONFIG) --certify --runs runs/certified --fresh --ledger $(LEDGER)
 	$(BIN)/python docs/make_scoreboard.py runs/certified
 
 scoreboard: $(VENV)/.installed-dev
 	for config in $(if $(FRESH),configs/*.yaml,$$($(BIN)/python docs/make_scoreboard.py --stale)); do \
-	  $(BIN)/jaxml run $$config --runs runs/scoreboard --fresh || exit 1; done
+	  $(BIN)/jaxml run $$config --runs runs/scoreboard --fresh --ledger $(LEDGER) || exit 1; done
 	$(BIN)/python docs/make_scoreboard.py runs/scoreboard
 
 test: $(VENV)/.installed-dev

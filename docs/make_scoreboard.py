@@ -6,8 +6,10 @@ RUNS, without what varies from run to run, coded values by name; a run of anothe
 and what these use of jaxml as it is now (see staleness.py): ``make scoreboard`` runs these and stores them,
 ``make scoreboard FRESH=1`` runs all.
 A run that was certified leaves its certificate in docs/scoreboard/certificates, where it stays as long as the spec that
-it vouches for is the one that is stored: ``make certify CONFIG=...``. Nothing is written by hand but
-docs/scoreboard/literature.yaml: values that others have published, with their source.
+it vouches for is the one that is stored: ``make certify CONFIG=...``. Runs of the scoreboard enter
+docs/scoreboard/ledger.jsonl, so that a claim that was changed is a further attempt; an exploratory run is named and not
+stored. Nothing is written by hand but docs/scoreboard/literature.yaml: values that others have published, with their
+source.
 """
 
 import dataclasses
@@ -47,7 +49,9 @@ first one, with its interval; where two arms are compared, positive (or above ×
 count supported / refuted / undecided. **MIXED**
 marks claims that hold in some cells and not in others: `jaxml run CONFIG` writes the report that shows where. Where
 `make certify` has decided a config again under other settings, the outcome is listed; **FRAGILE** marks a verdict
-that another master key, which means another draw of seeds, has flipped. *Of* names the entry of the catalogue that a
+that another master key, which means another draw of seeds, has flipped. *Attempt 2* marks a claim that was tried before
+in another design or on other seeds, with what that came to: it is decided at half the level, the next one at a quarter,
+see [ledger.md](ledger.md). *Of* names the entry of the catalogue that a
 claim is about, and how it relates to it: as *written*, *weaker*, *stronger*, *reversed*, or *part* of it.
 """
 
@@ -86,6 +90,15 @@ def store(runs: Path) -> list[str]:
             done.append(name)
             _note_engine(name)
     return sorted(done)
+
+
+def exploratory(runs: Path) -> dict[str, str]:
+    """Why nothing is stored of a config: the newest finished run of it decided nothing."""
+    found: dict[str, str] = {}
+    for directory in find_runs(runs):
+        if directory.status == "finished":
+            found.setdefault(directory.spec()["name"], directory.verdicts().why)
+    return {name: why for name, why in found.items() if why}
 
 
 def engines() -> dict[str, str]:
@@ -221,9 +234,18 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n" + "\n".join(f"| {' | '.join(row)} |" for row in cells) + "\n"
 
 
+def attempted(told: Told) -> str:
+    """Which attempt a claim is, and what the others came to; empty for the first."""
+    attempt = told.finding.attempt
+    if attempt is None or attempt.number == 1:
+        return ""
+    return f"attempt {attempt.number} (before: {'; '.join(each.words for each in attempt.before)})"
+
+
 def _row(told: Told) -> list[str]:
     label = f" ({told.label})" if told.label else ""
     badges = "".join(f" **{badge}**" for badge in (told.badge, "FRAGILE" if told.fragile else "") if badge)
+    badges += f" {attempted(told)}" if attempted(told) else ""
     verdict = f"{MARKS[told.word]} {WORDS[told.word].lower()}{label}{badges}"
     lineage = told.finding.lineage
     of = f"{lineage.of}, {lineage.relation}" if lineage else ""
@@ -237,6 +259,8 @@ if __name__ == "__main__":
     for folder in sys.argv[1:]:
         try:
             print("stored", ", ".join(store(Path(folder))))
+            for name, why in exploratory(Path(folder)).items():
+                print(f"not stored, exploratory: {name}: {why}")
         except JaxmlError as error:
             sys.exit(f"error: {error}")
     (ROOT / "docs" / "scoreboard.md").write_text(page(), encoding="utf-8")

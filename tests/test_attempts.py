@@ -317,8 +317,15 @@ def test_a_run_enters_once_and_leaves_with_what_it_came_to(project, refuted, mon
     assert held.entries[0]["run"] == held.entries[1]["run"] == done.path.name
     assert held.entries[1]["claims"]["R9"]["verdict"] == "refuted"
     assert held.entries[0]["spec"] == done.directory.spec()
+    assert held.entries[0]["spec_sha256"] == done.verdicts.spec_sha256
     jaxml.run(project / "configs/planted.yaml", runs=project / "cut", smoke=True)
     assert len(ledger.read(held.path).entries) == 2
+    run(project, runs="cut")
+    lines = held.path.read_text().splitlines()
+    assert len(lines[2]) < len(lines[0]) / 2  # the same spec is not written twice
+    assert ledger.read(held.path).entries[2]["spec"] == held.entries[0]["spec"]
+    held.path.write_text("\n".join([*lines[1:], ""]))
+    assert [each.line for each in ledger.read(held.path).breaks] == [1, 2]
 
 
 def test_a_copied_project_goes_on_where_the_first_one_was(project, refuted):

@@ -9,6 +9,7 @@ from typing import Any
 
 from jaxml.claims.attempt import Attempt
 from jaxml.claims.finding import Verdicts
+from jaxml.claims.spec import spec_hash
 from jaxml.config import Study
 from jaxml.runner.extending import why_extended
 from jaxml.runs import ledger
@@ -41,6 +42,7 @@ def enter(study: Study, spec: Mapping[str, Any], directory: RunDirectory, path: 
         return replace(read_standing(first), ledger="", sha256="", why=why).write(directory)
     frozen, name, config = json.loads(json.dumps(spec)), directory.path.name, study.config.name
     of = {id: lineage.of for id, lineage in study.lineages.items()}
+    digest = spec_hash(frozen)
     lines = missing_lines(directory.path.parent, path)
 
     def missing(held: Ledger) -> list[str]:
@@ -57,7 +59,8 @@ def enter(study: Study, spec: Mapping[str, Any], directory: RunDirectory, path: 
             "why": frozen.get("exploratory", "") or why_extended(frozen) or why,
             "of": of,
             "engine": study.code["engine"],
-            "spec": frozen,
+            "spec_sha256": digest,
+            "spec": held.spec(frozen, digest),
         }
 
     ledger.append(path, line)

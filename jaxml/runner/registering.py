@@ -49,7 +49,7 @@ def register(config: str | Path, path: Path, *, note: bool = True) -> tuple[Entr
             "config": study.config.name,
             "spec_sha256": sha256,
             "claims": claims,
-            "spec": spec,
+            "spec": held.spec(spec, sha256),
         }
 
     written = ledger.append(path, entry) or {}

@@ -6,7 +6,7 @@ Standard library only; nothing here touches a file.
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,10 @@ class Ledger:
         """The first break, in words; empty where the chain is whole."""
         return f"line {self.breaks[0].line}: {self.breaks[0].why}" if self.breaks else ""
 
+    def spec(self, spec: Mapping[str, Any], sha256: str) -> Mapping[str, Any] | str:
+        """A spec as a new line holds it: its SHA-256 where an earlier line holds the spec itself."""
+        return sha256 if any(each.get("spec_sha256") == sha256 for each in self.entries) else spec
+
     @property
     def everything(self) -> Iterator[Entry]:
         """All entries, those that were merged from other ledgers where they were merged, named by `from`."""
@@ -71,11 +75,12 @@ def parsed(path: Path, content: bytes) -> Ledger:
     """What the bytes of a ledger file hold."""
     *lines, torn = content.split(b"\n")
     entries: list[Entry] = []
+    specs: dict[str, Any] = {}
     found: list[Break] = []
     before = START
     for number, line in enumerate(lines, 1):
         digest = hashlib.sha256(line).hexdigest()
-        entry = _entry(line)
+        entry = _entry(line, specs)
         if entry is None:
             found.append(Break(number, "this is no entry of a ledger", digest))
         else:
@@ -89,10 +94,14 @@ def parsed(path: Path, content: bytes) -> Ledger:
     return Ledger(path, entries, left, torn.decode("utf-8", "surrogateescape"))
 
 
-def _entry(line: bytes) -> Entry | None:
-    with contextlib.suppress(ValueError, RecursionError):
+def _entry(line: bytes, specs: dict[str, Any]) -> Entry | None:
+    with contextlib.suppress(ValueError, TypeError, RecursionError):
         entry = json.loads(line)
         needed = _ALL | _NEEDED.get(entry.get("entry", ""), {}) if isinstance(entry, dict) else {}
+        if "spec" in needed and isinstance(entry.get("spec"), str):
+            entry["spec"] = specs.get(entry["spec"])
+        elif "spec" in needed:
+            specs[str(entry.get("spec_sha256"))] = entry.get("spec")
         if needed and all(isinstance(entry.get(name), kind) for name, kind in needed.items()):
             return entry
     return None
