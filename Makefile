@@ -9,6 +9,8 @@ CONFIG ?= configs/l1_sparsity.yaml
 # What the scoreboard has tried so far is a part of the repository.
 LEDGER := docs/scoreboard/ledger.jsonl
 PYTEST_WORKERS ?= auto
+# A worker that is out of tests takes some of another's last ones, so that neighbours share what they compiled.
+PYTEST_OPTIONS = -n $(PYTEST_WORKERS) --dist worksteal
 # The suite compiles without XLA's optimiser, for speed; these tests run once more with the code that users run.
 AS_USERS_RUN := tests/sweep/test_compiler.py tests/sweep/test_check.py $(wildcard tests/ops/test_as_users_run.py)
 
@@ -35,9 +37,10 @@ test: $(VENV)/.installed-dev
 types: $(VENV)/.installed-dev
 	$(BIN)/pyright
 
+suite: export PYTHONDONTWRITEBYTECODE =  # workers, the second call and children import what the first one compiled
 suite: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
-	XLA_FLAGS= $(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(AS_USERS_RUN)
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+	XLA_FLAGS= $(BIN)/python -m pytest $(PYTEST_OPTIONS) $(AS_USERS_RUN)
 
 resilience: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.resilience --write
