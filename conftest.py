@@ -3,6 +3,7 @@
 import gc
 import importlib.metadata
 import os
+import random
 from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -18,13 +19,19 @@ os.environ.setdefault(
     + (" --xla_cpu_use_fusion_emitters=false" if importlib.metadata.version("jaxlib") < "0.11" else ""),
 )
 
-gc.disable()  # until all is collected: modules are not garbage, and looking through them takes a fifth of the time
-
 import jax
 import numpy as np
 import pytest
 from jaxtyping import config as jaxtyping_config
 from jaxtyping import install_import_hook
+
+gc.disable()  # until all is collected: modules are not garbage, and looking through them takes a fifth of the time
+
+# Beartype looks at a random item of each list. It draws from a generator of its own: after a draw from Python's, a
+# sweep traces its trial once more, to see whether that was the trial's doing.
+with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(random, "getrandbits", random.Random(0).getrandbits)
+    import beartype  # noqa: F401
 
 collect_ignore_glob = [
     "tests/ops/golden/*.py",  # scripts that need torch; they made the golden files

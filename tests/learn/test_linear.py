@@ -18,7 +18,6 @@ from jaxml.learn import (
     regularization_path,
 )
 from tests.learn import reference
-from tests.ops import contract
 
 FITS = {
     "least squares": lambda X, y, lam, **o: fit_least_squares(X, y, **o),
@@ -159,13 +158,6 @@ def test_second_derivative_of_a_validation_loss(x64):
     assert float(jax.grad(objective)(0.02)) == pytest.approx(
         float(np.abs(fit_lasso(X, y, l1=0.02).params.coef).sum()), rel=1e-8
     )
-
-
-def test_lanes_equal_single_fits(x64):
-    X, y = reference.regression()
-    S = np.stack([reference.weights(len(y), seed) for seed in range(3)])
-    fit = lambda lam, s: fit_elastic_net(X, y, l1=lam, l2=lam, sample_weight=s).params  # noqa: E731
-    contract.vmap_equals_loop(fit, jnp.array([0.001, 0.05, 5.0]), jnp.asarray(S), rtol=1e-8, atol=1e-10)
 
 
 def test_path_saves_iterations_and_changes_nothing(x64):

@@ -9,7 +9,6 @@ from sklearn.linear_model import LogisticRegression
 
 from jaxml.learn import fit_logistic, fit_softmax, linear_predictor
 from tests.learn import reference
-from tests.ops import contract
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 
@@ -174,13 +173,6 @@ def test_penalty_found_by_gradient_minimises_the_validation_loss(x64):
         low, high = (middle, high) if validation(middle)[1] < 0 else (low, middle)
     grid = [float(validation(v)[0]) for v in np.linspace(-12, 0, 49)]
     assert float(validation(low)[0]) <= min(grid) + 1e-9
-
-
-def test_lanes_equal_single_fits(x64):
-    X, y = reference.binary()
-    S = jnp.stack([jnp.asarray(reference.weights(len(y), seed)) for seed in range(3)])
-    fit = lambda lam, s: fit_logistic(X, y, l1=lam, sample_weight=s).params  # noqa: E731
-    contract.vmap_equals_loop(fit, jnp.array([1e-4, 0.02, 5.0]), S, rtol=1e-6, atol=1e-7)
 
 
 def test_separable_classes_say_so(x64):
