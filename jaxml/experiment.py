@@ -128,7 +128,7 @@ def project_root(config: Path) -> Path:
 
 def experiment_names(root: Path) -> list[str]:
     """The experiments of a project, sorted."""
-    return sorted(p.stem for p in (root / "experiments").glob("*.py") if NAME.fullmatch(p.stem))
+    return sorted(p.stem for p in (root / "experiments").glob("*.py") if NAME.fullmatch(p.stem) and p.is_file())
 
 
 def experiment_path(name: str, root: Path, where: str = "experiment") -> Path:
@@ -146,7 +146,11 @@ def experiment_path(name: str, root: Path, where: str = "experiment") -> Path:
 def read_schema(name: str, root: Path) -> Schema:
     """The parameters of an experiment's trial, read from its text: nothing of it is imported or run."""
     path = experiment_path(name, root)
-    return schema_of_source(path.read_text(encoding="utf-8"), str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise TrialError(f"{path}: cannot be read: it is not UTF-8 text.") from None
+    return schema_of_source(text, str(path))
 
 
 _reached: list[str] = []

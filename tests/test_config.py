@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jaxml.config import json_schema, load_study
 from jaxml.config.document import parse_document, read_document
 from jaxml.config.overrides import read_value
-from jaxml.errors import ConfigError
+from jaxml.errors import ConfigError, TrialError
 from jaxml.scaffold import scaffold
 from jaxml.sweep.signature import schema_of, schema_of_source
 
@@ -184,6 +184,20 @@ def test_one_split_needs_no_list_and_an_empty_reference_pins_nothing(project):
 def test_a_config_is_a_path():
     with pytest.raises(ConfigError, match=r"expected the path of a YAML file, got \{'seeds': 3\}"):
         load_study({"seeds": 3})
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (b"# caf\xe9\n", r"demo.py: cannot be read: it is not UTF-8 text"),
+        (b"def trial(:\n", r"demo.py, line 1: invalid syntax"),
+        (b"x = 1\0\n", r"demo.py(, line 1)?: source code string cannot contain null bytes"),
+    ],
+)
+def test_an_experiment_that_is_no_python_is_named(project, source, message):
+    (project / "experiments/demo.py").write_bytes(source)
+    with pytest.raises(TrialError, match=message):
+        load_study(project / "configs/demo.yaml")
 
 
 def test_a_missing_file_lists_its_neighbours(project):

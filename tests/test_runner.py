@@ -19,7 +19,7 @@ import jaxml
 from jaxml.claims.finding import Finding
 from jaxml.claims.verdict import ClaimVerdict
 from jaxml.errors import ConfigError, RunError, StoreError
-from jaxml.runs.comparison import export
+from jaxml.runs.comparison import export, read_verdicts
 from jaxml.runs.directory import RunDirectory, find_runs
 from jaxml.scaffold import scaffold
 from tests.commands import command
@@ -290,6 +290,14 @@ def test_against_earlier_verdicts(project, finished):
     assert command(project, "run", "configs/demo.yaml", "--against", "/nowhere").returncode == 2
 
 
+@pytest.mark.parametrize("text", ["", "[1, 2]", '{"findings": "abc"}', 200_000 * "["])
+def test_what_holds_no_verdicts_is_named(tmp_path, text):
+    path = tmp_path / "earlier.json"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"earlier\.json: no verdicts can be read here"):
+        read_verdicts(path)
+
+
 def test_a_full_disk_is_told_and_noted(project):
     arguments = ["run", "configs/demo.yaml", "--runs", "full"]
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -329,7 +337,8 @@ def test_exit_codes(project, finished, tmp_path):
     assert json.loads(strict.stdout)["findings"][0]["verdict"]["verdict"] in ("invalid", "refuted")
     for arguments, message in [
         (["run", "configs/no.yaml"], "no such file"),
-        (["run"], "config"),
+        (["run"], "Missing argument 'CONFIG'."),
+        (["describe", "resnet50", "--input", "0"], "Invalid value for '--input': "),
         (["nonsense"], "nonsense"),
         (["show", "/nowhere"], "not a run directory"),
         (["new", "../evil"], "not a name"),

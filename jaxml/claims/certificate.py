@@ -82,7 +82,7 @@ def read_certificate(run: Path) -> Certificate | None:
         return None
     try:
         return Certificate.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(f"{path}: cannot be read: {error}. Delete it and certify the run again.") from None
 
 

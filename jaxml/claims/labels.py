@@ -38,7 +38,7 @@ def read_labels(run: Path) -> Labels:
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
         return {parameter: dict(pairs) for parameter, pairs in held.items()}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise RunError(f"{path}: cannot be read: {error}. Delete it to see the values instead.") from None
 
 

@@ -159,5 +159,5 @@ def read_maps(run: Path) -> list[Mapped]:
         return []
     try:
         return [Mapped.from_json(each) for each in json.loads(path.read_text(encoding="utf-8"))["maps"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(f"{path}: cannot be read: {error}. Delete it and run the config again.") from None

@@ -293,7 +293,8 @@ def main() -> None:
         if type(error).__module__.split(".")[0] not in ("click", "typer"):
             echo(describe_failure(error), to_stderr=True)
             sys.exit(3)
-        echo(f"error: {getattr(error, 'message', None) or error}", to_stderr=True)
+        told = error.format_message() if hasattr(error, "format_message") else error
+        echo(f"error: {told}", to_stderr=True)
         sys.exit(2)
     if code == 130:  # also where typer has made an exit code of the interrupt
         echo("interrupted", to_stderr=True)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from jaxml.errors import headline, users_lines
 
+_ENDS = 6
+"""Calls shown at either end."""
 _PACKAGE = str(Path(__file__).resolve().parents[1])
 
 
@@ -20,7 +22,11 @@ def describe_failure(error: BaseException) -> str:
     own = users_lines(error)
     frames = [(frame.filename, frame.lineno or 0, frame.name) for frame in traceback.extract_tb(error.__traceback__)]
     lines = [f"error: {headline(error)}"]
-    for file, number, name in own or [frame for frame in frames if frame[0].startswith(_PACKAGE)]:
+    shown = own or [frame for frame in frames if frame[0].startswith(_PACKAGE)]
+    for i, (file, number, name) in enumerate(shown):
+        if _ENDS <= i < len(shown) - _ENDS:  # a function that called itself for ever
+            lines += [f"  ... {len(shown) - 2 * _ENDS} calls more ..."] * (i == _ENDS)
+            continue
         lines.append(f"  {file}, line {number}, in {name}")
         text = linecache.getline(file, number).strip()
         lines += [f"    {text}"] if text else []

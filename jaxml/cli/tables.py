@@ -1,7 +1,6 @@
 """Tables for a terminal of 80 columns or more; colours only where the terminal wants them."""
 
 from collections.abc import Mapping, Sequence
-from textwrap import shorten
 from typing import Any
 
 from rich.table import Table
@@ -134,7 +133,7 @@ def print_listing(listing: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     table = _table("config", "title", "claims")
     table.columns[0].no_wrap = True
     for config in listing["configs"]:
-        table.add_row(config["path"], shorten(config["title"], 120, placeholder=" ..."), str(config["claims"]))
+        table.add_row(config["path"], _cut(config["title"]), str(config["claims"]))
     console.print(table if listing["configs"] else "no configs/ here")
     table = _table("run", "status", "verdicts")
     table.columns[0].no_wrap = True  # a path is there to be copied
@@ -224,6 +223,10 @@ def number(value: float | None) -> str:
     if abs(value) < 1e-12:
         return "0"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _cut(text: str, most: int = 120) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _place(at: Mapping[str, Any]) -> str:

@@ -56,7 +56,7 @@ def read_verdicts(path: Path) -> Verdicts:
         RunDirectory(path.parent).check()
     try:
         return Verdicts.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(f"{path}: no verdicts can be read here: {error}") from None
 
 

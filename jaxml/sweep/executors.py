@@ -262,7 +262,7 @@ class RayExecutor(Executor):
             try:
                 _knock(address)
                 ray.init(address=address, num_cpus=local, include_dashboard=False, log_to_driver=False)
-            except OSError as error:  # of which ConnectionError is one
+            except (OSError, ValueError) as error:  # of which ConnectionError is one; and what is no address
                 raise ConfigError(f"executor 'ray': no cluster answers at '{address}': {error}") from None
         self._shared: dict[int, tuple[Any, Any]] = {}
         self._counted, self._cores = 0.0, 1

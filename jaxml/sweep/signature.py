@@ -207,7 +207,8 @@ def schema_of_source(source: str, filename: str, function: str = "trial") -> Sch
     try:
         tree = ast.parse(source, filename)
     except SyntaxError as error:
-        raise TrialError(f"{filename}, line {error.lineno}: {error.msg}.") from None
+        line = f", line {error.lineno}" if error.lineno else ""
+        raise TrialError(f"{filename}{line}: {error.msg}.") from None
     found = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == function]
     if not found:
         if not any(function in (getattr(n, "arg", None), getattr(n, "id", None)) for n in ast.walk(tree)):

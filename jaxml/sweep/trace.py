@@ -80,6 +80,10 @@ def trace(trial: Callable[..., Any], plan: Plan, program: Program, key: jax.Arra
         raise
     except Exception as error:
         advice = None if isinstance(error, OverflowError) else _wrong_side(trial, plan, program, users_place(error))
+        if advice is None and hasattr(trial, "lower") and hasattr(trial, "trace"):
+            advice = (
+                f"{plan.schema.trial_name} is jitted, and takes static parameters. Leave jax.jit out: sweeps compile."
+            )
         if advice is None:
             raise
         raise TrialError(advice) from error

@@ -157,6 +157,16 @@ def test_a_mistake_in_the_users_code_is_its_own_lines():
     assert len(lines) < 8
 
 
+def test_a_function_that_calls_itself_for_ever_is_a_few_lines():
+    names: dict = {}
+    exec(compile("def again():\n    again()\n", "/home/me/experiments/demo.py", "exec"), names)
+    with pytest.raises(RecursionError) as caught:
+        names["again"]()
+    lines = describe_failure(caught.value).splitlines()
+    assert len(lines) < 30
+    assert any(line.endswith("calls more ...") for line in lines)
+
+
 def test_a_mistake_inside_a_host_callback_is_the_callbacks_own_lines():
     told = """INTERNAL: CpuCallback error calling callback: Traceback (most recent call last):
   File "/usr/lib/python3/site-packages/jax/_src/callback.py", line 96, in pure_callback_impl

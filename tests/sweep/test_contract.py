@@ -49,6 +49,15 @@ def test_a_parameter_on_the_wrong_side(trial, axes, message):
         sweep(trial, seeds=2, **axes)
 
 
+def test_a_jitted_trial_with_static_parameters_is_named():
+    @jax.jit
+    def trial(key, *, arm: str):
+        return {"x": 1.0}
+
+    with pytest.raises(TrialError, match=r"trial is jitted.*Leave jax\.jit out"):
+        sweep(trial, seeds=1, arm=["a", "b"])
+
+
 def test_only_the_parameter_to_blame_is_named():
     def trial(key, *, lam: float, scale: float, n: Traced[int]):
         return {"x": scale * lam * jnp.ones(n).sum()}
