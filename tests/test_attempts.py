@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 import jaxml
-from jaxml.errors import JaxmlError
+from jaxml.errors import JaxmlError, RunError
 from jaxml.runs import ledger
 from jaxml.runs.designs import changes, dropped, share_trials
 from jaxml.runs.history import attempts, registration, why_amended
@@ -227,6 +227,13 @@ def test_new_code_that_computes_the_same_numbers_is_no_new_attempt():
     assert attempt(entries, spec(), numbers="y").number == 1  # by another state of jaxml, or on another machine
 
 
+def test_a_run_that_stopped_before_its_first_result_has_shown_nothing():
+    stopped = [started("A", spec()), {"entry": "ended", "run": "A", "claims": {}, "unseen": True}]
+    assert attempt(stopped, changed("master_key", to="b")).number == 1
+    assert why_amended(stopped, changed("alpha", to=0.1)) == ""
+    assert attempt([*stopped, ended("A")], changed("master_key", to="b")).number == 2
+
+
 def test_exact_claims_have_no_attempts():
     exact = {"kind": "suite", "statement": "It is so."}
     assert attempts([], spec(claims={"M1": exact}), "c", {}) == {}
@@ -326,6 +333,23 @@ def test_a_run_enters_once_and_leaves_with_what_it_came_to(project, refuted, mon
     assert ledger.read(held.path).entries[2]["spec"] == held.entries[0]["spec"]
     held.path.write_text("\n".join([*lines[1:], ""]))
     assert [each.line for each in ledger.read(held.path).breaks] == [1, 2]
+
+
+def test_a_run_that_fails_at_once_is_no_attempt(project, monkeypatch):
+    from jaxml.sweep import run as sweeping
+
+    def fail(*_, **__):
+        raise RunError("no room left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sweeping, "run", fail)
+        with pytest.raises(RunError, match="no room left"):
+            run(project, runs="stopped")
+    assert ledger.read(project / "stopped/ledger.jsonl").entries[-1]["unseen"]
+    text = cli(project, monkeypatch, "ledger", "--runs", "stopped")[1]
+    assert "it stopped before its first result" in text
+    (finding,) = run(project, ("seeds: 16", "master_key: b\nseeds: 16"), runs="stopped").verdicts.findings
+    assert finding.attempt is None
 
 
 def test_a_copied_project_goes_on_where_the_first_one_was(project, refuted):

@@ -83,6 +83,7 @@ def _rows(held: "Ledger", runs: Path) -> "Iterator[dict[str, Any]]":
         if entry["entry"] == "started":
             came = ends.get(entry["run"], {"claims": {}})["claims"]
             note = what_became(runs, entry["run"], entries) if beside else ""
+            note = "it stopped before its first result" if ends.get(entry["run"], {}).get("unseen") else note
             yield {**row, "claims": {id: came.get(id, {}) for id in entry["spec"]["claims"]}, "note": note}
         elif entry["entry"] == "registered":
             yield {**row, "claims": {id: {} for id in entry["spec"]["claims"]}}

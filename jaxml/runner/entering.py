@@ -11,6 +11,8 @@ from jaxml.claims.attempt import Attempt
 from jaxml.claims.finding import Verdicts
 from jaxml.claims.spec import spec_hash
 from jaxml.config import Study
+from jaxml.runner.evidence import FILE as EVIDENCE
+from jaxml.runner.evidence import KEPT
 from jaxml.runner.extending import why_extended
 from jaxml.runs import ledger
 from jaxml.runs.chain import Entry, Ledger
@@ -121,11 +123,27 @@ def leave(directory: RunDirectory, verdicts: Verdicts, numbers: Mapping[str, str
         id: {"verdict": word, "attempt": standing.attempts.get(id, Attempt()).number, "numbers": numbers.get(id, "")}
         for id, word in verdicts.words.items()
     }
-    entry = {"entry": "ended", "run": directory.path.name, "claims": claims, "manifest": sealed(directory.path)}
+    _end(directory, standing, {"claims": claims, "manifest": sealed(directory.path)})
+
+
+def leave_early(directory: RunDirectory) -> None:
+    """Write into the ledger that a run stopped before its first result, if it did: then nobody has seen data of it.
+
+    Raises:
+        RunError: when the ledger cannot be written, or the run directory not be read.
+    """
+    standing, held = read_standing(directory), directory.path
+    shown = any(held.glob("results.zarr/*/c")) or (held / EVIDENCE).exists() or (held / KEPT).exists()
+    if standing.ledger and not shown:
+        _end(directory, standing, {"claims": {}, "unseen": True})
+
+
+def _end(directory: RunDirectory, standing: Standing, came: Mapping[str, Any]) -> None:
+    entry = {"entry": "ended", "run": directory.path.name, **came}
 
     def line(held: Ledger) -> Entry | None:
         ends = [each for each in held.entries if each["entry"] == "ended" and each["run"] == directory.path.name]
-        return None if ends and all(ends[-1][name] == value for name, value in entry.items()) else entry
+        return None if ends and all(ends[-1].get(name) == value for name, value in entry.items()) else entry
 
     ledger.append(directory.path / standing.ledger, line)
 

@@ -10,6 +10,7 @@ from jaxml.errors import ConfigError
 from jaxml.runs import ledger
 from jaxml.runs.chain import Entry, Ledger
 from jaxml.runs.designs import share_trials
+from jaxml.runs.history import that_showed_data
 
 NOTES = "jaxml"
 """The notes are in refs/notes/jaxml: ``git log --notes=jaxml`` shows them, ``git push origin refs/notes/jaxml`` shares
@@ -36,7 +37,7 @@ def register(config: str | Path, path: Path, *, note: bool = True) -> tuple[Entr
     def entry(held: Ledger) -> Entry:
         if held.breaks:
             raise ConfigError(f"{path} is broken ({held.why_broken}). Record that first: jaxml ledger --mend")
-        for each in held.everything:
+        for each in that_showed_data(list(held.everything)):
             if each["entry"] == "started" and share_trials(each["spec"], spec):
                 raise ConfigError(
                     f"{study.document.name}: its data were seen in {each['run']}, so that it is too late to register. "

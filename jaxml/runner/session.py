@@ -20,7 +20,7 @@ from jaxml.config.study import plain
 from jaxml.errors import JaxmlError, RunError
 from jaxml.experiment import contained
 from jaxml.runner.continuing import CODE, unfinished
-from jaxml.runner.entering import counted, enter, leave
+from jaxml.runner.entering import counted, enter, leave, leave_early
 from jaxml.runner.evidence import collect
 from jaxml.runner.judging import derive, judge_run
 from jaxml.runner.programs import trace_programs
@@ -186,6 +186,8 @@ def session(
             except KeyboardInterrupt:
                 directory.set_status("interrupted", "stopped by the user; the chunks in results.zarr are complete")
                 directory.log("interrupted")
+                with contextlib.suppress(JaxmlError):
+                    leave_early(directory)
                 raise
             except Exception as error:
                 _note_failure(directory, error)
@@ -209,5 +211,6 @@ def _note_failure(directory: RunDirectory, error: Exception) -> None:
     try:
         directory.set_status("failed", str(error))
         directory.log(f"failed: {error!r}")
+        leave_early(directory)
     except JaxmlError:
         pass

@@ -40,6 +40,12 @@ class Tried:
     time: str = ""
 
 
+def that_showed_data(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries without those of runs that stopped before their first result."""
+    ends = {entry["run"]: entry for entry in entries if entry["entry"] == "ended"}
+    return [entry for entry in entries if not ends.get(entry.get("run", ""), {}).get("unseen")]
+
+
 def why_amended(entries: Sequence[Entry], spec: Spec) -> str:
     """Why a run decides nothing: its claims are not those with which its data were seen first. Empty where they are.
 
@@ -47,7 +53,7 @@ def why_amended(entries: Sequence[Entry], spec: Spec) -> str:
         entries: of the ledger, before the run's own.
         spec: of the run.
     """
-    for entry in entries:
+    for entry in that_showed_data(entries):
         if entry["entry"] not in ("registered", "started") or not share_trials(entry["spec"], spec):
             continue
         decides_nothing = bool(entry.get("why"))
@@ -135,7 +141,8 @@ class Counting:
 
 
 def all_tried(entries: Sequence[Entry]) -> Iterator[Tried]:
-    """Every claim of every confirmatory run, in order, with what it came to."""
+    """Every claim of every confirmatory run that showed data, in order, with what it came to."""
+    entries = that_showed_data(entries)
     ends = {entry["run"]: entry for entry in entries if entry["entry"] == "ended"}
     for entry in entries:
         if entry["entry"] != "started" or entry["why"]:

@@ -86,7 +86,11 @@ def what_became(runs: Path, run: str, entries: Sequence[Entry]) -> str:
         return ""  # it is on another machine
     if not path.is_dir():
         return "its run directory is gone"
-    if ends and (sealed(path) != ends[-1].get("manifest") or manifest.changes(path, _SMALL)):
+    if (
+        ends
+        and not ends[-1].get("unseen")
+        and (sealed(path) != ends[-1].get("manifest") or manifest.changes(path, _SMALL))
+    ):
         return "its run directory was edited"
     return ""
 
