@@ -1,5 +1,7 @@
 """Strictness for every test and doctest: no silent promotion of dtypes or ranks, types checked."""
 
+import contextlib
+import ctypes
 import gc
 import importlib.metadata
 import os
@@ -59,7 +61,7 @@ def x64():
         yield
 
 
-MOST_RESIDENT = 1.5e9
+MOST_RESIDENT = 2e9
 """Bytes of a worker after which what it compiled is dropped: two whole suites' worth fill a machine of 16 GB."""
 
 
@@ -78,6 +80,9 @@ def _bounded_memory():
     if statm.exists() and int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") > MOST_RESIDENT:
         jax.clear_caches()
         gc.collect()
+        # Else the C library keeps what is free, and from here on every module would compile everything anew.
+        with contextlib.suppress(AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 @pytest.fixture(autouse=True)
