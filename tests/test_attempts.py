@@ -166,6 +166,10 @@ def test_a_claim_changed_after_its_data_were_seen_decides_nothing_and_says_what_
         (changed("axes", "n", to=[{"n": 70}]), ""),
         (changed("fixed", to={"noise": 0.1, "new": 1}), ""),
         (changed("precision", to="float64", of=changed("alpha", to=0.1)), ""),
+        (
+            changed("experiment", to="f", of=changed("experiment_sha256", to="2", of=changed("alpha", to=0.1))),
+            "claim R9: the alpha",
+        ),
         (changed("without_trials", to=True, of=changed("alpha", to=0.1)), ""),
         (changed("experiment", to="copy", of=changed("name", to="d", of=changed("alpha", to=0.1))), "claim R9"),
         (changed("axes", to={"pair": [{"n": 50, "noise": 0.1}]}, of=changed("fixed", to={"dose": 1.0})), "claim R9"),
@@ -210,6 +214,8 @@ def test_attempts_are_counted_over_keys_designs_and_configs_and_not_over_reruns(
     edited = changed("claims", "R9", "margin", "value", to=0.05, of=other)
     assert attempt(first, edited, config="copied").number == 2  # of one experiment
     elsewhere = changed("experiment", to="f", of=changed("experiment_sha256", to="3", of=edited))
+    assert attempt(first, elsewhere, config="copied").number == 2  # it measures the same
+    elsewhere = changed("claims", "R9", "metric", to="loss", of=elsewhere)
     assert attempt(first, elsewhere, config="copied").number == 1
     linked = [started("A", spec(), R9="M1"), ended("A")]
     assert attempt(linked, elsewhere, config="copied", R9="M1").number == 2

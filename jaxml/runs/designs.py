@@ -63,7 +63,8 @@ def share_trials(a: Spec, b: Spec) -> bool:
     if a.get("without_trials") or b.get("without_trials"):
         return False
     alike = all(a[name] == b[name] for name in ("master_key", "precision"))
-    same_trial = a["experiment"] == b["experiment"] or a["experiment_sha256"] == b["experiment_sha256"]
+    same_trial = any(a[name] == b[name] for name in ("experiment", "experiment_sha256"))
+    same_trial = same_trial or not claims_of(a).keys().isdisjoint(claims_of(b))  # an experiment that was copied
     return alike and same_trial and all(set(x) & set(y) for _, x, y in _shared_axes(a, b))
 
 

@@ -163,13 +163,13 @@ def all_tried(entries: Sequence[Entry]) -> Iterator[Tried]:
 
 def same_claim(a: Tried, b: Tried, same_config: bool) -> bool:
     """Whether a later run tries the claim of an earlier one again: by its id, or copied, or renamed."""
+    first, second = claims_of(a.spec)[a.id], claims_of(b.spec)[b.id]
+    measured_alike = all(first.get(name) == second.get(name) for name in ("kind", "metric", "arms"))
     if same_config:
-        if a.id == b.id:
-            return True
         renamed = a.id not in claims_of(b.spec) and b.id not in claims_of(a.spec)
-        first, second = claims_of(a.spec)[a.id], claims_of(b.spec)[b.id]
-        return renamed and all(first.get(name) == second.get(name) for name in ("kind", "metric", "arms"))
-    if a.id == b.id and (a.spec["experiment"] == b.spec["experiment"] or (a.of and a.of == b.of)):
+        return a.id == b.id or (renamed and measured_alike)
+    copied = measured_alike or a.spec["experiment"] == b.spec["experiment"] or (a.of and a.of == b.of)
+    if a.id == b.id and copied:
         return True
     return not changes(a.spec, b.spec, a.id, b.id, text_only=True)
 
