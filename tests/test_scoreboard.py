@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jaxml.claims.attempt import Attempt, Before
 from jaxml.claims.certificate import MASTER_KEY, Certificate, Check
 from jaxml.claims.finding import Verdicts
 from jaxml.claims.given import Given, Grid
@@ -248,3 +249,16 @@ def test_what_experiments_share_is_part_of_the_spec_of_each_that_uses_it(tmp_pat
     before = load_study(tmp_path / "configs/one.yaml").spec_sha256
     (tmp_path / "experiments/shared/more.py").write_text("draw = lambda: 2.0\n")
     assert load_study(tmp_path / "configs/one.yaml").spec_sha256 != before
+
+
+def test_a_further_attempt_is_marked_and_an_exploratory_run_is_named(scoreboard, tmp_path):
+    held = scoreboard.stored(NAME)
+    before = [Before(run="20261128-1", date="2026-11-28", verdict="inconclusive")]
+    card = dataclasses.replace(held.findings[0], attempt=Attempt(number=2, before=before))
+    (told,) = tell(dataclasses.replace(held, findings=[card]))
+    assert scoreboard._row(told)[3].endswith(" attempt 2 (before: inconclusive, 2026-11-28)")
+    assert "attempt" not in scoreboard._row(tell(held)[0])[3]
+    finished(tmp_path / "runs", held, 1)
+    assert scoreboard.exploratory(tmp_path / "runs") == {}
+    finished(tmp_path / "runs", dataclasses.replace(held, status="exploratory", why="the margin was 2"), 2)
+    assert scoreboard.exploratory(tmp_path / "runs") == {NAME: "the margin was 2"}

@@ -3,13 +3,12 @@
 Pure functions of plain values, as spec.json and the ledger hold them.
 """
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 Spec = Mapping[str, Any]
-DECIDED_BY_SEEDS = ("contrast", "equality", "several", "trend", "boundary", "timing")
-"""The kinds whose verdicts hang on a draw. What is exact comes out alike however often it is tried."""
 _SAID_BESIDE = ("source", "reason")
 """What explains a claim and changes neither what it says nor how it is decided."""
 _OF_CODE = ("experiment_sha256", "modules_sha256")
@@ -50,8 +49,15 @@ class Change:
 
 
 def claims_of(spec: Spec) -> dict[str, Mapping[str, Any]]:
-    """The claims of a spec that a draw of seeds decides, by id."""
-    return {id: each for id, each in spec["claims"].items() if each.get("kind", "contrast") in DECIDED_BY_SEEDS}
+    """The claims of a spec whose verdicts hang on a draw, by id. What is exact comes out alike however often tried."""
+    return {id: each for id, each in spec["claims"].items() if each.get("kind", "contrast") in _drawn()}
+
+
+@functools.cache
+def _drawn() -> frozenset[str]:
+    from jaxml.claims.kinds import KINDS
+
+    return frozenset(name for name, kind in KINDS.items() if kind.seeded or kind.of_this_machine)
 
 
 def share_trials(a: Spec, b: Spec) -> bool:
