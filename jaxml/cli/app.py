@@ -293,7 +293,7 @@ def main() -> None:
         if type(error).__module__.split(".")[0] not in ("click", "typer"):
             echo(describe_failure(error), to_stderr=True)
             sys.exit(3)
-        told = error.format_message() if hasattr(error, "format_message") else error
+        told = getattr(error, "format_message", lambda: error)()
         echo(f"error: {told}", to_stderr=True)
         sys.exit(2)
     if code == 130:  # also where typer has made an exit code of the interrupt

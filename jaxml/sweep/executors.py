@@ -28,7 +28,7 @@ import cloudpickle
 import jax
 import numpy as np
 
-from jaxml.errors import ConfigError
+from jaxml.errors import ConfigError, RunError
 from jaxml.sweep.arrays import Arrays
 from jaxml.sweep.block import Block, compile_block
 from jaxml.sweep.check import affordable, check_lanes
@@ -247,6 +247,7 @@ class RayExecutor(Executor):
 
     Raises:
         ConfigError: when Ray is not installed, or no cluster answers.
+        RunError: when Ray itself does not start.
     """
 
     def __init__(self, address: str | None = None, workers: int | None = None, retries: int = 5):
@@ -264,6 +265,9 @@ class RayExecutor(Executor):
                 ray.init(address=address, num_cpus=local, include_dashboard=False, log_to_driver=False)
             except (OSError, ValueError) as error:  # of which ConnectionError is one; and what is no address
                 raise ConfigError(f"executor 'ray': no cluster answers at '{address}': {error}") from None
+            except Exception as error:  # Ray raises what it likes where its servers do not come up in time
+                why = str(error).partition("\n")[0]
+                raise RunError(f"executor 'ray': Ray could not be started: {why} Try again.") from error
         self._shared: dict[int, tuple[Any, Any]] = {}
         self._counted, self._cores = 0.0, 1
 

@@ -230,6 +230,25 @@ def test_two_unequal_shards_equal_one_device():
     contract.assert_close(unmasked, whole)
 
 
+def test_shard_map_shares_the_statistics():
+    """Its checks of what varies over devices are made while tracing, so that one device shows them."""
+    x = jnp.asarray(batch((6, 3), mean=5.0))
+    params, state = init_batch_norm((6, 3))
+    split, whole = jax.sharding.PartitionSpec("d"), jax.sharding.PartitionSpec()
+    mesh = jax.make_mesh((1,), ("d",), axis_types=(jax.sharding.AxisType.Auto,))
+
+    def loss(x, axis_name):
+        y, new = norm.batch_norm(x, params, state, training=True, axis_name=axis_name, convention="torch")
+        return y, new
+
+    shards = jax.shard_map(lambda x: loss(x, "d"), mesh=mesh, in_specs=split, out_specs=(split, whole))
+    (y, new), slope = jax.jit(lambda x: (shards(x), jax.grad(lambda x: jnp.sum(shards(x)[0] ** 3))(x)))(x)
+    expected, one = loss(x, None)
+    contract.assert_close(y, expected)
+    contract.assert_close(list(new), list(one))
+    contract.assert_close(slope, jax.grad(lambda x: jnp.sum(loss(x, None)[0] ** 3))(x), rtol=1e-4, atol=1e-5)
+
+
 def test_derivatives(x64):
     x = batch((4, 2), mean=1.0, dtype=jnp.float64)
     params = norm.NormParams(jnp.array([[1.5, 0.5]]), jnp.array([[0.1, -0.2]]))

@@ -217,6 +217,17 @@ def test_a_third_axis_makes_several_maps():
     assert [caption for caption, _ in charts] == ["kind x", "kind y"]
 
 
+def test_names_that_mean_something_to_vega_are_names():
+    odd, values = 'it\'s [0].b \\ "q" {x} datum.y', np.random.default_rng(0).uniform(1, 2, (3, 2, 4))
+
+    def marks(y, x, line, lines):
+        data = held(values, (x, line, "seed"), **{x: [1.0, 2.0, 3.0], line: lines}).rename({"y": y})
+        (spec,) = panels(read_series(data, {"title": odd, "y": y, "x": x, "lines": line}))
+        return drawn(spec).count("<path")
+
+    assert marks(odd, f"{odd}2", f"{odd}3", ["a.b[0]", "c'd"]) == marks("z", "x", "k", ["a", "b"])
+
+
 def test_labels_of_a_map_are_text_even_inside_an_expression():
     hostile = "'] + datum.x + ['\u2028\\"
     cells = [cell("supported", name=name, b=b) for name in (hostile, "plain") for b in (1, 2)]

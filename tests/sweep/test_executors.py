@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from jaxml import linspace, sweep
 from jaxml.errors import ConfigError, RunError, StoreError
 from jaxml.sweep import executors
 from jaxml.sweep.compute import Compute, opened
-from jaxml.sweep.executors import Processes
+from jaxml.sweep.executors import Processes, RayExecutor
 from jaxml.sweep.store import ZarrStore, open_results
 from tests.sweep import sweep_process
 
@@ -165,6 +166,31 @@ def test_ray_is_an_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError, match=r"Ray is not installed. Add it with: pip install 'jaxml\[ray\]'"):
         sweep(sweep_process.trial, seeds=1, lam=1.0, compute="ray")
+
+
+@pytest.mark.parametrize(
+    ("raised", "error", "message"),
+    [
+        (
+            ValueError("Invalid address format: x:::"),
+            ConfigError,
+            "no cluster answers at 'local': Invalid address format",
+        ),
+        (
+            RuntimeError("Timed out waiting for its servers.\nSee the log"),
+            RunError,
+            "Ray could not be started: Timed out",
+        ),
+    ],
+)
+def test_what_ray_raises_as_it_starts_is_one_line(monkeypatch, raised, error, message):
+    def refuse(**options):
+        raise raised
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: False, init=refuse))
+    with pytest.raises(error, match=message):
+        RayExecutor()
 
 
 @pytest.mark.parametrize(
