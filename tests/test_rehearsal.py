@@ -88,6 +88,12 @@ def test_a_good_config_is_rehearsed(project):
         ("lambda r: r.error.max('outlier')", ValueError, "'outlier' not found"),
         ("lambda r: r.error.max('seed')", RunError, "metric 'worst' must return .* keeps the axis 'seed'"),
         ("lambda r: 1 / 0", ZeroDivisionError, "division"),
+        ("lambda r: r.error.astype(str)", RunError, "metric 'worst' must return numbers, got an array of <U"),
+        ("lambda r: r.error.expand_dims({'a/b': 2})", RunError, "metric 'worst' has an axis whose name 'a/b' holds"),
+        ("3", ConfigError, "the metric 'worst' is 3, and not a function of the results"),
+        ("len, 'a/b': len", ConfigError, "the metric 'a/b' holds a '/'"),
+        ("len, 'outliers': len", ConfigError, "the metric 'outliers' is called like an axis of the results"),
+        ("len, 'nonfinite': len", ConfigError, "the metric 'nonfinite' is called like an axis of the results"),
         ("lambda r: r.error.expand_dims(more=2)", ConfigError, r"'worst' still has the axes \('more', 'seed'\)"),
     ],
 )

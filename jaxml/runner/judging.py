@@ -11,6 +11,7 @@ from jaxml.experiment import Experiment, contained
 from jaxml.runs.directory import GIVEN, RunDirectory
 from jaxml.runs.standing import Standing, read_standing
 from jaxml.sweep.grid import Axis
+from jaxml.sweep.names import trouble_with
 
 if TYPE_CHECKING:
     import xarray
@@ -30,7 +31,7 @@ def derived_from(results: "xarray.Dataset", experiment: Experiment) -> "xarray.D
     """The experiment's metrics.
 
     Raises:
-        RunError: when one is no array over the seeds.
+        RunError: when one is no array of numbers over the seeds.
     """
     import xarray
 
@@ -43,6 +44,11 @@ def derived_from(results: "xarray.Dataset", experiment: Experiment) -> "xarray.D
                 raise TrialError(f"'{name}': {error}") from None
         if not isinstance(values, xarray.DataArray) or "seed" not in values.dims:
             raise RunError(f"metric '{name}' must return an xarray.DataArray that keeps the axis 'seed'.")
+        if values.dtype.kind not in "biufc":
+            raise RunError(f"metric '{name}' must return numbers, got an array of {values.dtype}.")
+        for dim in values.dims:
+            if trouble := trouble_with(dim):
+                raise RunError(f"metric '{name}' has an axis whose name {dim!r} {trouble}.")
         derived[name] = values.drop_vars([c for c in values.coords if c not in values.dims], errors="ignore")
     return xarray.Dataset(derived)
 

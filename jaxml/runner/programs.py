@@ -28,8 +28,13 @@ def trace_programs(study: Study, timing: "Timing | None" = None) -> "list[Traced
     experiment = study.experiment
     traced = trace_all(experiment.trial, study.plan, master_key(study.config.master_key), timing or Timing())
     outputs = all_outputs(traced)
-    for name in experiment.metrics:
-        if trouble := trouble_with(name) or ("is a name that the trial returns too" if name in outputs else ""):
+    axes = {"nonfinite", *study.plan.dims, *(name for axis in study.plan.axes for name in axis.parameters)}
+    axes |= {axis for output in outputs.values() for axis in output.axes}
+    for name, metric in experiment.metrics.items():
+        trouble = trouble_with(name) or ("is a name that the trial returns too" if name in outputs else "")
+        trouble = trouble or ("is called like an axis of the results" if name in axes else "")
+        trouble = trouble or ("" if callable(metric) else f"is {metric!r}, and not a function of the results")
+        if trouble:
             raise ConfigError(f"experiments/{study.config.experiment}.py: the metric {name!r} {trouble}.")
     own = ("status", "nonfinite")  # the engine's marks are not for claims
     known = [*(name for name in outputs if not name.startswith(own)), *experiment.metrics]
