@@ -31,12 +31,10 @@ class HingeCertificate(NamedTuple):
     excess: Array
 
 
-def certify(
-    alpha: Vector, slack: Vector, error: Vector, cost: Vector, norm: Array, imbalance: Array
-) -> HingeCertificate:
+def certify(alpha: Vector, slack: Vector, error: Vector, cost: Vector, norm: Array, apart: Array) -> HingeCertificate:
     """Stretch by t and measure the gap as a sum in which nothing cancels. With m_i = 1 - slack_i and d = t - 1,
 
-    gap = d (1 + t) ||w||^2 / 2 + sum_i (c_i - alpha_i) max(0, 1 - t m_i) + alpha_i max(-slack_i, -d m_i).
+    gap = d (1 + t) ||w||^2 / 2 + sum_i [(c_i - alpha_i) max(0, 1 - t m_i) + alpha_i max(-slack_i, -d m_i)] + apart.
 
     Args:
         alpha: dual point, 0 to cost, (n,).
@@ -44,7 +42,8 @@ def certify(
         error: what each slack may be off by, (n,).
         cost: upper bounds c, (n,).
         norm: ||w||^2.
-        imbalance: how much the equality of the dual is missed by, times its multiplier.
+        apart: what the gap grows by because the primal point is not exactly that of the dual one: how much the equality
+            of the dual is missed by, times its multiplier, and ||w - A^T alpha||^2 / 2.
     """
 
     def stretched(more: Array) -> HingeCertificate:
@@ -52,7 +51,7 @@ def certify(
         objective = length / 2 + jnp.sum(cost * jnp.maximum(after, 0.0))
         rows = (cost - alpha) * jnp.maximum(after + error, 0.0)
         rows = rows + alpha * jnp.maximum(error - slack, -more * (1 - slack))
-        gap = more * (2 + more) / 2 * norm + jnp.sum(rows) + jnp.abs(imbalance)
+        gap = more * (2 + more) / 2 * norm + jnp.sum(rows) + apart
         excess = gap / jnp.maximum(objective, jnp.finfo(alpha.dtype).tiny)
         return HingeCertificate(1 + more, after, length, objective, gap, excess)
 

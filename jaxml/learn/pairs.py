@@ -111,7 +111,7 @@ def solve_pairs(
         slack = y * (rest - level)
         imbalance = level * jnp.sum(coef)
         norm = jnp.maximum(jnp.sum(jnp.abs(coef) * (1 - slack)) - imbalance, 0.0)
-        certificate = certify(jnp.abs(coef), slack, rounding(coef), cost, norm, imbalance)
+        certificate = certify(jnp.abs(coef), slack, rounding(coef), cost, norm, jnp.abs(imbalance))
         return Pairs(coef, level, jnp.zeros((), jnp.int32), certificate)
 
     def advance(s: _Rounds) -> _Rounds:

@@ -174,29 +174,28 @@ def _linear_hinge(X: Array, y: Array, cost: Array, tolerance: Scalar, *, interce
     # The equality makes the dual blind to shifts of the features; about their mean nothing cancels.
     mean = jnp.mean(X, axis=0) if intercept else jnp.zeros(X.shape[1], X.dtype)
     A = sign[:, None] * (X - mean[None, :])
-    length = jnp.sqrt(jnp.sum(A**2, axis=1))
+    size = jnp.abs(A)
     # A row of weight 0 keeps a box, so that there is an interior, but nothing pulls at it: `_silenced` saw to that.
     counts = cost > 0
     gain = counts.astype(cost.dtype)
     box = jnp.where(counts, cost, jnp.maximum(jnp.max(cost), jnp.finfo(cost.dtype).tiny ** 0.25))
     both = jnp.any(sign > 0) & jnp.any(sign < 0) if intercept else jnp.any(counts)
 
-    def settle(alpha: Array, level: Array, shifted: bool = False) -> tuple[Array, Array, Array, HingeCertificate]:
+    def settle(alpha: Array, coef: Array, level: Array) -> tuple[Array, Array, Array, HingeCertificate]:
         # With one class the equality leaves no interior, and the solution is plain: w = 0, b on that class's side.
-        alpha, level = jnp.where(counts & both, alpha, 0.0), jnp.where(both, level, jnp.sign(jnp.sum(sign)))
-        coef = alpha @ A
-        level = level if intercept else jnp.zeros_like(level)
+        alpha, coef = jnp.where(counts & both, alpha, 0.0), jnp.where(both, coef, 0.0)
+        level = jnp.where(both, level, jnp.sign(jnp.sum(sign))) if intercept else jnp.zeros_like(level)
         slack = gain - (A @ coef + sign * level)
-        norm = jnp.sum(coef**2)
         # What margins lose in being summed and, far from the origin, in the intercept of the features as they are.
-        error = jnp.finfo(X.dtype).eps * (length * jnp.sqrt(norm) + (jnp.abs(mean @ coef) / 2 if shifted else 0.0))
-        return coef, level, alpha, certify(alpha, slack, error, cost, norm, level * jnp.sum(sign * alpha))
+        lost = size @ jnp.abs(coef) + jnp.abs(mean @ coef) / 2
+        apart = jnp.sum((coef - alpha @ A) ** 2) / 2 + jnp.abs(level * jnp.sum(sign * alpha))
+        return coef, level, alpha, certify(alpha, slack, jnp.finfo(X.dtype).eps * lost, cost, jnp.sum(coef**2), apart)
 
-    excess = lambda alpha, level: settle(alpha, level)[3].excess  # noqa: E731
+    excess = lambda alpha, coef, level: settle(alpha, coef, level)[3].excess  # noqa: E731
     found = solve_box(
         A, sign if intercept else None, gain, box, excess=excess, tolerance=tolerance, iterations=iterations
     )
-    coef, level, alpha, certificate = settle(found.alpha, found.level, shifted=True)
+    coef, level, alpha, certificate = settle(found.alpha, found.coef, found.level)
     # Inside the box, alpha is never exactly 0 or C: what is this close to an end belongs there.
     near = jnp.finfo(X.dtype).eps ** (1 / 3) * jnp.minimum(cost, jnp.max(alpha))
     alpha = jnp.where(alpha <= near, 0.0, jnp.where(alpha >= cost - near, cost, alpha))
