@@ -3,7 +3,7 @@
     minimise  ||A^T alpha||^2 / 2 - gain . alpha   subject to  0 <= alpha <= c,  signs . alpha = 0.
 
 Its iterations, some twenty of O(n d^2), do not depend on the conditioning of A: lanes of a vmap run in step. The
-weights w = A^T alpha have variables of their own: as sums of numbers as large as the box they would have no digits left.
+weights w = A^T alpha have variables of their own: as sums of numbers as large as the box they would lose their digits.
 
 Reference: Mehrotra (1992), "On the implementation of a primal-dual interior point method", SIAM J. Optimization 2(4);
 for support vector machines: Ferris and Munson (2002), SIAM J. Optimization 13(3).
@@ -83,7 +83,7 @@ def solve_box(
     priced = (jnp.arange(rows.shape[1]) < d).astype(dtype)
 
     def newton(D: Vector, missing: Array) -> Callable[[Vector], tuple[Array, Array]]:
-        """rest -> (dx, dw) with  rows dw + D dx = rest  and  rows^T dx - priced dw = missing."""
+        """Solve  rows dw + D dx = rest,  rows^T dx - priced dw = missing  for (dx, dw), given rest."""
         M = jnp.diag(priced) + rows.T @ (rows / D[:, None])
         scale = 1 / jnp.sqrt(jnp.maximum(jnp.diagonal(M), floor))
         ridge = _RIDGE * eps * jnp.eye(M.shape[0], dtype=dtype)

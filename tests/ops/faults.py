@@ -192,7 +192,6 @@ FAULTS = (
     (INTERIOR, " | (s.best.excess > _NEAR)", ""),
     (INTERIOR, "jnp.clip(share, eps, 1.0)", "jnp.ones((), dtype)"),
     (INTERIOR, "_RIDGE * eps", "0 * eps"),
-    (INTERIOR, "_CENTRED * tolerance", "0 * tolerance"),
     (INTERIOR, "s.weights + dual * turn", "priced * (alpha @ rows) + (1 - priced) * (s.weights + dual * turn)"),
     (HINGE, "+ jnp.sum(rows) + apart", "+ jnp.sum(rows)"),
     (GLM, "if not (intercept and loss.equivariant):", "if True:"),
