@@ -1,28 +1,18 @@
-"""Parameters and operations of convolutions: formulas against loops that count, Flax's layer and XLA's own counts."""
+"""Operations of convolutions: formulas against loops that count, and XLA's own counts."""
 
-import functools
-import itertools
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 from jax import lax
 
+from experiments.shared.convolutions import counted, shape
 from jaxml import Experiment, Suite
-from jaxml.nn import count_parameters
-from jaxml.ops import conv_cost, conv_output_size, smooth_l1
+from jaxml.ops import conv_cost, conv_output_size
 
 Case = dict[str, Any]
 Count = Callable[..., Any]
-ERRORS = np.array([0.5, -2.0])
-
-
-def shape(**settings: Any) -> Any:
-    """An array of which only the shape counts."""
-    return jax.ShapeDtypeStruct(tuple(settings.values()), jnp.float32)
 
 
 def places(c: Case) -> int:
@@ -30,17 +20,7 @@ def places(c: Case) -> int:
     return conv_output_size((c["size"],), kernel_size=c["kernel"], stride=c["stride"], padding=c["padding"])[0] ** 2
 
 
-@functools.cache
-def counted(places: int, kernel: int, channels: int, filters: int, bias: bool) -> int:
-    """Multiplications and additions of a convolution, one by one: those of each output, products first."""
-    operations = 0
-    for _ in range(places * filters):
-        products = sum(1 for _ in itertools.product(range(kernel), range(kernel), range(channels)))
-        operations += products + sum(1 for _ in range(1, products)) + bias
-    return operations
-
-
-def layer(generator: np.random.Generator, size: int) -> Case:
+def layer(generator: np.random.Generator) -> Case:
     """A convolution of a square map, with as many zeros on every side as half its kernel at most."""
     kernel = int(generator.integers(1, 6))
     names = {"channels": 6, "filters": 6, "stride": 3}
@@ -70,7 +50,6 @@ def operations(*, bias: bool) -> Suite:
         subject=of,
         draw=layer,
         valid=lambda c: a_layer(c) and c["size"] >= c["kernel"],
-        sizes=(1,),
         adversarial=[ONE, ONE | {"size": 8, "kernel": 3, "padding": 1, "stride": 2}],
         properties={
             "is what a loop counts": lambda f, c: (f(c), counted(places(c), *(c[name] for name in key), bias)),
@@ -91,35 +70,12 @@ def operations(*, bias: bool) -> Suite:
     )  # fmt: skip
 
 
-@functools.cache
-def parameters_of(kernel: int, channels: int, filters: int) -> int:
-    """Of Flax's convolution, from its arrays."""
-    return count_parameters(nnx.eval_shape(lambda: nnx.Conv(channels, filters, (kernel, kernel), rngs=nnx.Rngs(0))))
-
-
-def parameters() -> Suite:
-    """Has a convolution K^2 C_in C_out weights and C_out biases?"""
-    return Suite(
-        subject=lambda kernel, channels, filters: kernel**2 * channels * filters + filters,
-        draw=lambda generator, size: {n: int(generator.integers(1, 4)) for n in ("kernel", "channels", "filters")},
-        valid=lambda c: min(c.values()) >= 1,
-        sizes=(1,),
-        properties={"are what Flax's layer holds": lambda f, c: (f(**c), parameters_of(**c))},
-        mutants={
-            "no bias": lambda kernel, channels, filters: kernel**2 * channels * filters,
-            "one kernel for all channels": lambda kernel, channels, filters: kernel**2 * filters + filters,
-            "a bias for each input": lambda kernel, channels, filters: kernel**2 * channels * filters + channels,
-        },
-    )
-
-
 def three_by_three() -> Suite:
     """Do 9 C products, 8 C and C - 1 additions and a bias make 18 C?"""
     return Suite(
         subject=lambda c: 9 * c + 8 * c + (c - 1) + 1,
-        draw=lambda generator, size: int(generator.integers(1, 513)),
+        draw=lambda generator: int(generator.integers(1, 513)),
         valid=lambda c: c >= 1,
-        sizes=(1,),
         adversarial=[1, 2],
         properties={
             "is 2 x 9 C": lambda f, c: (f(c), 2 * 9 * c),
@@ -140,31 +96,11 @@ def convolution(padding: str, scale: int = 1) -> Callable[[], tuple[Any, ...]]:
     return lambda: (f, shape(h=3, w=3, i=8, o=16 * scale), shape(n=1, h=10, w=10, c=8))
 
 
-def worked(padding: int) -> dict[str, Any]:
-    """Three filters of 3 x 3 on a map of 5 x 5 with 4 channels: what comes out, and what it takes."""
-    model = nnx.Conv(4, 3, (3, 3), padding=padding, rngs=nnx.Rngs(0))
-    height, width, channels = jax.eval_shape(model, shape(n=1, h=5, w=5, c=4)).shape[1:]
-    cost = {"parameters": count_parameters(model), "operations": counted(height * width, 3, 4, 3, True)}
-    return {"height": height, "width": width, "channels": channels} | cost
-
-
-def two(losses: Any) -> dict[str, float]:
-    """The losses of two errors, by name."""
-    return {"at_half": float(losses[0]), "at_two": float(losses[1])}
-
-
 experiment = Experiment(
     suites={
         "operations_with_bias": lambda: operations(bias=True),
         "operations_without_bias": lambda: operations(bias=False),
-        "parameters": parameters,
         "three_by_three": three_by_three,
-    },
-    numbers={
-        "worked": lambda: worked(1),
-        "worked_without_padding": lambda: worked(0),
-        "smooth_l1": lambda: two(smooth_l1(jnp.asarray(ERRORS), jnp.zeros(2))),
-        "half_the_square": lambda: two(0.5 * ERRORS**2),
     },
     programs={
         "unpadded": convolution("VALID"),

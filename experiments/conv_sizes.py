@@ -5,22 +5,17 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax import lax
 
+from experiments.shared.convolutions import shape
 from jaxml import Experiment, Suite
 from jaxml.nn import describe, vgg16
 from jaxml.ops import conv_output_size
 
 Case = dict[str, Any]
 Size = Callable[..., Any]
-
-
-def shape(**settings: Any) -> Any:
-    """An array of which only the shape counts."""
-    return jax.ShapeDtypeStruct(tuple(settings.values()), jnp.float32)
 
 
 @functools.cache
@@ -41,20 +36,19 @@ def output_size(*, floor: bool, dilated: bool) -> Suite:
         (c["W"],), kernel_size=c["F"], stride=c["S"], padding=c["P"], dilation=c["D"]
     )[0]
 
-    def draw(generator: np.random.Generator, size: int) -> Case:
+    def draw(generator: np.random.Generator) -> Case:
         most = {"W": 65, "F": 12, "S": 5, "D": 4 if dilated else 2}
         return {name: int(generator.integers(1, m)) for name, m in most.items()} | {"P": int(generator.integers(0, 6))}
 
-    def valid(c: Case) -> bool:
-        fits = c["D"] * (c["F"] - 1) + 1 <= c["W"] + 2 * c["P"]
-        return fits and min(c["W"], c["F"], c["S"], c["D"]) >= 1 and c["P"] >= 0 and (dilated or c["D"] == 1)
+    def valid(W: Any, D: Any, P: Any, F: Any, S: Any) -> bool:
+        fits = D * (F - 1) + 1 <= W + 2 * P
+        return fits and min(W, F, S, D) >= 1 and P >= 0 and (dilated or D == 1)
 
     return Suite(
         subject=down if floor else exact,
         reference=None if floor and not dilated else right,
         draw=draw,
         valid=valid,
-        sizes=(1,),
         adversarial=[{"W": 224, "F": 7, "S": 2, "P": 3, "D": 1}, {"W": 1, "F": 1, "S": 4, "P": 0, "D": 1}],
         properties={"is what JAX makes": lambda f, c: (f(**c), made(**{long: c[n] for long, n in names.items()}))},
         mutants={

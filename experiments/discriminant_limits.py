@@ -1,4 +1,4 @@
-"""Where Fisher's discriminant ends: scatters without an inverse, and classes of two shapes, exactly."""
+"""Scatters within classes that have no inverse: what stands in for it, exactly."""
 
 from collections.abc import Callable
 from typing import Any
@@ -58,8 +58,8 @@ def on_range(s: np.ndarray) -> np.ndarray:
 def inverted(change: Callable[[np.ndarray], np.ndarray], *, regular: bool = False, reference: Any = None) -> Suite:
     """Does what the SVD makes of the scatter within undo it: in every direction in which some class varies?"""
 
-    def undone(f: Inverse, c: Case) -> tuple[Any, ...]:
-        S = np.asarray(covariance(c["X"], c["y"])[0])
+    def undone(f: Inverse, X: Any, y: Any) -> tuple[Any, ...]:
+        S = np.asarray(covariance(X, y)[0])
         with np.errstate(all="ignore"):
             return S @ f(S) @ S, S, 1e4 * np.max(np.abs(S))
 
@@ -85,9 +85,9 @@ def inverted(change: Callable[[np.ndarray], np.ndarray], *, regular: bool = Fals
 def shrunk() -> Suite:
     """Does the shrunk scatter have an inverse, and the direction solve with it, however few rows of each class?"""
 
-    def solves(f: Any, c: Case) -> tuple[Any, ...]:
-        S, gap = (np.asarray(part) for part in covariance(c["X"], c["y"], c["share"]))
-        w = np.asarray(f(c["X"], c["y"], c["share"]))
+    def solves(f: Any, X: Any, y: Any, share: Any) -> tuple[Any, ...]:
+        S, gap = (np.asarray(part) for part in covariance(X, y, share))
+        w = np.asarray(f(X, y, share))
         return S @ w, gap, 1e3 * float(np.linalg.norm(S) * np.linalg.norm(w)) + 1e-3
 
     fitted = lambda change: jax.jit(  # noqa: E731
@@ -108,61 +108,11 @@ def shrunk() -> Suite:
     )
 
 
-def shape(A: np.ndarray) -> np.ndarray:
-    """A covariance."""
-    return A @ A.T + 0.1 * np.eye(2)
-
-
-def gradient(c: Case) -> np.ndarray:
-    """Of the log ratio of the densities of two Gaussian classes, at x."""
-    return np.linalg.solve(shape(c["A1"]), c["x"] - c["m1"]) - np.linalg.solve(shape(c["A0"]), c["x"] - c["m0"])
-
-
-def fisher(c: Case) -> np.ndarray:
-    """S_w^-1 (mu_0 - mu_1)."""
-    return np.linalg.solve((shape(c["A0"]) + shape(c["A1"])) / 2, c["m0"] - c["m1"])
-
-
-def bayes(*, equal: bool) -> Suite:
-    """Is Fisher's direction the one in which the log odds of two Gaussian classes rise, everywhere?"""
-
-    def draw(generator: np.random.Generator, size: int) -> Case:
-        m0, m1, x = generator.normal(size=(3, 2))
-        A0, A1 = generator.normal(size=(2, 2, 2))
-        return {"m0": m0, "m1": m1, "x": x, "A0": A0, "A1": A0 if equal else A1}
-
-    def along(f: Any, c: Case) -> tuple[Any, ...]:
-        w, rise = f(c), gradient(c)
-        return w / np.linalg.norm(w), rise / np.linalg.norm(rise), 1e6
-
-    def valid(c: Case) -> bool:
-        fair = np.linalg.norm(c["m0"] - c["m1"]) > 0.1 and np.linalg.norm(gradient(c)) > 1e-3
-        conditioned = max(np.linalg.norm(c[k]) for k in ("A0", "A1", "x", "m0", "m1")) < 10
-        return bool(fair and conditioned and (np.array_equal(c["A0"], c["A1"]) or not equal))
-
-    return Suite(
-        subject=fisher,
-        reference=None if equal else gradient,
-        draw=draw,
-        valid=valid,
-        sizes=(1,),
-        properties={"the log odds rise along it": along},
-        mutants={
-            "difference of the means": lambda c: c["m0"] - c["m1"],
-            "features one by one": lambda c: (c["m0"] - c["m1"]) / np.diagonal(shape(c["A0"])),
-            "turned round": lambda c: -fisher(c),
-            "not inverted": lambda c: shape(c["A0"]) @ (c["m0"] - c["m1"]),
-        },
-    )
-
-
 experiment = Experiment(
     suites={
         "svd": lambda: inverted(lambda s: 1 / s, reference=on_range),
         "svd_regular": lambda: inverted(lambda s: 1 / s, regular=True),
         "svd_on_range": lambda: inverted(on_range),
         "shrunk": shrunk,
-        "bayes": lambda: bayes(equal=False),
-        "bayes_equal": lambda: bayes(equal=True),
     }
 )

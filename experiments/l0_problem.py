@@ -1,4 +1,4 @@
-"""Least squares with a price on each weight that is not zero (L0): no norm, not convex, and how it is solved."""
+"""Least squares with a price on each weight that is not zero (L0): where it is easy, and how it is solved."""
 
 from collections.abc import Callable
 from itertools import product
@@ -10,49 +10,9 @@ import numpy as np
 
 from jaxml import Experiment, Suite
 from jaxml.learn.solvers import proximal_gradient
-from jaxml.ops import l0_count, l1, l2_norm, l2_squared, prox_l0, prox_l1
+from jaxml.ops import prox_l0, prox_l1
 
 Case = dict[str, Any]
-
-
-def no_norm() -> Suite:
-    """Does a norm's rule, twice the weights are twice as long, hold for the count?"""
-    return Suite(
-        subject=jax.jit(l0_count),
-        reference=jax.jit(l1),
-        draw=lambda generator, size: generator.integers(-3, 4, size).astype(float),
-        sizes=(1, 2, 5),
-        properties={
-            "twice the weights, twice as long": lambda f, w: (float(f(2 * w)), 2 * float(f(w))),
-            "0 for zeros alone": lambda f, w: (float(f(w)) == 0) == (not w.any()),
-        },
-        mutants={
-            "sum": jax.jit(jnp.sum),
-            "sum of squares": jax.jit(l2_squared),
-            "largest and one": jax.jit(lambda w: jnp.max(jnp.abs(w)) + 1),
-        },
-    )
-
-
-def chord() -> Suite:
-    """Does the count break Jensen's inequality on every segment from the origin?"""
-    return Suite(
-        subject=jax.jit(l0_count),
-        draw=lambda generator, size: {"w": generator.normal(size=size), "share": generator.uniform(0.05, 0.95)},
-        valid=lambda c: 0 < c["share"] < 1 and c["w"].any(),
-        sizes=(1, 2, 5),
-        adversarial=[{"w": np.array([0.0, 1.0]), "share": 0.5}],
-        properties={
-            "above the chord": lambda f, c: (
-                float(f(c["share"] * c["w"])) > c["share"] * float(f(c["w"])) + (1 - c["share"]) * float(f(0 * c["w"]))
-            )
-        },
-        mutants={
-            "sum of absolute values": jax.jit(l1),
-            "sum of squares": jax.jit(l2_squared),
-            "Euclidean norm": jax.jit(l2_norm),
-        },
-    )
 
 
 def loss(w: Any, X: np.ndarray, y: np.ndarray, price: float) -> float:
@@ -87,21 +47,21 @@ def task(generator: np.random.Generator, size: int, *, orthogonal: bool = False)
 def subsets() -> Suite:
     """With orthonormal features, is one hard threshold of X'y as good as the best of all 2^d subsets?"""
     return Suite(
-        subject=jax.jit(lambda X, y, price: prox_l0(X.T @ y, strength=price)),
+        subject=lambda X, y, price: prox_l0(X.T @ y, strength=price),
+        jit=True,
         draw=lambda generator, size: task(generator, size, orthogonal=True),
-        valid=lambda c: c["price"] > 0 and np.allclose(c["X"].T @ c["X"], np.eye(c["X"].shape[1]), atol=1e-12),
+        valid=lambda price, X: price > 0 and np.allclose(X.T @ X, np.eye(X.shape[1]), atol=1e-12),
         sizes=(1, 2, 4, 6),
         adversarial=[{"X": np.eye(2), "y": np.array([2.0, 1.0]), "price": price} for price in (0.5, 2.0, 9.0)],
         properties={
-            "no subset is better": lambda f, c: (
-                loss(f(c["X"], c["y"], c["price"]), c["X"], c["y"], c["price"])
-                <= loss(best(c["X"], c["y"], c["price"]), c["X"], c["y"], c["price"]) * (1 + 1e-9)
+            "no subset is better": lambda f, X, y, price: (
+                loss(f(X, y, price), X, y, price) <= loss(best(X, y, price), X, y, price) * (1 + 1e-9)
             )
         },
         mutants={
-            "soft threshold": jax.jit(lambda X, y, price: prox_l1(X.T @ y, strength=price)),
-            "price for its root": jax.jit(lambda X, y, p: jnp.where(jnp.abs(X.T @ y) > p, X.T @ y, 0.0)),
-            "all kept": jax.jit(lambda X, y, price: X.T @ y),
+            "soft threshold": lambda X, y, price: prox_l1(X.T @ y, strength=price),
+            "price for its root": lambda X, y, p: jnp.where(jnp.abs(X.T @ y) > p, X.T @ y, 0.0),
+            "all kept": lambda X, y, price: X.T @ y,
         },
     )
 
@@ -128,7 +88,7 @@ def solver(*, finds_best: bool) -> Suite:
         subject=hard_thresholding(prox_l0, steps=steps),
         reference=best if finds_best else None,
         draw=task,
-        valid=lambda c: c["price"] > 0 and np.linalg.matrix_rank(c["X"]) == c["X"].shape[1],
+        valid=lambda price, X: price > 0 and np.linalg.matrix_rank(X) == X.shape[1],
         sizes=(1, 2),
         properties={"as low as the best subset": as_low} if finds_best else {"never up": never_up},
         mutants={
@@ -141,8 +101,6 @@ def solver(*, finds_best: bool) -> Suite:
 
 experiment = Experiment(
     suites={
-        "no_norm": no_norm,
-        "chord": chord,
         "subsets": subsets,
         "descends": lambda: solver(finds_best=False),
         "finds_best": lambda: solver(finds_best=True),

@@ -4,19 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from experiments.shared.logistic import mean_loss, proper, rows
 from jaxml import Experiment, Suite
-from jaxml.ops import sigmoid_cross_entropy
 
 Case = dict[str, Any]
-
-
-@jax.jit
-def mean_loss(w: Any, X: Any, y: Any) -> Any:
-    """The mean cross-entropy of a linear model."""
-    return jnp.mean(sigmoid_cross_entropy(X @ w, y))
 
 
 SLOPES: dict[str, Callable[..., Any]] = {
@@ -25,17 +18,6 @@ SLOPES: dict[str, Callable[..., Any]] = {
     "the sign turned": lambda w, X, y: -jax.grad(mean_loss)(w, X, y),
     "the class instead of the probability": lambda w, X, y: X.T @ ((X @ w > 0) - y) / len(y),
 }
-
-
-def rows(generator: np.random.Generator, size: int) -> Case:
-    """Weights, features and classes."""
-    y = generator.integers(0, 2, size).astype(float)
-    return {"w": 2 * generator.normal(size=2), "X": generator.normal(size=(size, 2)), "y": y}
-
-
-def proper(c: Case) -> bool:
-    """Whether there are rows, and each has its class."""
-    return 0 < len(c["X"]) == len(c["y"]) and all(label in (0, 1) for label in c["y"])
 
 
 def smoothness(c: Case) -> float:
