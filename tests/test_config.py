@@ -258,6 +258,14 @@ def test_extends_stays_in_its_folder(project, base, message):
         load_study(project / "configs/child.yaml")
 
 
+def test_a_chain_of_configs_has_an_end(project):
+    for i in range(40):
+        (project / f"configs/c{i}.yaml").write_text(f"extends: {f'c{i + 1}' if i < 39 else 'demo'}.yaml\n")
+    assert load_study(project / "configs/c30.yaml").config.title == "Demo"
+    with pytest.raises(ConfigError, match="a config extends at most 16 others"):
+        load_study(project / "configs/c0.yaml")
+
+
 @pytest.mark.parametrize(
     ("override", "shape"),
     [

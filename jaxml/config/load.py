@@ -25,6 +25,8 @@ from jaxml.sweep.signature import NO_TRIAL, Schema
 
 MOST_TRIALS, MOST_PROGRAMS, MOST_CELLS = 10**9, 10_000, 100_000
 """What one run may compute, compile, and decide for one claim."""
+MOST_EXTENDED = 16
+"""Configs that one may extend, each the next."""
 SMOKE_SEEDS = 2
 """Seeds of a smoke run, as many as an interval needs, tuning seeds likewise."""
 
@@ -150,6 +152,8 @@ def _extended(document: Document, path: Path, seen: tuple[Path, ...] = ()) -> di
     parent = path.parent / base
     if parent in (*seen, path):
         raise ConfigError(f"{where}: circular 'extends': {base} extends this config.")
+    if len(seen) == MOST_EXTENDED:
+        raise ConfigError(f"{where}: a config extends at most {MOST_EXTENDED} others, one after another.")
     return _merge(_extended(read_document(parent), parent, (*seen, path)), raw)
 
 
