@@ -22,11 +22,13 @@ from jaxml.claims.mapped import FILE, MapAxis, MapCell, Mapped, Polyline, Tile
 from jaxml.claims.region import UNKNOWN, Cell, Line, Region, contour, refine, unit_boxes
 from jaxml.config import RunConfig, Study
 from jaxml.config.study import MapPlane
-from jaxml.errors import StoreError
+from jaxml.errors import ConfigError, StoreError
 from jaxml.explore.derived import DerivedPoints, asked
 from jaxml.runs import manifest
 from jaxml.runs.directory import RunDirectory
 from jaxml.sweep.points import Points
+
+Theory = Callable[[Mapping[str, Any]], Any]
 
 BATCH = "batch.zarr"
 """What a batch of cells is kept as, beside its manifest."""
@@ -41,10 +43,18 @@ def check_maps(study: Study) -> None:
     """Check, before the first trial, that every map can be filled.
 
     Raises:
-        ConfigError: when a claim's derived metric cannot be asked at single points, see `derived`.
+        ConfigError: when a claim's derived metric cannot be asked at single points, see `derived`, or theory does not
+            give one number for each point.
     """
     for plane in study.maps:
-        asked(study, plane.posed, study.document.place(["map", plane.claim]))
+        points = asked(study, plane.posed, study.document.place(["map", plane.claim]))
+        if theory := _theory(study, plane):
+            Plane(plane, study.config, points, Path()).expected(theory)
+
+
+def _theory(study: Study, plane: MapPlane) -> Theory | None:
+    """What theory says of a claim's metric; of one that tunes it says nothing, since it knows no picks."""
+    return None if plane.posed.tuned else study.experiment.theory.get(plane.posed.claim.metric)
 
 
 def fill_maps(
@@ -57,12 +67,12 @@ def fill_maps(
         directory: its run, whose verdicts are written.
         notify: called with one sentence for each batch of cells.
     """
-    experiment, filled = study.experiment, []
+    filled = []
     options = {"master": study.config.master_key, "lanes": study.config.lanes, "compiled": {}}
     for plane in study.maps:
         points = asked(study, plane.posed, study.document.place(["map", plane.claim]), **options)
-        theory = None if plane.posed.tuned else experiment.theory.get(plane.posed.claim.metric)  # it knows no picks
-        filled.append(Plane(plane, study.config, points, directory.path / "map.zarr").fill(theory, notify))
+        held = Plane(plane, study.config, points, directory.path / "map.zarr")
+        filled.append(held.fill(_theory(study, plane), notify))
     if filled:
         directory.write_json(FILE, {"maps": [each.to_json() for each in filled]})
     return filled
@@ -85,7 +95,7 @@ class Plane:
         self.failed: dict[Cell, np.ndarray] = {}
         self.outcome: dict[str, np.ndarray] = {}
 
-    def fill(self, theory: Callable[[Mapping[str, Any]], Any] | None, notify: Callable[[str], None]) -> Mapped:
+    def fill(self, theory: Theory | None, notify: Callable[[str], None]) -> Mapped:
         """Judge the coarse grid, refine, and draw the lines."""
         said = ", ".join([self.name, *(f"{k} {v}" for k, v in self.at.items())])
 
@@ -159,11 +169,21 @@ class Plane:
             self.outcome.setdefault(name, np.full(self.shape, np.nan))[where] = decided[name]
         return [int(code) for code in decided["verdict"]]
 
-    def expected(self, theory: Callable[[Mapping[str, Any]], Any]) -> np.ndarray:
-        """Theory's effect in every cell of the fine grid."""
+    def expected(self, theory: Theory) -> np.ndarray:
+        """Theory's effect in every cell of the fine grid.
+
+        Raises:
+            ConfigError: when theory gives arrays of another shape.
+        """
         claim = self.free.claim
         plane = dict(zip(self.free.names, np.meshgrid(*self.values, indexing="ij"), strict=True))
         arms = [np.asarray(theory({**arm, **plane}), float) for arm in self.free.arms]
+        for arm in arms:
+            if arm.shape not in ((), self.shape):
+                raise ConfigError(
+                    f"map.{self.name}: theory of '{claim.metric}' must return one number for each point, an array of "
+                    f"shape {self.shape}, got {arm.shape}."
+                )
         arms = [np.broadcast_to(arm, self.shape) for arm in arms]
         return oriented(arms, scale=claim.scale, direction=claim.direction)
 

@@ -1,6 +1,7 @@
 """Maps of a planted world: right, cheap, resumable, and without any say in the verdict."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -13,7 +14,7 @@ from jaxml.claims.rule.decide import decide_apart
 from jaxml.config import load_study
 from jaxml.errors import ConfigError, RunError
 from jaxml.experiment import load_experiment
-from jaxml.explore.mapping import fill_maps
+from jaxml.explore.mapping import check_maps, fill_maps
 from jaxml.runs.directory import RunDirectory
 from jaxml.sweep.points import Points
 from tests.explore.planted import CONFIG, MAP, project
@@ -180,6 +181,22 @@ def test_a_map_that_cannot_be_filled_is_refused_with_its_place(tmp_path, old, ne
     with pytest.raises(ConfigError, match=message) as caught:
         load_study(project(tmp_path, MAP.replace(old, new, 1)))
     assert "planted.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("theory", "error", "message"),
+    [
+        ("1 / 0", ZeroDivisionError, "division"),
+        ("p['x'][:2]", ConfigError, r"map.high: theory of 'value' must return one number for each point.*got \(2, "),
+    ],
+)
+def test_theory_is_tried_before_the_first_trial(tmp_path, theory, error, message):
+    path = project(tmp_path, MAP)
+    source = tmp_path / "experiments/planted.py"
+    text = source.read_text()
+    source.write_text(re.sub(r"lambda p: .*}", f"lambda p: {theory}}}", text))
+    with pytest.raises(error, match=message):
+        check_maps(load_study(path))
 
 
 @pytest.mark.parametrize(
