@@ -17,10 +17,10 @@ ALLOWED = {
     "sweep": {"backend", "errors"},
     "claims": {"errors", "records", "sweep"},
     "config": {"backend", "errors", "sweep", "claims", "experiment"},
-    "runs": {"errors", "sweep", "claims"},
+    "runs": {"errors", "records", "sweep", "claims"},
     "report": {"cache", "errors", "sweep", "claims", "runs", "experiment"},
     "runner": {"backend", "errors", "experiment", "sweep", "claims", "config", "runs", "watch"},
-    "explore": {"backend", "errors", "experiment", "metric", "sweep", "claims", "config", "runs", "report"},
+    "explore": {"backend", "errors", "experiment", "metric", "sweep", "claims", "config", "runs", "runner", "report"},
 }
 
 
