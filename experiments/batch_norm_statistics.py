@@ -1,4 +1,4 @@
-"""What batch norm does with the statistics of a batch, in the conventions of Flax and of torch, exactly."""
+"""What batch norm makes of the mean and the variance of a batch, in the conventions of Flax and of torch, exactly."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,60 +6,16 @@ from typing import Any
 import jax
 import numpy as np
 
+from experiments.shared.batch_norm import CHANNELS, Step, batch, close, in_domain, norm
 from jaxml import Experiment, Suite
-from jaxml.ops import BatchNormState, NormParams, batch_norm, init_batch_norm
+from jaxml.ops import batch_norm, init_batch_norm
 
 Case = dict[str, Any]
-Step = Callable[..., tuple[Any, Any, Any]]
-"""`step(x, scale, bias, mean, var, share)`: the output and the new running mean and variance, channels last."""
-CHANNELS, EPS = 2, 1e-5
-
-
-def norm(*, convention: Any, training: bool = True) -> Step:
-    """Batch norm that moves its running statistics by a `share` of the way to those of the batch."""
-
-    def step(x: Any, scale: Any, bias: Any, mean: Any, var: Any, share: Any) -> tuple[Any, Any, Any]:
-        momentum = share if convention == "torch" else 1 - share
-        params, state = NormParams(scale[None], bias[None]), BatchNormState(mean[None], var[None])
-        options: dict[str, Any] = {"momentum": momentum, "eps": EPS, "convention": convention}
-        y, moved = batch_norm(x, params, state, training=training, **options)
-        return y, moved.mean[0], moved.var[0]
-
-    return jax.jit(step)
 
 
 def edited(step: Step, edit: Callable[[Case, Any, Any, Any], tuple[Any, Any, Any]]) -> Step:
     """A step whose results are changed, given what it was given."""
     return lambda **case: edit(case, *step(**case))
-
-
-def batch(generator: np.random.Generator, size: int) -> Case:
-    """A batch of some rows, scale and shift, running statistics, and the share that is new."""
-    spread, new = 10.0 ** generator.uniform(-1, 1), generator.normal
-    return {
-        "x": new(size=CHANNELS) * spread + spread * new(size=(size, CHANNELS)),
-        "scale": new(size=CHANNELS),
-        "bias": new(size=CHANNELS),
-        "mean": new(size=CHANNELS),
-        "var": generator.uniform(0.1, 2.0, CHANNELS),
-        "share": float(generator.choice([0.0, 1.0, generator.uniform()])),
-    }
-
-
-def in_domain(c: Case) -> bool:
-    """At least two rows, variances above 0 and a share of at most all."""
-    return len(c["x"]) >= 2 and min(c["var"]) > 0 and 0 <= c["share"] <= 1
-
-
-def by(c: Case, mean: Any, var: Any) -> np.ndarray:
-    """The batch normalised by some statistics."""
-    return c["scale"] * (c["x"] - mean) / np.sqrt(var + EPS) + c["bias"]
-
-
-def close(c: Case, actual: Any, expected: Any) -> tuple[Any, Any, float]:
-    """To be compared at the size of what goes into the batch, its square among it."""
-    largest = 1 + max(float(np.max(np.abs(value))) for value in c.values())
-    return np.asarray(actual), np.asarray(expected), largest**2 / np.sqrt(EPS)
 
 
 def averages(*, unbiased: bool) -> Suite:
@@ -88,36 +44,6 @@ def averages(*, unbiased: bool) -> Suite:
     )
 
 
-def normalises(*, training: bool, running: bool) -> Suite:
-    """Is what comes out normalised by the running statistics, or by those of the batch?"""
-    step, other = (norm(convention="flax", training=mode) for mode in (training, not training))
-    right = training != running
-    named = "normalised by the running statistics" if running else "normalised by those of the batch"
-
-    def expected(c: Case) -> np.ndarray:
-        return by(c, c["mean"], c["var"]) if running else by(c, c["x"].mean(0), c["x"].var(0))
-
-    return Suite(
-        subject=step,
-        reference=None if right else other,
-        draw=batch,
-        valid=in_domain,
-        sizes=(2, 3, 8),
-        adversarial=[batch(np.random.default_rng(0), 3) | {"x": np.ones((3, CHANNELS))}],
-        properties={named: lambda f, c: close(c, f(**c)[0], expected(c))},
-        mutants={
-            "by the others": other if right else step,
-            "unbiased variance": lambda **c: (by(c, c["x"].mean(0), c["x"].var(0, ddof=1)), None, None),
-            "not at all": lambda **c: (c["scale"] * c["x"] + c["bias"], None, None),
-            "each row by itself": lambda **c: (
-                ((c["x"].T - c["x"].mean(1)) / np.sqrt(c["x"].var(1) + EPS)).T * c["scale"] + c["bias"],
-                None,
-                None,
-            ),
-        },
-    )
-
-
 def shape() -> Suite:
     """Have the statistics of (N, C, H, W) images the shape (1, C, 1, 1), one of each channel?"""
 
@@ -131,15 +57,11 @@ def shape() -> Suite:
     return Suite(
         subject=jax.jit(statistics),
         draw=images,
-        valid=lambda c: min(c["x"].shape) >= 1,
+        valid=lambda x: min(x.shape) >= 1,
         sizes=(1, 3),
         properties={
-            "(1, C, 1, 1)": lambda f, c: (f(c["x"]).shape, (1, c["x"].shape[1], 1, 1)),
-            "the mean of each channel": lambda f, c: (
-                np.asarray(f(c["x"])).ravel(),
-                c["x"].mean((0, 2, 3)),
-                1 + np.abs(c["x"]).max(),
-            ),
+            "(1, C, 1, 1)": lambda f, x: (f(x).shape, (1, x.shape[1], 1, 1)),
+            "the mean of each channel": lambda f, x: (np.asarray(f(x)).ravel(), x.mean((0, 2, 3)), 1 + np.abs(x).max()),
         },
         mutants={
             "layer norm, one of each image": lambda x: x.mean((1, 2, 3), keepdims=True),
@@ -154,9 +76,6 @@ experiment = Experiment(
     suites={
         "averages": lambda: averages(unbiased=False),
         "averages_of_torch": lambda: averages(unbiased=True),
-        "training_by_running": lambda: normalises(training=True, running=True),
-        "training_by_batch": lambda: normalises(training=True, running=False),
-        "inference_by_running": lambda: normalises(training=False, running=True),
         "shape": shape,
     }
 )

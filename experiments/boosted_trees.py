@@ -4,49 +4,21 @@ Trees have one split on one feature. Rows whose scores a round moves alike lie i
 values are read from the scores after each round.
 """
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from scipy.special import expit
 
+from experiments.shared.boosted import MEANS, ROWS, Scores, rows, scores, squared
 from jaxml import Experiment, Suite
-from jaxml.learn import gradient_boosting, staged_boosted
 
 Case = dict[str, Any]
-Scores = Callable[..., Any]
-"""`scores(X, y, rate)`: the scores of the rows before the first round and after each, (rounds + 1, rows)."""
-ROWS, ROUNDS = 6, 3
 
 
-@functools.partial(jax.jit, static_argnames=("loss", "order"))
-def run(X: Any, y: Any, rate: Any, at: Any, l2: Any, loss: Any, order: Any) -> Any:
-    """The scores of some rows before the first round of jaxml's gradient boosting, and after each."""
-    options: dict[str, Any] = {"loss": loss, "order": order, "l2": l2, "learning_rate": rate, "rounds": ROUNDS}
-    params = gradient_boosting(None, X, y, max_depth=1, missing=False, **options).params
-    return jnp.concatenate([jnp.full((1, len(at)), params.start), staged_boosted(params, at)])
-
-
-def scores(*, loss: str = "half_squared", order: str = "newton", l2: float = 0.0) -> Scores:
-    """Those of the rows that it is fitted to, or of others."""
-    return lambda X, y, rate, at=None: np.asarray(run(X, y, rate, X if at is None else at, l2, loss, order))
-
-
-squared = scores()
-
-
-def rows(generator: np.random.Generator, size: int) -> Case:
-    """A feature, targets and a learning rate."""
-    rate = float(generator.uniform(0.05, 1.0))
-    return {"X": generator.normal(size=(ROWS, 1)), "y": generator.normal(size=ROWS), "rate": rate}
-
-
-def labelled(generator: np.random.Generator, size: int) -> Case:
+def labelled(generator: np.random.Generator) -> Case:
     """The same with labels of two classes."""
-    return rows(generator, size) | {"y": generator.permutation([0.0, 1.0, *generator.integers(0, 2, ROWS - 2)])}
+    return rows(generator) | {"y": generator.permutation([0.0, 1.0, *generator.integers(0, 2, ROWS - 2)])}
 
 
 def leaves(before: np.ndarray, after: np.ndarray) -> list[tuple[np.ndarray, float]]:
@@ -92,49 +64,13 @@ def fitted(
         subject=subject,
         reference=reference,
         draw=draw,
-        valid=lambda c: 0.01 <= c["rate"] <= 1 and (draw is rows or set(c["y"].tolist()) == {0.0, 1.0}),
-        sizes=(1,),
+        valid=lambda rate, y: 0.01 <= rate <= 1 and (draw is rows or set(y.tolist()) == {0.0, 1.0}),
         properties={"each leaf moves by its value": moves(value)},
         mutants=mutants,
     )
 
 
-MEANS: dict[str, Scores] = {
-    "to the targets themselves": lambda X, y, rate: np.cumsum(
-        [np.full(ROWS, y.mean()), *np.diff(squared(X, y, rate)[:2], axis=0).repeat(ROUNDS, axis=0)], axis=0
-    ),
-    "away from the residuals": lambda X, y, rate: 2 * squared(X, y, rate)[:1] - squared(X, y, rate),
-    "twice the rate": lambda X, y, rate: squared(X, y, 2 * rate),
-}
 logistic, absolute = scores(loss="logistic", l2=1.0), scores(loss="absolute")
-
-
-def never_rises(*, most: float, fresh: bool) -> Suite:
-    """Does the squared error fall or stay in each round, on the training rows or on others?"""
-
-    def on_rows(f: Scores, most: float, **c: Any) -> np.ndarray:
-        return ((c["y"] - f(c["X"], c["y"], min(c["rate"], most))) ** 2).sum(1)
-
-    def on_fresh(**c: Any) -> np.ndarray:
-        return ((c["fresh_y"] - squared(c["X"], c["y"], c["rate"], c["fresh_X"])) ** 2).sum(1)
-
-    def draw(generator: np.random.Generator, size: int) -> Case:
-        other = {f"fresh_{name}": value for name, value in rows(generator, size).items() if name != "rate"}
-        return rows(generator, size) | other | {"rate": float(generator.uniform(0.05, most))}
-
-    return Suite(
-        subject=on_fresh if fresh else functools.partial(on_rows, squared, most),
-        reference=functools.partial(on_rows, squared, 1.0) if fresh or most > 2 else None,
-        draw=draw,
-        valid=lambda c: 0.01 <= c["rate"] < most,
-        sizes=(1,),
-        properties={"falls or stays": lambda f, c: bool(np.all(np.diff(found := f(**c)) <= 1e-12 * (1 + found[0])))},
-        mutants={
-            "a rate of 2 more": lambda **c: on_rows(squared, 5.0, **c | {"rate": c["rate"] + 2}),
-            "away from the residuals": functools.partial(on_rows, MEANS["away from the residuals"], most),
-            "backwards": lambda **c: on_rows(squared, 1.0, **c)[::-1],
-        },
-    )
 
 
 def same_orders() -> Suite:
@@ -143,8 +79,7 @@ def same_orders() -> Suite:
     return Suite(
         subject=scores(l2=1.0),
         draw=rows,
-        valid=lambda c: 0.01 <= c["rate"] <= 1,
-        sizes=(1,),
+        valid=lambda rate: 0.01 <= rate <= 1,
         properties={"the same scores": lambda f, c: (f(**c), first(**c), 1 + np.abs(c["y"]).max())},
         mutants={"twice the rate": MEANS["twice the rate"], "no penalty": squared, "the absolute error": absolute},
     )
@@ -155,11 +90,10 @@ ORDERS = {
     "no penalty": scores(loss="logistic"),
     "squared error": scores(l2=1.0),
 }
+
+
 experiment = Experiment(
     suites={
-        "training_error": lambda: never_rises(most=2.0, fresh=False),
-        "training_error_at_any_rate": lambda: never_rises(most=3.0, fresh=False),
-        "fresh_error": lambda: never_rises(most=1.0, fresh=True),
         "residuals": lambda: fitted(squared, residual(np.mean), MEANS),
         "residuals_of_any_loss": lambda: fitted(absolute, residual(np.mean), MEANS, reference=squared),
         "medians": lambda: fitted(absolute, residual(np.median), MEANS | {"means": squared}),

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from experiments.shared.stumps import ordered
 from jaxml import Experiment, Suite
 from jaxml.learn import Fit, adaboost
 
@@ -42,7 +43,7 @@ def edited(**edits: Callable[[dict[str, Any]], Any]) -> Rounds:
     return lambda answers, y: (found := in_numpy(answers, y)) | {name: edit(found) for name, edit in edits.items()}
 
 
-def classified(generator: np.random.Generator, size: int) -> Case:
+def classified(generator: np.random.Generator) -> Case:
     """Answers of some learners, and the right ones."""
     return {"answers": generator.integers(0, 2, (ROWS, COLUMNS)), "y": generator.integers(0, 2, ROWS)}
 
@@ -64,10 +65,9 @@ def data_kept() -> Suite:
         subject=in_numpy,
         draw=classified,
         valid=weak,
-        sizes=(1,),
         properties={
-            "the same rows": lambda f, c: bool(np.all(f(**c)["answers"] == c["answers"])),
-            "the same targets": lambda f, c: bool(np.all(f(**c)["y"] == c["y"])),
+            "the same rows": lambda f, c: np.all(f(**c)["answers"] == c["answers"]),
+            "the same targets": lambda f, c: np.all(f(**c)["y"] == c["y"]),
             "other weights, none of them 0": moved,
         },
         mutants={
@@ -77,13 +77,6 @@ def data_kept() -> Suite:
             "rows left out": edited(weights=lambda found: found["weights"] * (np.arange(ROWS) > 0)),
         },
     )
-
-
-def ordered(f: Rounds, c: Case) -> bool:
-    """Whether of any two rounds the learner that errs less counts more."""
-    error, vote = (f(**c)[name] for name in ("error", "votes"))
-    pairs = [(s, t) for s in range(ROUNDS) for t in range(ROUNDS) if error[s] < error[t] - 1e-6]
-    return all(vote[s] > vote[t] + 1e-9 for s, t in pairs)
 
 
 def votes() -> Suite:
@@ -97,7 +90,6 @@ def votes() -> Suite:
         subject=in_numpy,
         draw=classified,
         valid=weak,
-        sizes=(1,),
         properties={"who errs less counts more": ordered, "the logarithm of the odds": odds},
         mutants={
             "the same for all": edited(votes=lambda found: np.ones(ROUNDS)),

@@ -45,11 +45,11 @@ def moments(pairs: Pairs, population: Rows, n: int) -> tuple[int, int]:
 def over_samples(*, correlation: bool) -> Suite:
     """Over samples of a population, are the means of two bags uncorrelated, or is n / (2 n - 1) their correlation?"""
 
-    def as_claimed(pairs: Pairs, c: Case) -> bool:
-        covariance, variance = moments(pairs, tuple(map(int, c["population"])), c["n"])
-        return covariance * (2 * c["n"] - 1) == c["n"] * variance if correlation else covariance == 0
+    def as_claimed(pairs: Pairs, n: Any, population: Any) -> bool:
+        covariance, variance = moments(pairs, tuple(map(int, population)), n)
+        return covariance * (2 * n - 1) == n * variance if correlation else covariance == 0
 
-    def draw(generator: np.random.Generator, size: int) -> Case:
+    def draw(generator: np.random.Generator) -> Case:
         values = int(generator.integers(2, 4))
         return {
             "n": 2 if values == 3 else int(generator.integers(2, 4)),
@@ -60,8 +60,7 @@ def over_samples(*, correlation: bool) -> Suite:
         subject=independent,
         reference=None if correlation else of_two_samples,
         draw=draw,
-        valid=lambda c: c["n"] in (2, 3) and 2 <= len(set(map(int, c["population"]))) == len(c["population"]),
-        sizes=(1,),
+        valid=lambda n, population: n in (2, 3) and 2 <= len(set(map(int, population))) == len(population),
         adversarial=[{"n": 2, "population": np.array([0, 1])}, {"n": 3, "population": np.array([0, 1])}],
         properties={"a correlation of n / (2 n - 1)" if correlation else "uncorrelated": as_claimed},
         mutants={
@@ -84,13 +83,12 @@ def share() -> Suite:
 
     return Suite(
         subject=lambda n: 1 - (1 - Fraction(1, n)) ** n,
-        draw=lambda generator, size: {"n": int(generator.integers(1, 7))},
-        valid=lambda c: 1 <= c["n"] <= 6,
-        sizes=(1,),
+        draw=lambda generator: {"n": int(generator.integers(1, 7))},
+        valid=lambda n: 1 <= n <= 6,
         adversarial=[{"n": n} for n in range(1, 7)],
         properties={
-            "is the mean over all bags": lambda f, c: f(c["n"]) == mean_share(c["n"]),
-            "is less for one row more": lambda f, c: f(c["n"] + 1) < f(c["n"]),
+            "is the mean over all bags": lambda f, n: f(n) == mean_share(n),
+            "is less for one row more": lambda f, n: f(n + 1) < f(n),
         },
         mutants={
             "what is left out": lambda n: (1 - Fraction(1, n)) ** n,
@@ -106,8 +104,5 @@ experiment = Experiment(
         "correlation_over_samples": lambda: over_samples(correlation=True),
         "share": share,
     },
-    numbers={
-        "share_of_many_rows": lambda: 1 - (1 - 1e-4) ** 10_000,
-        "share_left_out": lambda: (1 - 1e-4) ** 10_000,
-    },
+    numbers={"share_of_many_rows": lambda: 1 - (1 - 1e-4) ** 10_000, "share_left_out": lambda: (1 - 1e-4) ** 10_000},
 )

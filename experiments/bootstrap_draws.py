@@ -38,11 +38,11 @@ def changed(edit: Callable[..., Any]) -> Draws:
 
 def of_draws(properties: Mapping[str, Callable[[np.ndarray, int], Any]], mutants: Mapping[str, Draws]) -> Suite:
     """A suite on jaxml's draws."""
-    put = lambda holds: lambda f, c: holds(np.asarray(f(c["seed"], c["n"])), c["n"])  # noqa: E731
+    put = lambda holds: lambda f, n, seed: holds(np.asarray(f(seed, n)), n)  # noqa: E731
     return Suite(
         subject=drawn,
         draw=lambda generator, size: {"seed": int(generator.integers(2**31)), "n": size},
-        valid=lambda c: c["n"] in (1, 2, 3, 8) and c["seed"] >= 0,
+        valid=lambda n, seed: n in (1, 2, 3, 8) and seed >= 0,
         sizes=(2, 3, 8),
         adversarial=[{"seed": 0, "n": 1}],
         properties={name: put(holds) for name, holds in properties.items()},

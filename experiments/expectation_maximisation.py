@@ -61,8 +61,8 @@ def possible(c: Case) -> bool:
 def ascent() -> Suite:
     """Does a step never lower the likelihood, and is what it takes best for the expected weights?"""
 
-    def rises(f: Any, c: Case) -> bool:
-        return float(likelihood(f(c["theta"], c["x"]), c["x"])) >= float(likelihood(c["theta"], c["x"])) - 1e-9
+    def rises(f: Any, x: Any, theta: Any) -> bool:
+        return float(likelihood(f(theta, x), x)) >= float(likelihood(theta, x)) - 1e-9
 
     @jax.jit
     def expected(theta: Any, at: Any, x: Any) -> Any:
@@ -77,7 +77,7 @@ def ascent() -> Suite:
 
     no_share = lambda t: jnp.append(0.5, t[1:])  # noqa: E731
     return Suite(
-        subject=jax.jit(em),
+        subject=em, jit=True,
         draw=coins,
         valid=possible,
         sizes=(6,),
@@ -87,11 +87,11 @@ def ascent() -> Suite:
         ],
         properties={"the likelihood never falls": rises, "is best for the expected weights": best},
         mutants={
-            "expectation without the shares": jax.jit(lambda t, x: maximise(expect(no_share(t), x), t, x)),
-            "shares not updated": jax.jit(lambda t, x: jnp.append(t[0], em(t, x)[1:])),
-            "all rows for one coin or the other": jax.jit(lambda t, x: maximise(jnp.round(expect(t, x)), t, x)),
-            "coins exchanged": jax.jit(lambda t, x: maximise(expect(t, x)[:, ::-1], t, x)),
-            "half the step": jax.jit(lambda t, x: (t + em(t, x)) / 2),
+            "expectation without the shares": lambda t, x: maximise(expect(no_share(t), x), t, x),
+            "shares not updated": lambda t, x: jnp.append(t[0], em(t, x)[1:]),
+            "all rows for one coin or the other": lambda t, x: maximise(jnp.round(expect(t, x)), t, x),
+            "coins exchanged": lambda t, x: maximise(expect(t, x)[:, ::-1], t, x),
+            "half the step": lambda t, x: (t + em(t, x)) / 2,
         },
     )  # fmt: skip
 

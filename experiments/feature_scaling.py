@@ -25,7 +25,7 @@ def diagonal(power: float, roll: int = 0) -> Callable[[np.ndarray], np.ndarray]:
 def condition(factor: float, reference: Callable[[np.ndarray], np.ndarray] | None = None) -> Suite:
     """Is the condition number, on which gradient descent's rate rests, at most so many times as large as unscaled?"""
 
-    def draw(generator: np.random.Generator, size: int) -> np.ndarray:
+    def draw(generator: np.random.Generator) -> np.ndarray:
         A = generator.normal(size=(3, 3)) * 10.0 ** generator.uniform(-1, 1, 3)
         return A.T @ A
 
@@ -37,7 +37,6 @@ def condition(factor: float, reference: Callable[[np.ndarray], np.ndarray] | Non
         reference=reference,
         draw=draw,
         valid=valid,
-        sizes=(1,),
         adversarial=[np.diag([1.0, 1e3, 1e5]), np.eye(3)],
         properties={
             "condition number": lambda f, C: (
@@ -57,23 +56,22 @@ def tree() -> Suite:
     grow = jax.jit(lambda X, y, at: predict_tree(decision_tree(None, X, y, max_depth=3, missing=False).params, at))
     line = lambda fit: jax.jit(lambda X, y, at: linear_predictor(fit(X, y).params, at))  # noqa: E731
 
-    def draw(generator: np.random.Generator, size: int) -> Case:
+    def draw(generator: np.random.Generator) -> Case:
         X, at = generator.normal(size=(2, 8, 2))
         return {"X": X, "y": generator.normal(size=8), "at": at, "power": generator.integers(-9, 10, 2)}
 
-    def scaled(f: Any, c: Case) -> tuple[Any, ...]:
-        factor = 2.0 ** c["power"]
-        return np.asarray(f(factor * c["X"], c["y"], factor * c["at"])), np.asarray(f(c["X"], c["y"], c["at"])), 1e3
+    def scaled(f: Any, power: Any, y: Any, X: Any, at: Any) -> tuple[Any, ...]:
+        factor = 2.0**power
+        return f(factor * X, y, factor * at), f(X, y, at), 1e3
 
     def bent(f: Any, c: Case) -> tuple[Any, ...]:
         X = c["X"] ** 3 + c["X"]
-        return np.asarray(f(X, c["y"], X)), np.asarray(f(c["X"], c["y"], c["X"])), 1e3
+        return f(X, c["y"], X), f(c["X"], c["y"], c["X"]), 1e3
 
     nearest = lambda X, y, at: y[np.argmin(np.sum((X[None] - at[:, None]) ** 2, 2), 1)]  # noqa: E731
     return Suite(
         subject=grow,
         draw=draw,
-        sizes=(8,),
         properties={"scaled": scaled, "bent": bent},
         mutants={
             "ridge regression": line(lambda X, y: fit_ridge(X, y, l2=0.1)),
@@ -87,9 +85,5 @@ def tree() -> Suite:
 
 
 experiment = Experiment(
-    suites={
-        "condition": lambda: condition(1, lambda C: C),
-        "condition_bound": lambda: condition(3),
-        "tree": tree,
-    }
+    suites={"condition": lambda: condition(1, lambda C: C), "condition_bound": lambda: condition(3), "tree": tree}
 )

@@ -58,9 +58,8 @@ def in_the_example(share: Share, reference: Share, of: Callable[..., Share]) -> 
     return Suite(
         subject=share,
         reference=reference,
-        draw=lambda generator, size: dict(WORKED),
+        draw=lambda generator: dict(WORKED),
         valid=lambda c: c == WORKED,
-        sizes=(1,),
         properties={"at most half": at_most_half},
         mutants={"squared": of(squared), "twice the beta": of(twice_beta), "absolute, its loss": of_loss(absolute)},
     )
@@ -69,7 +68,7 @@ def in_the_example(share: Share, reference: Share, of: Callable[..., Share]) -> 
 def anywhere(*, boundary: bool) -> Suite:
     """Under smooth L1, is the gradient's share at most half everywhere, or exactly from `off` = beta / 9 on?"""
 
-    def draw(generator: np.random.Generator, size: int) -> Case:
+    def draw(generator: np.random.Generator) -> Case:
         off, beta, further = 10.0 ** generator.uniform([-2, -2, 0], [2, 2, 3])
         return {"off": off, "far": max(off, beta) * further, "beta": beta}
 
@@ -84,8 +83,7 @@ def anywhere(*, boundary: bool) -> Suite:
         subject=of_gradient(smooth),
         reference=None if boundary else of_gradient(absolute),
         draw=draw,
-        valid=lambda c: c["off"] > 0 and c["beta"] > 0 and c["far"] >= max(c["off"], c["beta"]),
-        sizes=(1,),
+        valid=lambda off, beta, far: off > 0 and beta > 0 and far >= max(off, beta),
         adversarial=[WORKED, {"off": 1 / OTHERS, "far": 1.0, "beta": 1.0}, {"off": 1.0, "far": 1.0, "beta": 1.0}],
         properties=sides if boundary else {"at most half": at_most_half},
         mutants={"squared": of_gradient(squared), "half the beta": of_gradient(half_beta), "the loss": of_loss(smooth)},

@@ -1,59 +1,21 @@
-"""Principal components and the Karhunen-Loeve transform: which matrix, which eigenvalues, exactly."""
+"""Principal components: which matrix, and which eigenvalues, exactly."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from experiments.shared.components import (
+    Moments,
+    about_the_mean,
+    basis,
+    correlation,
+    covariance,
+    fair,
+    products,
+    rows,
+    second_moments,
+)
 from jaxml import Experiment, Suite
-
-Moments = Callable[[np.ndarray], np.ndarray]
-"""From rows to the matrix whose eigenvectors are taken."""
-
-
-def about_the_mean(X: np.ndarray) -> np.ndarray:
-    """Of each feature, its deviation from the mean."""
-    return X - X.mean(0)
-
-
-def products(X: np.ndarray) -> np.ndarray:
-    """XX' of the notes, where examples are columns: sums of products of centred features."""
-    return about_the_mean(X).T @ about_the_mean(X)
-
-
-def covariance(X: np.ndarray) -> np.ndarray:
-    """The same over n - 1."""
-    return products(X) / (len(X) - 1)
-
-
-def basis(moments: Moments, *, largest: bool = True) -> Moments:
-    """Eigenvectors as columns, those of the largest eigenvalues first."""
-    return lambda X: np.linalg.eigh(moments(X))[1][:, :: -1 if largest else 1]
-
-
-def second_moments(X: np.ndarray) -> np.ndarray:
-    """Mean products of features that are not centred."""
-    return X.T @ X / len(X)
-
-
-def correlation(X: np.ndarray) -> np.ndarray:
-    """Of features scaled to one variance."""
-    deviation = X.std(0)
-    return covariance(X) / deviation[:, None] / deviation[None, :]
-
-
-def rows(generator: np.random.Generator, size: int) -> np.ndarray:
-    """Rows with three features of different scales, off the origin, some of whole numbers."""
-    X = generator.normal(size=(size, 3)) * 10.0 ** generator.uniform(-1, 1, 3) + generator.normal(size=3)
-    return np.round(X) + 0.0 if generator.random() < 0.3 else X
-
-
-def fair(X: np.ndarray, *, gap: float = 0.0) -> bool:
-    """Whether every feature varies, and no two components carry the same variance."""
-    if len(X) < 2 or np.max(np.abs(X)) > 1e3 or np.min(X.std(0)) < 0.01:
-        return False
-    s = np.linalg.svd(about_the_mean(X), compute_uv=False)
-    return gap == 0 or (len(X) > 3 and bool(np.all(s[:-1] - s[1:] > gap * s[0])))
 
 
 def components() -> Suite:
@@ -111,38 +73,10 @@ def variances(matrix: Moments, reference: Moments | None = None) -> Suite:
     )
 
 
-def transform(moments: Moments, reference: Moments | None = None) -> Suite:
-    """Is the Karhunen-Loeve basis that of the principal components, and are the coefficients uncorrelated?"""
-
-    def same(f: Any, X: np.ndarray) -> tuple[Any, ...]:
-        V = np.linalg.svd(about_the_mean(X), full_matrices=False)[2].T
-        return np.abs(f(X).T @ V), np.eye(3), 1e5
-
-    def uncorrelated(f: Any, X: np.ndarray) -> tuple[Any, ...]:
-        C = covariance(X @ f(X))
-        return C - np.diag(np.diagonal(C)), np.zeros((3, 3)), 1e3 * np.max(np.abs(C))
-
-    return Suite(
-        subject=basis(moments),
-        reference=basis(reference) if reference else None,
-        draw=rows,
-        valid=lambda X: fair(X, gap=0.02),
-        sizes=(4, 8),
-        properties={"is that of the principal components": same, "uncorrelated coefficients": uncorrelated},
-        mutants={
-            "features scaled": basis(correlation),
-            "smallest eigenvalues first": basis(covariance, largest=False),
-            "features as they are": lambda X: np.eye(3),
-        } | ({} if reference else {"second moments": basis(second_moments)}),
-    )  # fmt: skip
-
-
 experiment = Experiment(
     suites={
         "components": components,
         "eigenvalues": lambda: variances(products, covariance),
         "eigenvalues_over": lambda: variances(covariance),
-        "covariance": lambda: transform(covariance),
-        "second_moments": lambda: transform(second_moments, covariance),
     }
 )
