@@ -367,6 +367,13 @@ def test_a_copied_project_goes_on_where_the_first_one_was(project, refuted):
     assert f"ledger.jsonl is broken (it lacks the line of {refuted.path.name})" in done.verdicts.why
     assert "jaxml ledger --mend" in done.verdicts.why
     shutil.rmtree(done.path)
+    other = jaxml.run(project / "configs/planted.yaml", runs=copied, ledger=project / "new.jsonl", maps=False)
+    assert f"new.jsonl is broken (it lacks the line of {refuted.path.name})" in other.verdicts.why
+    ledger.merge(project / "new.jsonl", refuted.path.parent / "ledger.jsonl")
+    merged = jaxml.run(project / "configs/planted.yaml", runs=copied, ledger=project / "new.jsonl", maps=False)
+    assert merged.verdicts.status == "confirmatory"
+    for path in (other.path, merged.path):
+        shutil.rmtree(path)
     shutil.copy(refuted.path.parent / "ledger.jsonl", copied / "ledger.jsonl")
     assert run(project, runs="copied").verdicts.status == "confirmatory"
     assert "the margin was 2" in run(project, ("value: 2.0", "value: 1.5"), runs="copied").verdicts.why

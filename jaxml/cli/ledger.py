@@ -12,10 +12,12 @@ from jaxml.errors import ConfigError, nearest
 if TYPE_CHECKING:
     from jaxml.runs.chain import Entry, Ledger
 
+RUNS = Path("runs")
+
 
 def ledger(
     what: Annotated[str | None, typer.Argument(metavar="[CLAIM]", help="the id of a claim, or a config's name")] = None,
-    runs: Runs = Path("runs"),
+    runs: Runs = RUNS,
     path: LedgerOption = None,
     merge: Annotated[Path | None, typer.Option("--merge", help="take up another machine's ledger")] = None,
     mend: Annotated[bool, typer.Option("--mend", help="record that the ledger is broken, so that runs decide")] = False,
@@ -25,16 +27,18 @@ def ledger(
     from jaxml.runs import ledger as book
     from jaxml.runs.standing import missing_lines
 
+    apart = path is not None and runs == RUNS and not mend  # nothing says that the runs here are in it
     path = path or runs / book.FILE
+    lines = missing_lines(None if apart else runs)
     if merge is not None:
         taken = book.merge(path, merge)
         echo(f"{path}: took up {len(taken['entries']) if taken else 0} entries of {merge}", to_stderr=as_json)
     if mend:
-        recorded = book.mend(path, missing_lines(runs, path)(book.read(path)))
+        recorded = book.mend(path, lines(book.read(path)))
         count = len(recorded["breaks"]) + len(recorded["missing"]) if recorded else 0
         echo(f"{path}: recorded {count} break{'' if count == 1 else 's'}", to_stderr=as_json)
     held = book.read(path)
-    missing = missing_lines(runs, path)(held)
+    missing = lines(held)
     rows = list(_rows(held, runs))
     if what is not None:
         rows = _only(rows, Path(what).stem)

@@ -45,7 +45,7 @@ def enter(study: Study, spec: Mapping[str, Any], directory: RunDirectory, path: 
     frozen, name, config = json.loads(json.dumps(spec)), directory.path.name, study.config.name
     of = {id: lineage.of for id, lineage in study.lineages.items()}
     digest = spec_hash(frozen)
-    lines = missing_lines(directory.path.parent, path)
+    lines = missing_lines(directory.path.parent)
 
     def missing(held: Ledger) -> list[str]:
         return [run for run in lines(held) if run != name or _own(held, name) is None]
@@ -155,7 +155,9 @@ def _why(held: Ledger, spec: Mapping[str, Any], config: str, missing: list[str])
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         found = found or f"it lacks the line of {missing[0]}{more}"
     if found:
-        return f"the ledger {held.path} is broken ({found}). jaxml ledger --mend records that for good"
+        remedy = "jaxml ledger --mend records that for good"
+        remedy = f"{remedy}, --merge takes up the ledger that has it" if missing else remedy
+        return f"the ledger {held.path} is broken ({found}). {remedy}"
     entries = list(held.everything)
     return why_amended(entries, spec) or registration(entries, spec, config)[1]
 

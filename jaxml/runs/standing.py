@@ -58,13 +58,16 @@ def read_standing(directory: RunDirectory) -> Standing:
         raise RunError(f"{directory.path / FILE}: cannot be read: {error}") from None
 
 
-def missing_lines(runs: Path, path: Path) -> Callable[[Ledger], list[str]]:
-    """Which runs of a folder gave the ledger a line that it lacks, as far as nothing has recorded that yet."""
+def missing_lines(runs: Path | None) -> Callable[[Ledger], list[str]]:
+    """Which runs of a folder have a line that the ledger lacks, as far as nothing has recorded that yet.
+
+    It may be a line that was removed, or one of another ledger, which would have to be merged.
+    """
     lines = {}
-    for directory in find_runs(runs):
+    for directory in find_runs(runs) if runs else ():
         with contextlib.suppress(RunError):
             standing = read_standing(directory)
-            if standing.ledger and same_file(directory.path / standing.ledger, path):
+            if standing.ledger:
                 lines[directory.path.name] = standing.sha256
             elif FILE in (manifest.read_manifest(directory.path) or {}) and not (directory.path / FILE).exists():
                 lines[directory.path.name] = ""
