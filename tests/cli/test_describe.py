@@ -1,5 +1,6 @@
 """`jaxml describe`: its table at 80 columns, its JSON, its errors."""
 
+import functools
 import json
 
 import pytest
@@ -9,6 +10,7 @@ from jaxml.cli.app import app
 from jaxml.errors import ConfigError
 
 
+@functools.cache
 def invoke(*arguments, columns="80"):
     result = CliRunner().invoke(app, ["describe", *arguments], env={"COLUMNS": columns}, catch_exceptions=False)
     assert result.exit_code == 0
