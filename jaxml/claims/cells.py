@@ -74,6 +74,8 @@ def cell_axes(axes: Sequence[Axis], arms: Arms, tune: Tuning | None, where: str)
         raise ConfigError(
             f"{where}.arms: both arms must pin the same axes, got {sorted(claimed)} and {sorted(against)}."
         )
+    if arms.against is not None and claimed == against:
+        raise ConfigError(f"{where}.arms: both arms are the same, so that nothing could differ. Change one of them.")
     known = {axis.name for axis in axes}
     tuned = set(tune.over) if tune else set()
     for name in sorted(tuned - known):

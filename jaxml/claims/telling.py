@@ -171,15 +171,16 @@ def seeded_checks(finding: Finding, decided: bool, mirrored: bool = False) -> li
         compared = " against ".join(place(arms[side]) for side in ("claimed", "against") if arms.get(side))
         where = "; ".join(part for part in (place(check.cell.at), compared) if part)
         effect = "effect" if about.metric == own.metric else phrase(about.metric)
-        must = "must" if check.role == "positive control" else "must not"
+        must = "supported" if check.role == "positive control" else "refuted"
         found.append(
             CheckRow(
                 name=check.name,
                 role=check.role,
-                must=f"{must} come out supported",
+                must=f"must come out {must}",
                 passed=check.passed,
                 outcome=(decision.verdict + (f", {decision.label}" if decision.label else "")) if decided else "",
                 row=_told_cell(check.cell, where, about, [check.cell], decided, mirrored, effect),
+                void=check.void,
             )
         )
     return found
@@ -197,5 +198,5 @@ def summary(finding: Finding) -> dict[str, str]:
         "margin": unit.shown(about.level(decision)),
         "cells": f"{count.supported} / {count.refuted} / {count.inconclusive + count.invalid}",
         "seeds": str(max(c.decision.seeds for c in finding.cells)),
-        "controls": f"{sum(check.passed for check in finding.checks)} of {len(finding.checks)}",
+        "controls": f"{sum(check.passed and not check.void for check in finding.checks)} of {len(finding.checks)}",
     }

@@ -63,6 +63,7 @@ class CheckRow:
         passed: whether it did.
         outcome: what came out; empty where nothing was decided.
         row: what was measured.
+        void: vacuous or uninformative, of one that counts for nothing.
     """
 
     name: str
@@ -71,6 +72,7 @@ class CheckRow:
     passed: bool
     outcome: str
     row: Row
+    void: str = ""
 
 
 @dataclass(frozen=True)

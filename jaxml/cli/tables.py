@@ -76,7 +76,9 @@ def _rows(told: Told) -> Table:
     for check in told.checks:
         passed = Text(check.outcome if check.role == "mutant" else "passed", style="green")
         failed = Text("FAILED" if check.role != "mutant" else check.outcome, style="bold red")
-        outcome = [(passed if check.passed else failed) if check.outcome else ""] if checked else []
+        void = Text(check.void, style="yellow")
+        mark = void if check.void else passed if check.passed else failed
+        outcome = [mark if check.outcome else ""] if checked else []
         values = list(check.row.shown.values())
         table.add_row(f"{check.role}: {check.name}", *outcome, *[""] * (len(heads) - len(values)), *values)
     return table

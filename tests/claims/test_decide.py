@@ -10,7 +10,8 @@ from scipy import stats
 from jaxml.claims.rule.decide import decide_cells, decide_runs
 from jaxml.claims.rule.family import step_down
 from jaxml.claims.rule.intervals import union_interval, union_tails
-from jaxml.claims.rule.quantifier import decide_claim, with_controls
+from jaxml.claims.rule.controls import with_controls
+from jaxml.claims.rule.quantifier import decide_claim
 from jaxml.claims.rule.spending import look_levels
 from jaxml.claims.verdict import ClaimVerdict, Decision, SuiteReport
 
@@ -310,16 +311,25 @@ def test_label_of_a_claim_is_its_refuted_cells_common_one():
 
 
 def test_controls():
-    good, bad, unsure, broken = (decide_claim(cells(c), quantifier="all") for c in "srix")
-    assert with_controls(good, {"shuffled": bad, "swapped": unsure}, {"known": good}) == good
-    sabotaged = with_controls(good, {"shuffled labels": good}, {})
+    good = decide_claim(cells("s"), quantifier="all")
+    found, gone, unsure, broken = (replace(cell, estimate=0.1, sd=0.3) for cell in cells("srix"))
+    constant = replace(gone, estimate=0.0, sd=0.0)
+    almost = replace(gone, estimate=0.0, sd=1e-9)
+    assert with_controls(good, {"shuffled": (gone, 0.5), "swapped": (unsure, 0.5)}, {"known": found}) == good
+    sabotaged = with_controls(good, {"fair": (gone, 0.5), "shuffled labels": (found, 0.5)}, {})
     assert sabotaged.verdict == "invalid"
     assert "negative control 'shuffled labels' came out supported" in sabotaged.reason
-    for failing in (bad, unsure, broken):
-        missed = with_controls(good, {}, {"planted signal": failing})
+    for failing in (gone, unsure, broken):
+        missed = with_controls(good, {"fair": (gone, 0.5)}, {"planted signal": failing})
         assert missed.verdict == "invalid"
         assert "positive control 'planted signal'" in missed.reason
-    assert with_controls(good, {"shuffled": broken}, {}).verdict == "invalid"
+    assert with_controls(good, {"fair": (gone, 0.5), "shuffled": (broken, 0.5)}, {}).verdict == "invalid"
+    for idle, word in ((constant, "vacuous"), (almost, "vacuous"), (unsure, "uninformative")):
+        alone = with_controls(good, {"idle": (idle, 0.5)}, {"known": found})
+        assert alone.verdict == "invalid"
+        assert f"'idle' is {word}" in alone.reason
+        assert with_controls(good, {"idle": (idle, 0.5), "fair": (gone, 0.5)}, {"known": found}) == good
+    assert with_controls(good, {}, {"known": found}).verdict == "invalid"
 
 
 # --- records and messages

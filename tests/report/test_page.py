@@ -9,7 +9,7 @@ import re
 import numpy as np
 import pytest
 
-from jaxml.claims.rule.quantifier import with_controls
+from jaxml.claims.rule.controls import with_controls
 from jaxml.claims.telling import decided_words
 from jaxml.claims.verdict import Later
 from jaxml.cli.tables import print_verdicts
@@ -67,7 +67,7 @@ def page_of(run) -> Page:
 def full(tmp_path_factory):
     """A run with everything: five claims and two figures, read once."""
     many = [cell("supported" if a > b else "refuted", depth=a, width=b) for a in (1, 2, 4) for b in (1, 2, 4)]
-    failed = with_controls(card([cell("supported")]).verdict, {"the negative one": decision("supported")}, {})
+    failed = with_controls(card([cell("supported")]).verdict, {"the negative one": (decision("supported"), 1.0)}, {})
     cards = [
         card([cell("supported", {"claimed": {"lam": 0.25}, "against": {"lam": 0.75}}, depth=1)], id="A"),
         card([cell("refuted", depth=1)], id="B"),
@@ -95,7 +95,7 @@ def test_a_card_tells_what_was_claimed_tuned_measured_and_why(full):
         "Less is not seen.",
         "Toy (1999)",
         "positive control, must come out supported",
-        "negative control, must not come out supported",
+        "negative control, must come out refuted",
     ):
         assert words in text
 
@@ -290,5 +290,5 @@ def test_the_interval_that_decided_is_told_in_the_unit_of_its_effects(tmp_path):
     vetoed = decision("inconclusive", **log | {"reason": "the median contradicts the mean"})
     other = card([dataclasses.replace(held, decision=vetoed)], scale="log_ratio", margin=0.1)
     assert decided_words(other) == "the median contradicts the mean"
-    failed = with_controls(made.verdict, {"the negative one": decision("supported")}, {})
+    failed = with_controls(made.verdict, {"the negative one": (decision("supported"), 1.0)}, {})
     assert "negative control" in decided_words(dataclasses.replace(made, verdict=failed))

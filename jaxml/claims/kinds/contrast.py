@@ -89,31 +89,20 @@ class ContrastKind(Kind[Contrast]):
     def conclude(self, id: str, claim: Contrast, given: Given, decided: "Sequence[tuple[Asked, Decision]]") -> Finding:
         """The quantifier over the cells, and then the controls."""
         from jaxml.claims.asking import described
-        from jaxml.claims.rule.quantifier import decide_claim, with_controls
+        from jaxml.claims.rule.controls import with_controls
+        from jaxml.claims.rule.quantifier import decide_claim
 
         cells = [asked.result(decision) for asked, decision in decided if asked.role is None]
-        checks = [
-            Check(
-                name=asked.name,
-                role=asked.role,
-                passed=(asked.judged(decision).verdict == "supported") == (asked.role == "positive control"),
-                reason=asked.judged(decision).reason,
-                detail=asked.detail,
-                cell=asked.result(decision),
-            )
-            for asked, decision in decided
-            if asked.role is not None
-        ]
+        checks = [_checked(asked, asked.judged(decision), decision) for asked, decision in decided if asked.role]
         out = [asked.left_out for asked, _ in decided if asked.role is None]
         verdict = decide_claim(
             [cell.decision for cell, why in zip(cells, out, strict=True) if not why or all(out)],
             quantifier=claim.quantifier,
             reference=0 if claim.quantifier == "reference" else None,
         )
-        negatives, positives = (
-            {check.name: check.cell.decision for check in checks if check.role == role and check.cell}
-            for role in ("negative control", "positive control")
-        )
+        known = [(check, check.cell.decision) for check in checks if check.cell]
+        negatives = {c.name: (d, c.detail["margin"]) for c, d in known if c.role == "negative control"}
+        positives = {c.name: d for c, d in known if c.role == "positive control"}
         arms = given.held.telling(claim, given.grid.axes) if given.held else claim.sides
         return Finding(
             id=id,
@@ -129,6 +118,23 @@ class ContrastKind(Kind[Contrast]):
     def tell(self, finding: Finding, decided: bool) -> Told:
         """Effects against the margin, cell by cell."""
         return told_of(finding, decided, answer(finding, decided), seeded_facts(finding, decided))
+
+
+def _checked(asked: "Asked", judged: "Decision", decision: "Decision") -> Check:
+    """A control as it is kept."""
+    from jaxml.claims.rule.controls import worth
+
+    negative = asked.role == "negative control"
+    found = worth(judged, asked.detail["margin"]) if negative else "counts"
+    return Check(
+        name=asked.name,
+        role=asked.role or "positive control",
+        passed=found != "fails" if negative else judged.verdict == "supported",
+        reason=judged.reason,
+        detail=asked.detail,
+        cell=asked.result(decision),
+        void=found if found in ("vacuous", "uninformative") else "",
+    )
 
 
 def cells_planned(plan: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""From the cells' decisions to a claim's verdict: quantifiers and controls."""
+"""From the cells' decisions to a claim's verdict."""
 
 from collections.abc import Mapping, Sequence
 
@@ -77,40 +77,6 @@ def decide_claim(
         reason=f"{found} of {n} cells; the claim {rule}" if n > 1 else f"{decisions[0].reason}",
         **counts,
     )
-
-
-def with_controls(
-    claim: ClaimVerdict,
-    negatives: Mapping[str, Decision | ClaimVerdict],
-    positives: Mapping[str, Decision | ClaimVerdict],
-) -> ClaimVerdict:
-    """The claim's verdict if its controls came out as they must, else INVALID with the control's name.
-
-    Args:
-        claim: the verdict without controls.
-        negatives: settings, by name, where the claim must come out *not supported*.
-        positives: settings where it must come out *supported*.
-
-    Returns:
-        The same verdict, or an invalid one.
-
-    >>> claim = ClaimVerdict(verdict="supported", quantifier="all", reason="4 supported of 4 cells")
-    >>> with_controls(claim, {"shuffled labels": claim}, {}).reason
-    "negative control 'shuffled labels' came out supported: the comparison finds an effect where none can be"
-    """
-    failures = [
-        f"negative control {name!r} came out {control.verdict}: "
-        + ("the comparison finds an effect where none can be" if control.verdict == "supported" else "it says nothing")
-        for name, control in negatives.items()
-        if control.verdict in ("supported", "invalid")
-    ] + [
-        f"positive control {name!r} came out {control.verdict}: the comparison misses an effect that must be there"
-        for name, control in positives.items()
-        if control.verdict != "supported"
-    ]
-    if not failures:
-        return claim
-    return ClaimVerdict(**{**claim.to_json(), "verdict": "invalid", "label": None, "reason": "; ".join(failures)})
 
 
 def exact_verdict(decisions: Sequence[Decision], passed: Mapping[str, bool], blind: str) -> ClaimVerdict:
