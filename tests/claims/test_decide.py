@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from jaxml.claims.rule.controls import with_controls
 from jaxml.claims.rule.decide import decide_cells, decide_runs
 from jaxml.claims.rule.family import step_down
 from jaxml.claims.rule.intervals import union_interval, union_tails
-from jaxml.claims.rule.controls import with_controls
 from jaxml.claims.rule.quantifier import decide_claim
 from jaxml.claims.rule.spending import look_levels
 from jaxml.claims.verdict import ClaimVerdict, Decision, SuiteReport
