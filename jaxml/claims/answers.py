@@ -40,6 +40,7 @@ class Measured:
     leaves_out: str = ""
     cap: float | None = None
     range: Sequence[float] = ()
+    tuned: str = ""
 
     @property
     def unit(self) -> Unit:

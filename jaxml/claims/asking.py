@@ -44,10 +44,11 @@ class Asked:
     left_out: str = ""
 
     def judged(self, decision: "Decision") -> "Decision":
-        """The decision, of a cell that the claim speaks of."""
+        """The decision, of a cell that the claim speaks of and whose arms could pick what they would."""
         from jaxml.claims.verdict import Decision
 
-        return Decision(verdict="invalid", reason=self.left_out) if self.left_out else decision
+        why = self.left_out or self.effects.narrow
+        return Decision(verdict="invalid", reason=why) if why else decision
 
     def result(self, decision: "Decision") -> CellResult:
         """The cell as it is kept."""
@@ -150,7 +151,7 @@ def _asked(
         )
     arms = arms_at(claim, grid, cell, found.effects.tuned, where)
     why, met = left_out(held, claim, arms, where), meets_premise(held, claim, arms, where)
-    count = None
+    count, narrow = None, found.effects.narrow
     if claim.applies_if is not None and met is not None:
         count, least = int(met.sum()), claim.applies_if.seeds
         noted = found.effects.noted | {"met": count, "seeds": len(met)}
@@ -172,7 +173,7 @@ def _asked(
         ratio=ratio,
         difference=found.difference,
         # What is left out is decided alone, and by nobody: it takes no part in the families of the run.
-        control="positive" if role == "positive control" else "negative" if role or why else None,
+        control="positive" if role == "positive control" else "negative" if role or why or narrow else None,
         count=None if why else count,
         span=claim.span,
         joint=JOINT.get(claim.quantifier),
@@ -210,6 +211,7 @@ def described(claim: Seeded, arms: Mapping[str, Any]) -> dict[str, Any]:
         "leaves_out": "; ".join(f"{rule.name} (mean {rule.words})" for rule in claim.leave_out),
         "cap": claim.cap,
         "range": list(claim.range) if claim.range else None,
+        "tuned": claim.tune.per if claim.tune else "",
     }
     return {
         "metric": claim.metric,

@@ -161,6 +161,8 @@ def check_claim(claim: Seeded, axes: Sequence[Axis], tuning_seeds: int, name: st
     cells_of(axes, claim, name)
     if claim.tune and not tuning_seeds:
         raise ConfigError(f"{name}.tune: tuning needs seeds of its own; set tuning_seeds.")
+    if claim.tune and claim.tune.per == "seed" and (claim.applies_if or claim.leave_out):
+        raise ConfigError(f"{name}.tune.per: premises are measured at one setting; leave 'per' or the premise out.")
     for kind in ("negative", "positive"):
         for control in getattr(claim.controls, kind):
             where = f"{name}.controls.{kind}.{control.name}"

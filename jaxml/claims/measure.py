@@ -12,7 +12,8 @@ from jaxml.claims.given import Grid
 from jaxml.claims.posing import ARM, Posed
 from jaxml.claims.premises import MOST_CAPPED, capped
 from jaxml.claims.quantities import Quantities, metric_of
-from jaxml.claims.spec import Seeded, Tuning
+from jaxml.claims.spec import Seeded
+from jaxml.claims.tuning import loss, own_draws, pick, taken, words
 from jaxml.errors import ConfigError
 from jaxml.sweep.points import POINT
 
@@ -30,6 +31,7 @@ class Effects:
         tuned: what each arm was tuned to, on the grid.
         noted: what else was seen, as plain values.
         bounds: lower and upper ones on theta, where too many trials were stopped at a cap.
+        narrow: why an arm's tuning grid does not hold what it would pick; empty where nothing says so.
     """
 
     theta: np.ndarray
@@ -37,6 +39,13 @@ class Effects:
     tuned: dict[str, dict[str, Any]] = field(default_factory=dict)
     noted: dict[str, Any] = field(default_factory=dict)
     bounds: tuple[np.ndarray, np.ndarray] | None = None
+    narrow: str = ""
+
+    def told_with(self, others: "Sequence[Effects]") -> "Effects":
+        """With what those that it was made from say of their tuning."""
+        edge = list(dict.fromkeys(words for each in others for words in each.noted.get("edge", [])))
+        narrow = "; ".join(dict.fromkeys(each.narrow for each in others if each.narrow))
+        return replace(self, narrow=narrow, noted=self.noted | ({"edge": edge} if edge else {}))
 
     @property
     def bare(self) -> np.ndarray:
@@ -60,20 +69,23 @@ def effect_in(
     Raises:
         ConfigError: when the claim's quantity still has axes in one cell.
     """
-    values, tuned = {}, {}
+    values, tuned, picks = {}, {}, {}
     for arm, pins in (("claimed", claim.arms.claimed), ("against", claim.arms.against)):
         if pins is None:
             continue
         here = {**locate(grid.axes, pins, where), **cell}
+        each = None
         if claim.tune:
-            best = _tune(held, here, claim.tune, where)
-            here |= best
-            points = [axis.points[best[axis.name]] for axis in grid.axes if axis.name in best]
+            best = pick(held, here, claim, grid.axes, where)
+            picks[arm], each = best, best.each
+            here |= best.at if each is None else {}
+            points = [axis.points[best.at[axis.name]] for axis in grid.axes if axis.name in best.at]
             tuned[arm] = {name: value for point in points for name, value in point.items()}
         left, column = held.at(claim.metric, here, where)
-        if left != ("seed",):
+        if set(left) != {"seed", *(claim.tune.over if claim.tune and each is not None else ())}:
             raise ConfigError(f"{where}.metric: '{claim.metric}' still has the axes {left} in one cell.")
-        values[arm] = column[(held.seeds < 0) == tuning]
+        column = column[..., (held.seeds < 0) == tuning]
+        values[arm] = column if each is None or not claim.tune else taken(column, left, claim.tune.over, each)
     if claim.cap is not None:
         own = {arm: np.minimum(column, claim.cap) for arm, column in values.items()}  # NaN stays NaN
     else:
@@ -81,10 +93,13 @@ def effect_in(
     if "equals" in claim.extra:
         values["against"] = own["against"] = np.full_like(values["claimed"], claim.extra["equals"])
     found = _effects(list(own.values()), claim, grid.looks[0], tuned)
+    narrow = "; ".join(f"the {arm} arm's {best.narrow}" for arm, best in picks.items() if best.narrow)
+    at_ends = words(picks)
+    found = replace(found, narrow=narrow, noted={"edge": at_ends} if at_ends else {})
     if claim.cap is None:
         return found
     marks, bounds = capped(list(values.values()), claim, claim.cap)
-    noted = {"censored": int(marks.any(0).sum()), "of": marks.shape[-1]}
+    noted = found.noted | {"censored": int(marks.any(0).sum()), "of": marks.shape[-1]}
     return replace(found, noted=noted, bounds=bounds if marks.mean(-1).max() > MOST_CAPPED else None)
 
 
@@ -101,10 +116,17 @@ def effects_at(results: "xarray.Dataset", posed: Posed, first_look: int, where: 
     values = _ordered(metric_of(results, claim.metric, where), over)
     reported = results.seed.values >= 0
     if claim.tune and over:
-        score = _ordered(metric_of(results, claim.tune.goal, where), over)[..., ~reported]
-        flat = _score(score, claim.tune).reshape(*score.shape[:2], -1)
-        best = flat.argmin(-1)[..., None, None]
-        values = np.take_along_axis(values.reshape(*flat.shape, -1), best, axis=2)[:, :, 0]
+        losses = loss(_ordered(metric_of(results, claim.tune.goal, where), over)[..., ~reported], claim.tune)
+        losses = losses.reshape(*losses.shape[:2], -1, losses.shape[-1])
+        if claim.tune.per == "seed":
+            seeds = int(reported.sum())
+            best = own_draws(losses, seeds, where).mean(-1).argmin(2)[:, :, None]
+            values = values[..., reported].reshape(*losses.shape[:3], seeds)
+            reported = np.ones(seeds, bool)
+        else:
+            best = losses.mean(-1).argmin(-1)[..., None, None]
+            values = values.reshape(*losses.shape[:3], -1)
+        values = np.take_along_axis(values, best, axis=2)[:, :, 0]
     arms = values[..., reported].astype(np.float64)  # (arms, points, seeds)
     return _effects(list(arms), claim, first_look)
 
@@ -120,19 +142,3 @@ def _ordered(values: "xarray.DataArray", over: Sequence[str]) -> np.ndarray:
     """As an array of shape (arms, points, tuned axes ..., seeds)."""
     values = values if ARM in values.dims else values.expand_dims(ARM)
     return values.transpose(ARM, POINT, *over, "seed").values
-
-
-def _tune(held: Quantities, indices: Indices, tune: Tuning, where: str) -> Indices:
-    """The grid point an arm picks on the tuning seeds; a point with a non-finite run is never picked over others."""
-    left, score = held.at(tune.goal, indices, where)
-    if set(left) != {*tune.over, "seed"}:
-        raise ConfigError(f"{where}.tune: '{tune.goal}' has the axes {left} where it is to pick along {tune.over}.")
-    score = _score(score[..., held.seeds < 0], tune).transpose([left.index(name) for name in tune.over])
-    picked = np.unravel_index(score.argmin(), score.shape)
-    return {name: int(index) for name, index in zip(tune.over, picked, strict=True)}
-
-
-def _score(values: np.ndarray, tune: Tuning) -> np.ndarray:
-    """What tuning minimises, over the tuning seeds; infinite where any trial failed."""
-    score = values.mean(-1) * (1 if tune.minimise else -1)
-    return np.where(np.isfinite(score), score, np.inf)

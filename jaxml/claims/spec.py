@@ -93,11 +93,35 @@ class Arms(Spec):
 
 
 class Tuning(Spec):
-    """How every arm picks its own point along the tuned axes, on tuning seeds that are never reported."""
+    """How every arm picks its own point along the tuned axes, on tuning seeds that are never reported.
+
+    Attributes:
+        over: the tuned axes.
+        minimise: the quantity whose mean over the tuning seeds decides, or `maximise`.
+        maximise: see `minimise`.
+        per: one pick for the whole run, of which the interval then speaks; or one for each seed on draws of its own, so
+            that the interval covers tuning too.
+        ends: ends of an axis beyond which there is nothing, so that a pick there is no sign of a narrow grid.
+    """
 
     over: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
     minimise: str | None = None
     maximise: str | None = None
+    per: Literal["run", "seed"] = "run"
+    ends: dict[str, Literal["smallest", "largest"]] = {}
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_unsaid(self, handler: Any) -> dict[str, Any]:
+        """Keys that came later are no part of a spec that says nothing of them."""
+        unsaid = {"per": "run", "ends": {}}
+        return {n: v for n, v in handler(self).items() if n not in unsaid or v != unsaid[n]}
+
+    @model_validator(mode="after")
+    def _ends_of_what_is_tuned(self) -> "Tuning":
+        for name in self.ends:
+            if name not in self.over:
+                raise ValueError(f"'ends' names '{name}', which is not tuned; name one of {list(self.over)}")
+        return self
 
     @model_validator(mode="after")
     def _one_goal(self) -> "Tuning":

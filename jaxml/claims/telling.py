@@ -11,6 +11,9 @@ from jaxml.claims.words import SCALES, number, phrase, place, varying
 
 PICKED = "picked"
 """Under what a cell holds, among what its arms were tuned to, the rival that was picked on the tuning seeds."""
+TUNED_EACH = (
+    "for each seed on draws of its own, so that the interval covers tuning; shown is what was picked most often"
+)
 QUANTIFIERS = {
     "exact": "exactly",
     "reference": "at the reference cell",
@@ -54,8 +57,15 @@ def told_of(
 def _limits(about: Measured) -> Facts:
     """Which values there are, of which seeds and cells the claim does not speak, and which times are bounds."""
     capped = "" if about.cap is None else f"at {number(about.cap)}; a trial that reaches it is known by a bound only"
+    tuned = {"run": "once for all seeds, so that the interval holds at the picked settings", "seed": TUNED_EACH}
     between = f"{number(about.range[0])} to {number(about.range[1])}, by what it measures" if about.range else ""
-    return [("Range", between), ("Premise", about.premise), ("Leaves out", about.leaves_out), ("Capped", capped)]
+    return [
+        ("Range", between),
+        ("Tuned", tuned.get(about.tuned, "")),
+        ("Premise", about.premise),
+        ("Leaves out", about.leaves_out),
+        ("Capped", capped),
+    ]
 
 
 def seeded_facts(finding: Finding, decided: bool) -> Facts:
@@ -151,6 +161,7 @@ def noted_words(cell: CellResult) -> tuple[str, ...]:
     noted, words = cell.noted, []
     if "met" in noted:
         words.append(f"{noted['met']} of {noted['seeds']} seeds meet the premise")
+    words += noted.get("edge", [])
     if "population" in noted:
         words.append(noted["population"])
     if noted.get("censored"):

@@ -133,7 +133,7 @@ def _read(held: "Quantities", claim: Any, grid: Grid, cell: Indices, where: str)
         "of": len(middle),
     }
     tuned = {f"{claim.along} {v:g}": level.tuned["claimed"] for v, level in zip(at, levels, strict=True) if level.tuned}
-    effects = Effects(np.broadcast_to(middle, broken.shape), failed, tuned, noted)
+    effects = Effects(np.broadcast_to(middle, broken.shape), failed, tuned, noted).told_with(levels)
     return Reading(
         effects, (low - expected_x)[None], within(claim.margin.value), difference=False, upper=(high - expected_x)[None]
     )

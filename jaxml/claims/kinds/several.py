@@ -97,6 +97,8 @@ class SeveralKind(ContrastKind):
             for part, pins in claim.others.items():
                 cell_axes(grid.axes, Arms(claimed=first, against=pins), claim.tune, f"{where}.{part}")
         check_claim(claim, grid.axes, grid.tuning_seeds, where)
+        if claim.form == "best" and claim.tune and claim.tune.per == "seed":
+            raise ConfigError(f"{where}.tune.per: the best rival is picked for the whole run; leave 'per' out.")
         if claim.form == "best" and not grid.tuning_seeds:
             raise ConfigError(f"{where}.beats: the best rival is picked on tuning seeds; set tuning_seeds.")
 
@@ -141,14 +143,15 @@ def _read(held: "Quantities", claim: Any, grid: Grid, cell: Indices, where: str)
 
     def kept(theta: np.ndarray, found: Sequence["Effects"], tuned: dict[str, dict[str, Any]]) -> Effects:
         failed = np.concatenate([each.failed for each in found])
-        return Effects(scored(theta, grid.looks[0]), failed, tuned)
+        return Effects(scored(theta, grid.looks[0]), failed, tuned).told_with(found)
 
     first, others, region = claim.arms.claimed, claim.others, at_least(claim.margin.value)
     if claim.form == "best":
         means = [effect(first, rival, True).bare.mean() for rival in claim.rivals]
         pick = claim.rivals[int(np.where(np.isnan(means), np.inf, means).argmin())]
         best = effect(first, pick)
-        return Reading(Effects(best.theta, best.failed, {**best.tuned, PICKED: pick}), best.theta[None], region)
+        kept_best = Effects(best.theta, best.failed, {**best.tuned, PICKED: pick}).told_with([best])
+        return Reading(kept_best, best.theta[None], region)
     if claim.form in ("all", "any"):
         found = [effect(first, rival) for rival in claim.rivals]
         rows = np.stack([each.bare for each in found])

@@ -104,7 +104,9 @@ def _read(held: "Quantities", claim: Any, grid: Grid, cell: Indices, where: str)
     tuned = {f"{claim.along} {v:g}": level.tuned["claimed"] for v, level in zip(at, levels, strict=True) if level.tuned}
     worst = scored(rows.min(0), grid.looks[0])
     rows = worst[None] if len(rows) == 1 else rows
-    return Reading(Effects(worst, failed, tuned), rows, region, names, difference=claim.form == "slope")
+    return Reading(
+        Effects(worst, failed, tuned).told_with(levels), rows, region, names, difference=claim.form == "slope"
+    )
 
 
 def _facts(finding: Finding, about: Measured) -> Facts:

@@ -57,11 +57,12 @@ def with_controls(
     worths = {name: worth(decision, margin) for name, (decision, margin) in negatives.items()}
     failures = [
         f"negative control {name!r} came out {decision.verdict}: "
-        + ("the comparison finds an effect where none can be" if decision.verdict == "supported" else "it says nothing")
+        + ("the comparison finds an effect where none can be" if decision.verdict == "supported" else decision.reason)
         for name, (decision, _) in negatives.items()
         if worths[name] == "fails"
     ] + [
-        f"positive control {name!r} came out {control.verdict}: the comparison misses an effect that must be there"
+        f"positive control {name!r} came out {control.verdict}: "
+        + (control.reason if control.verdict == "invalid" else "the comparison misses an effect that must be there")
         for name, control in positives.items()
         if control.verdict != "supported"
     ]
