@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from jaxml.claims.finding import Verdicts
 from jaxml.config import load_study
 from jaxml.explore.mapping import check_maps, fill_maps
+from jaxml.runner.reach import check_reachable
 from jaxml.runner.session import session
 from jaxml.runs.directory import RunDirectory
 from jaxml.sweep.compute import Compute
@@ -57,6 +58,7 @@ def run(
     fresh: bool = False,
     maps: bool = True,
     extend: str | Path | None = None,
+    anyway: bool = False,
     compute: Compute | str | Executor | None = None,
     watch: Watch = NOBODY,
     ledger: str | Path | None = None,
@@ -73,6 +75,7 @@ def run(
         maps: fill the config's maps, once the verdicts are written.
         extend: a finished run whose trials are taken over, so that only new ones are computed. The new run is
             exploratory: its spec was written when part of its data had been seen. The old run stays as it is.
+        anyway: run it even where a claim can never come out supported, or never refuted.
         compute: where chunks are computed: None for threads of this process, ``"processes"``, ``"ray"``, any
             `concurrent.futures.Executor`, or a `Compute`, which says more.
         watch: who follows the run.
@@ -94,6 +97,8 @@ def run(
     study = load_study(config, overrides, smoke=smoke, maps=maps)
     watch.notify(f"importing experiments/{study.config.experiment}.py")
     check_maps(study)
+    if not anyway and not study.cut:
+        check_reachable(study)
     with session(study, runs, fresh=fresh, extend=extend, compute=compute, watch=watch, ledger=ledger) as work:
         threading.Thread(target=_prepare_ahead, daemon=True).start()
         verdicts = work.work()

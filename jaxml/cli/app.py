@@ -54,6 +54,9 @@ def run(
     extend: Annotated[
         Path | None, typer.Option("--extend", help="take over this run's trials, compute new ones; exploratory")
     ] = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="even where a claim can never be supported, or never refuted")
+    ] = False,
     executor: Annotated[str | None, typer.Option("--executor", help="processes, or ray; threads by default")] = None,
     address: Annotated[str | None, typer.Option("--address", help="the Ray cluster, such as auto")] = None,
     workers: Annotated[int | None, typer.Option("--workers", help="chunks at once; one for each core")] = None,
@@ -89,6 +92,7 @@ def run(
             fresh=fresh,
             maps=maps,
             extend=extend,
+            anyway=anyway,
             compute=Compute(executor, address, workers, shared_store),
             watch=Watch(display.notify, display.progress),
             ledger=ledger,
@@ -119,14 +123,19 @@ def plan(
     config: Config,
     overrides: Overrides = None,
     probe: Annotated[bool, typer.Option("--probe", help="compile one program and time one chunk")] = False,
+    pilot: Annotated[
+        bool, typer.Option("--pilot", help="run the trials on a few seeds that are never reported")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Say what a run would compute and what it can resolve."""
     from jaxml.cli.tables import print_plan
     from jaxml.runner.planning import describe
 
-    description = describe(config, overrides or (), probe=probe)
+    description = describe(config, overrides or (), probe=probe, pilot=pilot)
     print_json(description) if as_json else print_plan(description)
+    if description["cannot"]:
+        raise ConfigError("\n".join(description["cannot"]))
 
 
 @app.command()

@@ -125,8 +125,27 @@ def print_plan(description: Mapping[str, Any]) -> None:
         resolves = "no effect" if row["resolves"] is None else number(row["resolves"])
         table.add_row(str(row["look"]), str(row["seeds"]), row["kind"], resolves)
     console.print(table)
+    print_pilot(description["pilot"])
     for warning in description["warnings"]:
         console.print(Text(f"note: {warning}", style="yellow"))
+
+
+def print_pilot(rows: Sequence[Mapping[str, Any]]) -> None:
+    """What a pilot saw of each claim and control, in margins."""
+    if not rows:
+        return
+    table, notes = _table("pilot", "effect", "sd", "seeds to decide", "cells open"), []
+    for row in rows:
+        seeds = "no number" if row["seeds"] is None else str(row["seeds"])
+        table.add_row(
+            f"  {row['part']}" if row["part"] else row["claim"],
+            *(number(row["effect"]), number(row["sd"]), seeds, f"{row['open']} of {row['cells']}"),
+        )
+        notes += [f"{row['claim']}{', ' * bool(row['part'])}{row['part']}: {note}" for note in row["notes"]]
+    screen().print(table)
+    for note in notes:
+        screen().print(Text(f"note: {note}", style="yellow"))
+    screen().print("Effects and standard deviations in margins, of the cell that is hardest to decide.", style="dim")
 
 
 def print_listing(listing: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
