@@ -189,7 +189,7 @@ def totals(claims: Sequence[Told], catalogue: Mapping[str, Mapping[str, str]]) -
     told = f"{decided} claims decided: {', '.join(parts)}."
     if facts:
         told += f" {len(words) - decided} facts that no code decides: {', '.join(facts)}."
-    lineage = [each.finding.lineage for each in claims if each.finding.lineage]
+    lineage = [each.finding.lineage for each in claims if each.finding.lineage and each.finding.lineage.of]
     of, written = {each.of for each in lineage}, {each.of for each in lineage if each.relation == "written"}
     for name, ids in catalogue.items():
         told += (
@@ -248,7 +248,7 @@ def _row(told: Told) -> list[str]:
     badges += f" {attempted(told)}" if attempted(told) else ""
     verdict = f"{MARKS[told.word]} {WORDS[told.word].lower()}{label}{badges}"
     lineage = told.finding.lineage
-    of = f"{lineage.of}, {lineage.relation}" if lineage else ""
+    of = f"{lineage.of}, {lineage.relation}" if lineage and lineage.of else ""
     return [told.finding.id, of, told.finding.statement, verdict, *told.summary.values()]
 
 

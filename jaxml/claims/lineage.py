@@ -1,4 +1,4 @@
-"""Where a claim comes from: how it relates to an entry of a project's catalogue of statements.
+"""Where a claim comes from: how it relates to an entry of a project's catalogue of statements, and what it leaves open.
 
 It is documentation, kept beside the frozen spec and not inside of it: what is decided is the claim's own statement, and
 a relation that turns out to be wrong can be put right without computing anything again.
@@ -31,21 +31,25 @@ class Lineage(Record):
     """What a claim has to do with an entry of the catalogue.
 
     Attributes:
-        of: the id of the entry.
+        of: the id of the entry; empty where none is named, and `relation` is None then.
         relation: how the claim's statement relates to it.
         title: what the entry says.
+        does_not_show: what the claim leaves open, in words.
 
     >>> Lineage(of="R9", relation="weaker", title="L1 makes the parameters sparse").words
     'R9 (L1 makes the parameters sparse), a weaker form'
     """
 
-    of: str
-    relation: Relation
+    of: str = ""
+    relation: Relation | None = None
     title: str = ""
+    does_not_show: str = ""
 
     @property
     def words(self) -> str:
-        """For a card."""
+        """For a card; empty where the claim names no entry."""
+        if self.relation is None:
+            return ""
         return f"{self.of}{f' ({self.title})' if self.title else ''}, {RELATIONS[self.relation]}"
 
 
@@ -80,7 +84,7 @@ def _is_text(title: Any) -> bool:
 
 
 def lineages(claims: Mapping[str, Any], root: Path) -> dict[str, Lineage]:
-    """The lineage of every claim that states one, by claim.
+    """The lineage of every claim that states one, or what it does not show, by claim.
 
     Args:
         claims: by id.
@@ -95,8 +99,14 @@ def lineages(claims: Mapping[str, Any], root: Path) -> dict[str, Lineage]:
         if titles and claim.of not in titles:
             raise ConfigError(f"claims.{id}.of: {FILE} has no entry '{claim.of}'. {_near(claim.of, titles)}")
     return {
-        id: Lineage(of=claim.of, relation=claim.relation, title=titles.get(claim.of, ""))
-        for id, claim in stated.items()
+        id: Lineage(
+            of=claim.of or "",
+            relation=claim.relation,
+            title=titles.get(claim.of or "", ""),
+            does_not_show=claim.does_not_show or "",
+        )
+        for id, claim in claims.items()
+        if claim.of is not None or claim.does_not_show
     }
 
 

@@ -173,12 +173,14 @@ class Controls(Spec):
 class Claim(Spec):
     """What every claim says: of which kind it is, in words, and where it comes from.
 
-    `of` and `as` are documentation and no part of a spec: see `jaxml.claims.lineage`.
+    `of`, `as` and `does_not_show`, what the claim leaves open, are documentation and no part of a spec: see
+    `jaxml.claims.lineage`.
     """
 
     kind: Any  # a literal in every kind, its name
     statement: Annotated[str, Field(min_length=10)]
     source: str | None = None
+    does_not_show: Annotated[str, Field(min_length=10)] | None = Field(default=None, exclude=True)
     of: str | None = Field(default=None, exclude=True)
     relation: Relation | None = Field(default=None, alias="as", exclude=True)
 

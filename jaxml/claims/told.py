@@ -137,6 +137,7 @@ class Told:
         facts = [
             *self.facts,
             *more,
+            ("What this does not show", lineage.does_not_show if lineage else ""),
             ("Source", self.finding.source or ""),
             ("Catalogue", lineage.words if lineage else ""),
             ("Ledger", self.finding.attempt_words),

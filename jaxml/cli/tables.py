@@ -43,10 +43,12 @@ def print_verdicts(verdicts: Verdicts) -> None:
         console.print()
         console.print(Text.assemble(_word(told), badge, f"  {told.finding.id}: {told.finding.statement}"))
         console.print(Text(f"  {told.answer}", style=STYLES["invalid"] if told.warnings else "dim"))
-        if told.finding.lineage:
+        if told.finding.lineage and told.finding.lineage.words:
             console.print(Text(f"  catalogue: {told.finding.lineage.words}", style="dim"))
         if told.finding.attempt_words:
             console.print(Text(f"  ledger: {told.finding.attempt_words}", style="dim"))
+        if told.finding.lineage and told.finding.lineage.does_not_show:
+            console.print(Text(f"  does not show: {told.finding.lineage.does_not_show}", style="dim"))
         if told.finding.note:
             console.print(Text(f"  {told.finding.note}", style="dim"))
         console.print(_rows(told))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jaxml.claims.asking import JOINT
-from jaxml.claims.cells import cells_of
+from jaxml.claims.kinds import KINDS
 from jaxml.claims.rule.hypothesis import Hypothesis, at_least, decide, within
 from jaxml.claims.spec import Seeded
 from jaxml.config import Study
@@ -51,9 +51,13 @@ def unreachable(study: Study) -> Iterator[str]:
                 ends = "" if claim.range is None else f", whose range is {claim.range[0]:g} to {claim.range[1]:g}"
                 yield (
                     f"claims.{id}: it can never come out {outcome}: {grid.looks[-1]} seeds with the clearest values of "
-                    f"'{claim.metric}'{ends} leave its {len(cells_of(grid.axes, claim, id))} cells open at the margin "
+                    f"'{claim.metric}'{ends} leave its {_cells(id, claim, grid)} cells open at the margin "
                     f"{claim.margin.value:g}. Declare more seeds, fewer cells, or another margin."
                 )
+
+
+def _cells(id: str, claim: Seeded, grid: "Grid") -> int:
+    return KINDS[claim.kind].plan(claim, grid, f"claims.{id}")["cells"]
 
 
 def _clearest(id: str, claim: Seeded, grid: "Grid", end: int, spread: float) -> Iterator[Hypothesis]:
@@ -69,7 +73,7 @@ def _clearest(id: str, claim: Seeded, grid: "Grid", end: int, spread: float) -> 
     clearest = best if end > 0 else worst
     theta = clearest + (claim.margin.value - clearest) * spread * np.linspace(0.0, 1.0, seeds)
     theta = np.clip(theta, low, high)
-    for _ in cells_of(grid.axes, claim, f"claims.{id}"):
+    for _ in range(_cells(id, claim, grid)):
         yield Hypothesis(
             claim=f"claims.{id}",
             rows=theta[None],

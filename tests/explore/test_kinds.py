@@ -69,7 +69,7 @@ CLAIMS = {
     arms: {claimed: {arm: a}}
     margin: {value: 0.005, reason: Half a hundredth for each step.}
     controls:
-      negative: [{name: the other arm, arms: {claimed: {arm: b}}}]
+      negative: [{name: five times as steep, margin: {value: 0.05, reason: Five times as steep as it is.}}]
       positive: [{name: far out, where: {x: 2.0}}]
 """,
     "boundary": """  crosses:
@@ -119,6 +119,7 @@ CLAIMS = {
     "fact": """  history:
     kind: fact
     of: H1
+    does_not_show: What any other rounding mode does.
     as: weaker
     statement: Rounding halves to the even neighbour is what floating-point standards ask for.
     source: IEEE 754-2019, section 4.3.1
@@ -242,6 +243,7 @@ def test_page_and_terminal_show_every_claim(finished, capsys):
             "as fast as long on Babbage with 2 cores; the claim needs ×2. Other work ran beside: load 2.5 on 2" in text
         )
         assert "H1 (Halves are always rounded to even.), a weaker form" in text
+        assert "What any other rounding mode does." in text
     assert "1 ms against 3 ms" in shown[1]
     for finding in run.verdicts.findings:
         assert finding.statement in shown[1]
@@ -255,10 +257,13 @@ def test_where_a_claim_comes_from_is_kept_beside_its_spec_and_can_be_put_right(f
         "of": "H1",
         "relation": "weaker",
         "title": "Halves are always rounded to even.",
+        "does_not_show": "What any other rounding mode does.",
     }
     assert run.verdicts.findings[-1].lineage == run.directory.lineage()["history"]
     other = path.with_name("other.yaml")
-    other.write_text(path.read_text().replace("as: weaker", "as: part") + "name: planted\n")
+    other.write_text(
+        path.read_text().replace("as: weaker", "as: part").replace("mode does", "mode would do") + "name: planted\n"
+    )
     assert load_study(other).spec == run.directory.spec()
 
 
@@ -281,7 +286,7 @@ def test_the_schema_knows_every_kind():
         ("trend", "along: step", "along: stop", "no axis of the grid is called 'stop'. Did you mean 'step'"),
         ("trend", "along: step", "along: x", "three or more increasing numbers on 'x'"),
         ("trend", "along: step", "along: step\n    log: true", "must be positive, got 0"),
-        ("trend", "{claimed: {arm: b}}", "{claimed: {arm: b}, against: {arm: a}}", "a trend has one arm"),
+        ("trend", "{claimed: {arm: a}}", "{claimed: {arm: a}, against: {arm: b}}", "a trend has one arm"),
         ("number", "number: seventh", "number: sevent", "the experiment computes no 'sevent'. Did you mean 'seventh'"),
         ("number", '"2.86"', '"about 3"', "a figure is written as text"),
         ("number", 'share: "2.86"', 'part: "2.86"', "'seventh': it is told 'part', and computes 'share', 'rest'"),
