@@ -12,6 +12,7 @@ from scipy import stats
 from jaxml.claims.rule.calibrate import calibrate
 from jaxml.claims.rule.decide import decide_runs
 from jaxml.claims.rule.spending import look_levels
+from jaxml.runs.adversaries import bend_all
 
 PAGE = Path(__file__).resolve().parent / "calibration.md"
 LOOKS = (16, 32, 64)
@@ -34,6 +35,17 @@ margin being half a standard deviation. What the rule adds to t costs this much 
 
 | theta | supported | by t alone |
 | --- | --- | --- |
+"""
+
+BENT = """
+## Against gaming
+
+Tries at a verdict that the data do not give, {replications:,} times each on planted data: how often the claim comes out
+supported by the rule alone, and how often it comes out supported and confirmatory where a [ledger](ledger.md) is kept.
+What is allowed is alpha / 2 for one attempt, and alpha for however many.
+
+| what is tried | by the rule alone | with the ledger | allowed | what the ledger says of the last try |
+| --- | --- | --- | --- | --- |
 """
 
 
@@ -79,6 +91,11 @@ def main() -> None:
         ours = float(np.mean((found["verdict"] == 1) & (found["look"] == 1)))
         t = stats.ttest_1samp(theta[:, 0, : LOOKS[0]], 0.5, axis=-1, alternative="greater").pvalue
         text += f"| {name} | {percent(ours)} | {percent(float(np.mean(t <= level / 2)))} |\n"
+    text += BENT.format(replications=runs)
+    for bent in bend_all(runs):
+        why = bent.why if len(bent.why) < 200 else f"{bent.why[:90].rstrip(' ;,')} ... {bent.why[-70:]}"
+        rates = percent(bent.alone), percent(bent.caught, bent.error), percent(bent.declared)
+        text += f"| {' | '.join((bent.does, *rates, why))} |\n"
     PAGE.write_text(text, encoding="utf-8")
 
 

@@ -65,9 +65,14 @@ def calibrate(
     ] = 2000,
     as_json: Json = False,
 ) -> None:
-    """Measure the verdict engine's own error rates."""
+    """Measure the verdict engine's own error rates, and how far gaming gets."""
     from jaxml.claims.rule.calibrate import calibrate as measure
-    from jaxml.cli.tables import print_rates
+    from jaxml.cli.tables import print_bent, print_rates
+    from jaxml.runs.adversaries import bend_all
 
-    rates = measure(replications=replications)
-    print_json([rate.to_json() for rate in rates]) if as_json else print_rates(rates)
+    rates, bent = measure(replications=replications), bend_all(replications)
+    if as_json:
+        print_json({"worlds": [rate.to_json() for rate in rates], "adversaries": [each.to_json() for each in bent]})
+    else:
+        print_rates(rates)
+        print_bent(bent)

@@ -235,6 +235,16 @@ def print_rates(rates: Sequence[Any]) -> None:
     screen().print(table)
 
 
+def print_bent(bent: Sequence[Any]) -> None:
+    """How far tries at a verdict get that the data do not give, in percent."""
+    table = _table("what is tried", "rule alone", "with ledger", "allowed", "holds")
+    for each in bent:
+        caught = f"{100 * each.caught:.1f} ± {100 * each.error:.1f}"
+        shown = f"{100 * each.alone:.1f}", caught, f"{100 * each.declared:.1f}", "yes" if each.holds else "NO"
+        table.add_row(each.does, *shown)
+    screen().print(table)
+
+
 def number(value: float | None) -> str:
     """Three significant digits, as people write them.
 
