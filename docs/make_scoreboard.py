@@ -52,7 +52,8 @@ marks claims that hold in some cells and not in others: `jaxml run CONFIG` write
 that another master key, which means another draw of seeds, has flipped. *Attempt 2* marks a claim that was tried before
 in another design or on other seeds, with what that came to: it is decided at half the level, the next one at a quarter,
 see [ledger.md](ledger.md). *Of* names the entry of the catalogue that a
-claim is about, and how it relates to it: as *written*, *weaker*, *stronger*, *reversed*, or *part* of it.
+claim is about, and how it relates to it: as *written*, *weaker*, *stronger*, *reversed*, or *part* of it. What became of
+the verdicts under the first edition of the rule stands in [verdict-history.md](verdict-history.md).
 """
 
 
