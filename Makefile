@@ -1,7 +1,8 @@
-# `make run` decides the claims of one config, `make certify` decides them again under other settings and keeps what came
-# of it for the scoreboard; `make scoreboard` decides those of all configs that changed, with FRESH=1 of all. `make test`
-# runs every check. `make resilience`
-# kills, damages and starves runs, and writes the counts into docs/resilience.md. All set up their own environment.
+# `make run` decides the claims of one config; `make scoreboard` decides those of all configs that changed, with FRESH=1 of
+# all; `make certify` decides those of all configs that have no certificate yet, or of CONFIG=..., again under other
+# settings and keeps what came of it, config by config, so that it can be stopped. `make test` runs every check.
+# `make resilience` kills, damages and starves runs, and writes the counts into docs/resilience.md. All set up their own
+# environment.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,8 +22,9 @@ run: $(VENV)/.installed
 	@echo 'The command is $(BIN)/jaxml; after `source $(BIN)/activate` it is jaxml.'
 
 certify: $(VENV)/.installed-dev
-	$(BIN)/jaxml run $(CONFIG) --certify --runs runs/certified --fresh --ledger $(LEDGER)
-	$(BIN)/python docs/make_scoreboard.py runs/certified
+	for config in $(if $(filter file,$(origin CONFIG)),$$($(BIN)/python docs/make_scoreboard.py --uncertified),$(CONFIG)); do \
+	  $(BIN)/jaxml run $$config --certify --runs runs/certified --fresh --ledger $(LEDGER) || exit 1; \
+	  $(BIN)/python docs/make_scoreboard.py runs/certified || exit 1; done
 
 scoreboard: $(VENV)/.installed-dev
 	for config in $(if $(FRESH),configs/*.yaml,$$($(BIN)/python docs/make_scoreboard.py --stale)); do \

@@ -6,7 +6,7 @@ RUNS, without what varies from run to run, coded values by name; a run of anothe
 and what these use of jaxml as it is now (see staleness.py): ``make scoreboard`` runs these and stores them,
 ``make scoreboard FRESH=1`` runs all.
 A run that was certified leaves its certificate in docs/scoreboard/certificates, where it stays as long as the spec that
-it vouches for is the one that is stored: ``make certify CONFIG=...``. Runs of the scoreboard enter
+it vouches for is the one that is stored: ``make certify`` does that for all that ``--uncertified`` prints, one by one. Runs of the scoreboard enter
 docs/scoreboard/ledger.jsonl, so that a claim that was changed is a further attempt; an exploratory run is named and not
 stored. Nothing is written by hand but docs/scoreboard/literature.yaml: values that others have published, with their
 source.
@@ -25,7 +25,7 @@ from staleness import deciding_identity
 
 from jaxml.claims.certificate import Certificate, marked, read_certificate
 from jaxml.claims.finding import Verdicts
-from jaxml.claims.kinds import tell
+from jaxml.claims.kinds import KINDS, tell
 from jaxml.claims.labels import named_verdicts, read_labels
 from jaxml.claims.lineage import Lineage, read_catalogue
 from jaxml.claims.told import Told
@@ -51,9 +51,9 @@ marks claims that hold in some cells and not in others: `jaxml run CONFIG` write
 `make certify` has decided a config again under other settings, the outcome is listed; **FRAGILE** marks a verdict
 that another master key, which means another draw of seeds, has flipped. *Attempt 2* marks a claim that was tried before
 in another design or on other seeds, with what that came to: it is decided at half the level, the next one at a quarter,
-see [ledger.md](ledger.md). *Of* names the entry of the catalogue that a
-claim is about, and how it relates to it: as *written*, *weaker*, *stronger*, *reversed*, or *part* of it. What became of
-the verdicts under the first edition of the rule stands in [verdict-history.md](verdict-history.md).
+see [ledger.md](ledger.md). *Of* names the entry of the catalogue that a claim is about, and how it relates to it: as
+*written*, *weaker*, *stronger*, *reversed*, or *part* of it. What became of the verdicts under the first edition of the
+rule stands in [verdict-history.md](verdict-history.md).
 """
 
 
@@ -138,6 +138,18 @@ def certificate_of(name: str, verdicts: Verdicts) -> Certificate | None:
     path = STORED / "certificates" / f"{name}.json"
     held = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return Certificate.from_json(held) if held.pop("spec_sha256", None) == verdicts.spec_sha256 else None
+
+
+def uncertified() -> list[str]:
+    """The configs without a certificate for the verdicts that are stored; where only a machine was timed none can be."""
+    found = []
+    for path in sorted((ROOT / "configs").glob("*.yaml")):
+        held = (STORED / f"{path.stem}.json").is_file()
+        verdicts = stored(path.stem) if held else None
+        timed = verdicts and all(KINDS[f.kind].of_this_machine or f.is_fact for f in verdicts.findings)
+        if not timed and (verdicts is None or certificate_of(path.stem, verdicts) is None):
+            found.append(path.relative_to(ROOT).as_posix())
+    return found
 
 
 def outcome(certificate: Certificate) -> str:
@@ -254,9 +266,10 @@ def _row(told: Told) -> list[str]:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--stale"]:
-        print("\n".join(stale()))
-        sys.exit()
+    for option, wanted in (("--stale", stale), ("--uncertified", uncertified)):
+        if sys.argv[1:] == [option]:
+            print("\n".join(wanted()))
+            sys.exit()
     for folder in sys.argv[1:]:
         try:
             print("stored", ", ".join(store(Path(folder))))
