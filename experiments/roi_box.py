@@ -3,7 +3,8 @@
 A box moves by one cell over a smooth random map, in `steps` steps. `evenness` is 1 minus the largest step of the pooled
 values as a share of the way that all steps make: near 1 for a continuous function, near 0 for one that jumps.
 `agreement` is the cosine between the derivative of a random sum of the pooled values with respect to the box and its
-central difference over a quarter of a cell, averaged over boxes; a derivative of zero counts as 0.
+central difference over a quarter of a cell, averaged over boxes; a derivative of zero counts as 0. `agreement_elsewhere` holds it
+against the difference of another box.
 
 Ways of pooling: RoIPool; RoIAlign; RoIAlign with the largest of a bin's samples; PrRoIPool, the integral over the bin.
 """
@@ -59,9 +60,16 @@ def trial(
     ahead, behind = (found[steps + 1 :] @ weights).reshape(2, 4, boxes)
     difference = ((ahead - behind) / 0.25).T
     slope = jax.grad(lambda b: (pooled(features, b, bins, pooling) @ weights).sum())(box)
-    length = jnp.linalg.norm(slope, axis=1) * jnp.linalg.norm(difference, axis=1)
-    cosine = jnp.where(length > 0, (slope * difference).sum(1) / jnp.where(length > 0, length, 1.0), 0.0)
-    return {"evenness": evenness.mean(), "agreement": cosine.mean()}
+
+    def cosine(difference: jax.Array) -> jax.Array:
+        length = jnp.linalg.norm(slope, axis=1) * jnp.linalg.norm(difference, axis=1)
+        return jnp.where(length > 0, (slope * difference).sum(1) / jnp.where(length > 0, length, 1.0), 0.0).mean()
+
+    return {
+        "evenness": evenness.mean(),
+        "agreement": cosine(difference),
+        "agreement_elsewhere": cosine(jnp.roll(difference, 1, axis=0)),
+    }
 
 
 experiment = Experiment(
