@@ -7,8 +7,8 @@ noise in proportion to weights sigma^2 sum_j w_j^2 mean(x_j^2) / 2. `penalty` is
 
 Linear problems are solved by gradient descent whose iterates are averaged, and compared on fresh rows with the closed
 forms: least squares, ridge, and ridge with a penalty for each weight of its own. The network (one hidden layer of tanh,
-digits with wrong labels) has none; what is measured is its error, the size of its weights and how much its outputs
-depend on them.
+digits with wrong labels) has none; what is measured is its error, the size of its weights, how much its outputs
+depend on them, and by what share noise raises the loss that it was trained on (`noise_felt`).
 """
 
 import itertools
@@ -114,7 +114,11 @@ def trial(
             for k, shape in zip(jax.random.split(start_key), itertools.pairwise(sizes), strict=True)
         ]
         fitted = train(noise_key, loss, start, (X, y), optimizer=optax.adam(0.02), steps=network_steps).params
+        felt_key = jax.random.fold_in(noise_key, network_steps)  # the one after the last step's
+        noisy = jax.vmap(lambda key: loss(key, fitted, (X, y)))(jax.random.split(felt_key, 64)).mean()
+        quiet = mean_loss(fitted, X, y) + 0.5 * penalty * sigma**2 * sum((W**2).sum() for W in fitted)
         return {
+            "noise_felt": noisy / quiet - 1,
             "test_error": mean_loss(fitted, X_test, y_test),
             "size": sum((W**2).sum() for W in fitted),
             "dependence": dependence(fitted, X_test),
