@@ -6,7 +6,8 @@ RUNS, without what varies from run to run, coded values by name; a run of anothe
 and what these use of jaxml as it is now (see staleness.py): ``make scoreboard`` runs these and stores them,
 ``make scoreboard FRESH=1`` runs all.
 A run that was certified leaves its certificate in docs/scoreboard/certificates, where it stays as long as the spec that
-it vouches for is the one that is stored: ``make certify`` does that for all that ``--uncertified`` prints, one by one. Runs of the scoreboard enter
+it vouches for is the one that is stored: ``make certify`` does that for all that ``--uncertified`` prints, one by one.
+Runs of the scoreboard enter
 docs/scoreboard/ledger.jsonl, so that a claim that was changed is a further attempt; an exploratory run is named and not
 stored. Nothing is written by hand but docs/scoreboard/literature.yaml: values that others have published, with their
 source.
@@ -141,7 +142,7 @@ def certificate_of(name: str, verdicts: Verdicts) -> Certificate | None:
 
 
 def uncertified() -> list[str]:
-    """The configs without a certificate for the verdicts that are stored; where only a machine was timed none can be."""
+    """The configs without a certificate for the verdicts stored; where only a machine was timed none can be."""
     found = []
     for path in sorted((ROOT / "configs").glob("*.yaml")):
         held = (STORED / f"{path.stem}.json").is_file()
