@@ -3,8 +3,8 @@
 A box moves by one cell over a smooth random map, in `steps` steps. `evenness` is 1 minus the largest step of the pooled
 values as a share of the way that all steps make: near 1 for a continuous function, near 0 for one that jumps.
 `agreement` is the cosine between the derivative of a random sum of the pooled values with respect to the box and its
-central difference over a quarter of a cell, averaged over boxes; a derivative of zero counts as 0. `agreement_elsewhere` holds it
-against the difference of another box.
+central difference over a quarter of a cell, averaged over boxes; a derivative of zero counts as 0.
+`agreement_elsewhere` holds it against the difference of another box.
 
 Ways of pooling: RoIPool; RoIAlign; RoIAlign with the largest of a bin's samples; PrRoIPool, the integral over the bin.
 """

@@ -3,8 +3,8 @@
 After a stem of stride 2 a `stack` has `depth` blocks of two 3 x 3 convolutions; `skip` 1 adds each block's input to its
 output (a residual network), 0 does not (a plain one). Both are lanes of one program: blocks beyond `depth` pass their
 input on. `dense` is a dense block with as many parameters as a stack of four, `wide_dense` one with as many operations.
-The learning rate falls to 0 along a cosine, and batch norm takes its statistics from the rows at hand, when testing too:
-a few batches decide where running averages end, and that made more of a difference than the networks did.
+The learning rate falls to 0 along a cosine, and batch norm takes its statistics from the rows at hand, when testing
+too: a few batches decide where running averages end, and that made more of a difference than the networks did.
 """
 
 from typing import Any, Literal

@@ -128,7 +128,7 @@ def test_a_family_of_joint_claims_errs_no_more_than_declared():
     """Two claims about all of four cells, each with one false cell at the margin and three that are sure."""
     runs, effects = 6_000, np.array([3.0, 3.0, 3.0, 0.0] * 2)
     p = stats.norm.sf(effects + np.random.default_rng(5).normal(size=(runs, 8)))
-    family = Family(np.repeat([0, 1], 4), np.zeros(8, bool), (64,), 0.05)
+    family = Family(np.repeat([0, 1], 4), np.zeros(8, bool), (64,), 0.05, np.ones(8))
     passed, _ = family.decided(0, p, np.zeros((runs, 8), bool))
     false = passed.reshape(runs, 2, 4).all(-1).any(-1)
     assert np.mean(false) <= 0.025 + 4 * np.sqrt(0.025 / runs)
