@@ -3,7 +3,8 @@
 Negatives score z, standard normal. A share `upward` of the positives scores z + separation. Where that is one half or
 less, the others score as much lower as brings the AUC to one half; beyond one half, they score z - separation. So with
 `upward` 1 the AUC tells all, and from one half down it tells nothing, whatever else does: a threshold (`youden`, the
-largest gap between true and false positive rate on either side), the distance from the median score, or the densities
+largest gap between true and false positive rate on either side; `youden_held_out`, the gap on one half of the cases at
+the threshold that does best on the other), the distance from the median score, or the densities
 (`explained`: mutual information of score and class, as a share of the entropy of the class).
 
 Besides, many scores that favour the positives or the negatives by the same separation are tried on a small sample of
@@ -46,6 +47,8 @@ def trial(
     true_positives = jnp.cumsum(hits)
     false_positives = called - true_positives
     youden = true_positives / hits.sum() - false_positives / (n - hits.sum())
+    half, other = halves(scores, label)
+    best = jnp.abs(half).argmax()
     precision = true_positives / called
     explained = explained_share(scores, label, separation, down, upward)
     position = called - 1  # the true and the false positive rate both rise with the number called positive
@@ -59,10 +62,23 @@ def trial(
         "tpr_with_count": spearman(true_positives + 1e-6 * position),
         "auc": roc_auc(scores, label),
         "youden": jnp.abs(youden).max(),
+        "youden_held_out": jnp.sign(half[best]) * other[best],
         "explained": explained,
         "auc_of_distance": roc_auc(jnp.abs(scores - jnp.median(scores)), label),
         "inverted_gain": inverted_gain(jax.random.fold_in(key, 1), separation, few, scores_tried),
     }
+
+
+def halves(scores: jax.Array, label: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """True less false positive rate at every threshold, on every second case and on the others."""
+    order = jnp.argsort(-scores)
+    hit, first = label[order], order % 2 == 0  # cases lie by class, so that each half has its share of both
+
+    def gaps(own: jax.Array) -> jax.Array:
+        positive, negative = ((own & side).astype(float) for side in (hit, ~hit))
+        return jnp.cumsum(positive) / positive.sum() - jnp.cumsum(negative) / negative.sum()
+
+    return gaps(first), gaps(~first)
 
 
 def lowered(separation: Any, upward: Any) -> jax.Array:

@@ -189,6 +189,10 @@ def test_roc_statistics_agree_with_scikit_learn():
     assert float(out["auc"]) == pytest.approx(roc_auc_score(label, np.asarray(z) + 1.5 * label), abs=1e-6)
     assert float(out["youden"]) == pytest.approx((tpr - fpr).max(), abs=1e-6)
     order = np.argsort(-(np.asarray(z) + 1.5 * label))
+    called, even = np.arange(n)[:, None] >= np.argsort(order)[None], np.arange(n) % 2 == 0
+    here, there = (called[:, own & label].mean(1) - called[:, own & ~label].mean(1) for own in (even, ~even))
+    best = np.abs(here).argmax()
+    assert float(out["youden_held_out"]) == pytest.approx(np.sign(here[best]) * there[best], abs=1e-6)
     precision = np.cumsum(label[order]) / np.arange(1, n + 1)
     assert float(out["tpr_with_precision"]) == pytest.approx(spearmanr(np.arange(n), precision)[0], abs=2e-3)  # ties
 
@@ -212,3 +216,4 @@ def test_mixtures_whose_auc_is_one_half_tell_what_quadrature_says(upward, many_s
     information += trapezoid((1 - share) * xlogy(negatives, negatives / both), s)
     assert float(out["explained"]) == pytest.approx(information / entropy([share, 1 - share]), abs=5e-3)
     assert float(out["youden"]) == pytest.approx(auc.expected_youden({"separation": a, "upward": upward}), abs=1e-2)
+    assert float(out["youden_held_out"]) == pytest.approx(float(out["youden"]), abs=1e-2)
