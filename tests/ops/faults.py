@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 POINTS, DEFORM, REGIONS, PRODUCT = (f"ops/sampling/{name}.py" for name in ("points", "deform", "regions", "product"))
 POOL, PRECISE, LEVELS, ALIGN = (f"ops/roi/{name}.py" for name in ("pool", "precise", "levels", "align"))
-CODING, CONVERT, OVERLAP = (f"ops/boxes/{name}.py" for name in ("coding", "convert", "overlap"))
+CODING, CONVERT, OVERLAP, ROTATED = (f"ops/boxes/{name}.py" for name in ("coding", "convert", "overlap", "rotated"))
 AXIS, WINDOWS, EXACT, ONCE = "ops/roi/axis.py", "ops/sampling/windows.py", "ops/exact.py", "ops/once.py"
 BLOCKS, HARD, SOFT = (f"ops/nms/{name}.py" for name in ("blocks", "hard", "soft"))
 MOMENTS, BATCH = (f"ops/norm/{name}.py" for name in ("moments", "batch"))
@@ -74,6 +74,11 @@ FAULTS = (
     (ONCE, "return _apart(y)", "return y"),
     (ONCE, "lambda cotangent, _: _apart(cotangent)", "lambda cotangent, _: 2 * cotangent"),
     (OVERLAP, "power_of_two(length), 0)", "1 / length, 0)"),
+    (
+        ROTATED,
+        "divided(jnp.where(empty, 0, inner), jnp.where(empty, 1, union))",
+        "jnp.where(empty, 0, inner / jnp.where(empty, 1, union))",
+    ),
     (WINDOWS, "if weight.size * rows.size == 0:", "if False:"),
     (PRECISE, "(0.5 if aligned else 0.0)", "(0.0 if aligned else 0.5)"),
     (PRECISE, "(1 + slope * (a + b) / 2)", "(1 + slope * a)"),
@@ -250,6 +255,7 @@ def tests_of(file: str) -> list[str]:
             ALIGN: "roi_align",
             WINDOWS: "empty",
             OVERLAP: "exact",
+            ROTATED: "boxes_overlap",
             EXACT: "exact",
             FINITE: "range",
             PRIMITIVES: "sampling",

@@ -283,11 +283,12 @@ def test_rotated_derivatives_are_finite_for_any_boxes(values, degrees):
         assert np.isfinite(leaf).all()
 
 
-def test_rotated_iou_and_gradients_are_finite_at_every_size():
-    for boxes in zip(*(np.asarray(draws((4, 5), jnp.float32, seed=seed)) for seed in (0, 1)), strict=True):
-        value, gradient, _ = all_derivatives("rotated_box_iou")(*boxes)
-        for leaf in (value, *gradient):
-            assert np.isfinite(leaf).all()
+def test_rotated_iou_and_its_derivatives_are_finite_at_every_size():
+    """Slivers of every width among them, whose second derivatives are beyond single precision."""
+    for first in range(0, 8, 2):
+        for boxes in zip(*(np.asarray(draws((4, 5), jnp.float32, seed=first + k)) for k in (0, 1)), strict=True):
+            for leaf in jax.tree.leaves(all_derivatives("rotated_box_iou")(*boxes)):
+                assert np.isfinite(leaf).all()
 
 
 @pytest.mark.usefixtures("unchecked_types")

@@ -4,8 +4,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
 from jaxml.ops.boxes.convert import restored, working
-from jaxml.ops.boxes.overlap import ratio, reciprocal
+from jaxml.ops.boxes.overlap import reciprocal
 from jaxml.ops.checks import check_shapes
+from jaxml.ops.finite import divided
 
 
 def rotated_box_iou(a: Num[Array, "n 5"], b: Num[Array, "m 5"]) -> Float[Array, "n m"]:
@@ -64,7 +65,10 @@ def rotated_box_iou(a: Num[Array, "n 5"], b: Num[Array, "m 5"]) -> Float[Array, 
         inner = inner - _edge(corner_x, corner_y, 2 * side_x, 2 * side_y, bound_x, bound_y)
     area_a, area_b = (a_w * unit) * (a_h * unit), (b_w * unit) * (b_h * unit)
     inner = jnp.clip(inner, 0, jnp.minimum(area_a, area_b))
-    return restored(ratio(inner, area_a + area_b - inner), a, b)
+    union = area_a + area_b - inner
+    # The unit is that of the longest side, so that the derivatives of a sliver may be larger than its dtype holds.
+    empty = union < float(jnp.finfo(union.dtype).tiny) ** 0.25
+    return restored(divided(jnp.where(empty, 0, inner), jnp.where(empty, 1, union)), a, b)
 
 
 def _edge(x0: Array, y0: Array, dx: Array, dy: Array, bound_x: Array, bound_y: Array) -> Array:
