@@ -26,7 +26,10 @@ def test_an_op_that_differs_under_vmap_is_noticed():
         contract.vmap_equals_loop(broken, X)
 
 
-@pytest.mark.parametrize("law", [contract.derivatives_match, contract.gradients_match])
+DERIVED = (contract.derivatives_match, contract.gradients_match, contract.hessian_matches)
+
+
+@pytest.mark.parametrize("law", DERIVED)
 def test_a_wrong_derivative_is_noticed(law, x64):
     @jax.custom_jvp
     def broken(x):
@@ -46,7 +49,7 @@ def test_a_wrong_second_derivative_is_noticed(x64):
         lambda primals, tangents: (broken(*primals), jnp.cos(jax.lax.stop_gradient(primals[0])) * tangents[0])
     )
     contract.derivatives_match(broken, jnp.array([0.3, 0.9]), order=1)
-    for law in (contract.derivatives_match, contract.gradients_match):
+    for law in DERIVED:
         with pytest.raises(AssertionError):
             law(broken, jnp.array([0.3, 0.9]))
 

@@ -313,7 +313,7 @@ def test_soft_derivatives_are_right(method):
     if method == "linear":
         contract.derivatives_match(decayed, boxes, scores + 0.3, order=1)
     else:
-        contract.gradients_match(decayed, boxes, scores + 0.3)
+        contract.hessian_matches(decayed, boxes, scores + 0.3)
 
 
 @pytest.mark.parametrize("method", ["linear", "gaussian"])

@@ -146,7 +146,7 @@ def test_derivatives(implementation, ratio, x64):
         max_sampling_ratio=4 if ratio == 0 else None,
     )  # fmt: skip
     # The products have a forward rule of their own, whose derivatives are tested too.
-    law = contract.derivatives_match if implementation == "dense" else contract.gradients_match
+    law = contract.derivatives_match if implementation == "dense" else contract.hessian_matches
     law(lambda f, b: jnp.sin(pool(f, b)), jnp.array(features), jnp.array(boxes))
 
 
