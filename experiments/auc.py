@@ -38,9 +38,9 @@ def trial(
 ) -> dict[str, Any]:
     """Draw scores, call ever more of them positive from the largest down, and follow the counts."""
     place = jnp.arange(n, dtype=float)
-    label = place < prevalence * n
+    label = place < jnp.round(prevalence * n)
     down = lowered(separation, upward)
-    shift = jnp.where(place < upward * prevalence * n, separation, -down)  # shares, not chances: less noise
+    shift = jnp.where(place < jnp.round(upward * prevalence * n), separation, -down)  # shares, not chances: less noise
     scores = jax.random.normal(key, (n,)) + jnp.where(label, shift, 0.0)
     hits = label[jnp.argsort(-scores)].astype(float)
     called = jnp.arange(1, n + 1).astype(float)

@@ -37,7 +37,8 @@ def trial(
     data_key, flip_key, bag_key, boost_key = jax.random.split(key, 4)
     X, signal = friedman1(data_key, n=n + test_rows, noise=0.0)
     clean = (signal > jnp.median(signal)).astype(int)
-    y = jnp.where(jax.random.permutation(flip_key, n).astype(float) < wrong * n, 1 - clean[:n], clean[:n])
+    flipped = jax.random.permutation(flip_key, n).astype(float) < jnp.round(wrong * n)
+    y = jnp.where(flipped, 1 - clean[:n], clean[:n])
 
     binned = bin_features(X[:n], bins=32, missing=False)
 

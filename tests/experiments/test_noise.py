@@ -58,3 +58,10 @@ def test_the_share_of_wrong_labels_is_what_it_says(noise):
     with jax.numpy_dtype_promotion("standard"):
         y, clean = jax.jit(lambda: [noise.draw_digits(jax.random.key(5), wrong, 100, 10)[1] for wrong in (0.3, 0.0)])()
     assert (np.asarray(y) != np.asarray(clean)).sum() == 30
+
+
+def test_a_share_of_wrong_labels_is_a_whole_number_of_rows(noise):
+    """Traced, 0.3 of 100 is a little more than 30."""
+    labels = jax.jit(lambda wrong: noise.draw_digits(jax.random.key(0), wrong, 100, 10)[1])
+    for wrong in (0.1, 0.3, 0.7):
+        assert (labels(wrong) != labels(0.0)).sum() == round(100 * wrong)
