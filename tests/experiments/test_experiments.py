@@ -22,7 +22,7 @@ COMPILED = ("double_descent", "l1_sparsity")
 CONFIGS = [Path(__file__).parents[2] / "configs" / f"{name}.yaml" for name in COMPILED]
 SMALL = {
     "double_descent": ("n=8", "d=3", "largest=320", "test_rows=5"),
-    "l1_sparsity": ("lam=0.0,0.1", "n=20", "d=10"),
+    "l1_sparsity": ("lam=0.0,0.001,0.1", "n=20", "d=10"),
 }
 """Overrides that shrink a run; the grid must still hold every value that a claim names."""
 
