@@ -153,6 +153,23 @@ def test_extra_trees_learn_and_have_no_rows_left_out():
 STUMP = partial(decision_tree, max_depth=1, bins=32, missing=False)
 
 
+def test_a_row_that_no_bag_holds_is_not_overlooked():
+    X, y, _ = linear_problem(n=12)
+    counts = sum(bootstrap_weights(jax.random.split(key)[0], 12) for key in jax.random.split(KEY, 2))
+    out = jnp.arange(12) == jnp.argmin(counts)
+    assert counts.min() == 0
+    tree = {"max_depth": 1, "bins": 4}
+
+    @jax.jit
+    def fits(y, s):
+        bag = bagging(KEY, X, y, fit=partial(decision_tree, **tree), sample_weight=s, members=2)
+        return bag.params.value, random_forest(KEY, X, y, sample_weight=s, members=2, **tree).params.value
+
+    assert all(np.isfinite(value).all() for value in fits(y, jnp.ones(12)))
+    assert all(np.isnan(value).all() for value in fits(y, jnp.where(out, -1.0, 1.0)))
+    assert np.isnan(fits(jnp.where(out, jnp.nan, y), jnp.ones(12))[1]).all()
+
+
 @pytest.mark.parametrize("classes", [2, 3])
 def test_adaboost_identities(classes):
     """After reweighting, the last learner errs exactly as chance would; for two classes the bound holds."""
