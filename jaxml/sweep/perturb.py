@@ -99,4 +99,11 @@ def _while(
 ) -> Sequence[Any]:
     first, second = p["cond_nconsts"], p["cond_nconsts"] + p["body_nconsts"]
     held, own, state = inputs[:first], inputs[first:second], inputs[second:]
-    return lax.while_loop(lambda s: goes_on([*held, *s])[0], lambda s: body([*own, *s]), state)
+
+    def one(s: list[Any]) -> list[Any]:
+        (open_,) = goes_on([*held, *s])  # of a loop that was batched, one for each lane, along the leading axes
+        kept = [lax.broadcast_in_dim(open_, jnp.shape(old), range(open_.ndim)) for old in s] if open_.ndim else []
+        new = body([*own, *s])
+        return [lax.select(k, n, old) for k, n, old in zip(kept, new, s, strict=True)] if kept else new
+
+    return lax.while_loop(lambda s: goes_on([*held, *s])[0].any(), one, state)

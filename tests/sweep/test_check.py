@@ -179,3 +179,20 @@ def test_what_xla_gets_wrong_stops_the_run():
     ran = subprocess.run([sys.executable, "-c", MISCOMPILED], env=env, capture_output=True, text=True, check=False)
     assert abs(float(ran.stdout) - 1) > 0.1  # it errs
     assert "the same lane compiled alone by another path gives 1, and" in ran.stderr.splitlines()[-1]
+
+
+def test_loops_of_a_batch_are_looked_at_a_second_time_too():
+    """A `while` under vmap goes on for each lane until its own condition fails."""
+    from jaxml.sweep.perturb import perturbed
+
+    def one(x):
+        return jax.lax.while_loop(lambda s: s[0] < x, lambda s: (s[0] * 1.5, s[1] + 1), (jnp.ones(()), jnp.int32(0)))
+
+    x = jnp.asarray([1.0, 10.0, 100.0])
+    closed = jax.make_jaxpr(jax.vmap(one))(x)
+    still, moved = (perturbed(closed)(np.uint32(1), np.float32(size), closed.consts, x) for size in (0.0, 1.0))
+    grown, steps = jax.vmap(one)(x)
+    np.testing.assert_array_equal(still[0], grown)
+    np.testing.assert_array_equal(still[1], steps)
+    np.testing.assert_allclose(moved[0], grown, rtol=1e-4)
+    assert (np.asarray(moved[0][1:]) != np.asarray(grown[1:])).all()
