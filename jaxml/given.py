@@ -50,7 +50,7 @@ def judge(results: Any, claims: str | os.PathLike[str] | Mapping[str, Any]) -> V
 
     >>> table = {"arm": ["a", "b"] * 16, "seed": [i // 2 for i in range(32)], "loss": [1.0 + i % 7 for i in range(32)]}
     >>> margin = {"value": 0.5, "reason": "half a unit of loss"}
-    >>> control = {"name": "itself", "arms": {"claimed": {"arm": "a"}, "against": {"arm": "a"}}}
+    >>> control = {"name": "turned round", "arms": {"claimed": {"arm": "b"}, "against": {"arm": "a"}}}
     >>> claim = {
     ...     "statement": "arm a has the larger loss",
     ...     "quantifier": "reference",

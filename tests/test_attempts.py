@@ -288,7 +288,7 @@ def test_the_newcomers_cheat_comes_out_exploratory(project, refuted):
     ):
         assert words in done.verdicts.why
     again = run(
-        project, ("name: a small dose, arms: {claimed: {dose: 0.1}", "name: no dose, arms: {claimed: {dose: 0.0}")
+        project, ("name: a small dose, arms: {claimed: {dose: 0.1}", "name: hardly any, arms: {claimed: {dose: 0.1}")
     )
     assert "claim R9: it had the negative control 'a small dose'" in again.verdicts.why
     assert run(project).verdicts.words == {"R9": "refuted"}  # its own design is as good as before

@@ -21,7 +21,7 @@ from jaxml.config.identity import engine_identity
 from jaxml.runs.directory import RunDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
-NAME = "noise"
+NAME = "l1_sparsity"
 
 
 @pytest.fixture
@@ -141,16 +141,16 @@ def test_totals_count_facts_apart_and_the_catalogue_by_what_claims_name(scoreboa
         kind="fact", statement="once it was so", source="a book of 1985", status="dated", why="as it says"
     )
     facts = KINDS["fact"].conclude("Y1", fact, Given(Grid(())), [])
-    held = scoreboard.related(scoreboard.stored(NAME), {"O20": {"of": "O20", "as": "written"}, "other": {}})
+    held = scoreboard.related(scoreboard.stored(NAME), {"R9-minimiser": {"of": "R9", "as": "written"}, "other": {}})
     verdicts = dataclasses.replace(held, findings=[*held.findings[:2], facts])
     words = [finding.verdict.verdict for finding in verdicts.findings[:2]]
-    found = scoreboard.totals(tell(verdicts), {"text": {"O20": "noise", "O21": "more"}, "image": {"V1": "distance"}})
+    found = scoreboard.totals(tell(verdicts), {"text": {"R9": "sparsity", "O21": "more"}, "image": {"V1": "distance"}})
     assert found.startswith(
         f"2 claims decided: {words.count('supported')} supported, {words.count('refuted')} refuted, 0 "
     )
     assert "1 facts that no code decides: 1 dated." in found
     assert "Of the 2 text statements in [catalogue.yaml](../catalogue.yaml), 1 have a claim, 1 as written." in found
-    assert scoreboard._row(tell(verdicts)[0])[:2] == ["O20", "O20, written"]
+    assert scoreboard._row(tell(verdicts)[0])[:2] == ["R9-minimiser", "R9, written"]
     assert scoreboard._row(tell(verdicts)[2])[3] == "§ fact: dated"
 
 
