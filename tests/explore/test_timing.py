@@ -165,9 +165,18 @@ def test_a_process_that_fails_says_why(sleeping):
 
 
 def test_ctrl_c_ends_the_process_and_the_run(sleeping):
-    threading.Timer(0.3, lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)).start()
+    over = threading.Event()
+
+    def press() -> None:
+        while not over.wait(1.0):  # again, should the first fall into a finaliser, which swallows it
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    threading.Thread(target=press, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
-        in_process(task(sleeping), sleeping, sleeping, 60.0)
+        try:
+            in_process(task(sleeping), sleeping, sleeping, 60.0)
+        finally:
+            over.set()
     assert gone(sleeping)
     assert (sleeping / "pid").read_text().split() == (
         sleeping / "session"
