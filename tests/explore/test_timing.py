@@ -172,11 +172,11 @@ def test_ctrl_c_ends_the_process_and_the_run(sleeping):
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     threading.Thread(target=press, daemon=True).start()
-    with pytest.raises(KeyboardInterrupt):
-        try:
+    try:
+        with pytest.raises(KeyboardInterrupt):
             in_process(task(sleeping), sleeping, sleeping, 60.0)
-        finally:
-            over.set()
+    finally:
+        over.set()
     assert gone(sleeping)
     assert (sleeping / "pid").read_text().split() == (
         sleeping / "session"
