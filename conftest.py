@@ -54,6 +54,14 @@ def unchecked_types():
     jaxtyping_config.update("jaxtyping_disable", False)
 
 
+@pytest.fixture(scope="module")
+def private_cache(tmp_path_factory):
+    """Compiled programs are kept apart from the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAXML_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def x64():
     """Double precision for one test."""

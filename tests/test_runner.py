@@ -1,7 +1,6 @@
 """One YAML file to a verdict: the whole way, on the scaffold that `jaxml new` writes."""
 
 import json
-import os
 import resource
 import shutil
 import signal
@@ -35,12 +34,7 @@ FILES = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def private_cache(tmp_path_factory):
-    """Compiled programs are kept apart from the user's."""
-    os.environ["JAXML_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    yield
-    del os.environ["JAXML_CACHE"]
+pytestmark = pytest.mark.usefixtures("private_cache")
 
 
 @pytest.fixture(scope="module")
