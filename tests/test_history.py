@@ -150,6 +150,9 @@ def test_attempts_are_counted_over_keys_designs_and_configs_and_not_over_reruns(
     assert attempt(first, elsewhere, config="copied").number == 2  # it measures the same
     elsewhere = changed("claims", "R9", "metric", to="loss", of=elsewhere)
     assert attempt(first, elsewhere, config="copied").number == 1
+    foreign = changed("experiment", to="f", of=changed("experiment_sha256", to="3", of=other))
+    foreign = changed("claims", to={"new": spec()["claims"]["R9"]}, of=foreign)
+    assert attempts(first, foreign, "copied", {})["new"].attempt("").number == 2  # word for word, by another id
     linked = [started("A", spec(), R9="M1"), ended("A")]
     assert attempt(linked, elsewhere, config="copied", R9="M1").number == 2
     renamed = changed("claims", to={"new": edited["claims"]["R9"]}, of=other)

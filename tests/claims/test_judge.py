@@ -158,6 +158,7 @@ def test_an_axis_that_is_left_open_is_named(results):
         ({"where": {"n": [60]}}, "60 is not on the grid. The nearest value on it is 50"),
         ({"quantifier": "reference"}, "say which 'size' is meant"),
         ({"quantifier": "reference", "reference": {"lam": 0.1}}, "pinned or tuned"),
+        ({"arms": {"claimed": {"arm": "a"}, "against": {"arm": "a"}}}, "both arms are the same"),
     ],
 )
 def test_a_claim_that_does_not_fit_the_grid(changes, message):
