@@ -1,7 +1,8 @@
 # `make run` decides the claims of one config; `make scoreboard` decides those of all configs that changed, with FRESH=1 of
 # all; `make certify` decides those of all configs that have no certificate yet, or of CONFIG=..., again under other
 # settings and keeps what came of it, config by config, so that it can be stopped. `make test` runs every check.
-# `make resilience` kills, damages and starves runs, and writes the counts into docs/resilience.md. All set up their own
+# `make resilience` kills, damages and starves runs, and writes the counts into docs/resilience.md. `make release-check`
+# builds the packages and uses them outside of the repository; ALL=1 runs the whole gallery. All set up their own
 # environment.
 PYTHON ?= python3
 VENV := .venv
@@ -15,7 +16,7 @@ PYTEST_OPTIONS = -n $(PYTEST_WORKERS) --dist worksteal
 # The suite compiles without XLA's optimiser, for speed; these tests run once more with the code that users run.
 AS_USERS_RUN := tests/sweep/test_compiler.py tests/sweep/test_check.py $(wildcard tests/ops/test_as_users_run.py)
 
-.PHONY: run certify scoreboard test types suite resilience format clean
+.PHONY: run certify scoreboard test types suite resilience release-check format clean
 
 run: $(VENV)/.installed
 	$(BIN)/jaxml run $(CONFIG)
@@ -46,6 +47,9 @@ suite: $(VENV)/.installed-dev
 
 resilience: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.resilience --write
+
+release-check:
+	$(PYTHON) -m tests.release
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .

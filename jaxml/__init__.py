@@ -75,12 +75,20 @@ _LAZY = {
     "judge": "jaxml.given",
     "run": "jaxml.pipeline",
 }
+_PARTS = ("data", "errors", "learn", "nn", "ops")
 
 
 def __getattr__(name: str) -> Any:
     """Import the names that need jax or pydantic only when they are asked for."""
-    if name not in _LAZY:
+    if name not in _LAZY and name not in _PARTS:
         raise AttributeError(f"module 'jaxml' has no attribute '{name}'")
     import importlib
 
+    if name in _PARTS:
+        return importlib.import_module(f"jaxml.{name}")
     return getattr(importlib.import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Every public name, those included that are imported only when they are asked for."""
+    return sorted([*__all__, *_PARTS, "__version__"])

@@ -66,7 +66,8 @@ def run(
     """Decide the claims of a config.
 
     Args:
-        config: a YAML file in a project that has an ``experiments/`` folder.
+        config: a YAML file in a project that has an ``experiments/`` folder, or the name of one in ``configs/`` or in
+            the gallery (``jaxml list --gallery``).
         overrides: ``key=value``, as on the command line.
         runs: the folder that holds run directories.
         smoke: a few seeds only, and what the config's `smoke` sets, to see that everything works; exploratory, so

@@ -48,7 +48,7 @@ def test_the_benchmark_page_is_what_its_script_writes():
 
 
 def test_the_tutorial_shows_the_scaffold(tmp_path):
-    _, config = scaffold("centre", tmp_path)
+    _, config, _ = scaffold("centre", tmp_path)
     (shown,) = [yaml.safe_load(block) for block in blocks("docs/tutorial.md", "yaml")]
     written = yaml.safe_load(config.read_text())
     assert shown == {key: written[key] for key in shown}

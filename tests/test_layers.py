@@ -14,9 +14,10 @@ ALLOWED = {
     "learn": {"ops"},
     "nn": {"ops", "learn"},
     "data": {"ops", "cache"},
+    "gallery": {"errors"},
     "sweep": {"backend", "errors"},
     "claims": {"errors", "records", "sweep"},
-    "config": {"backend", "errors", "sweep", "claims", "experiment"},
+    "config": {"backend", "errors", "sweep", "claims", "experiment", "gallery"},
     "runs": {"errors", "records", "sweep", "claims"},
     "report": {"cache", "errors", "sweep", "claims", "runs", "experiment"},
     "runner": {"backend", "errors", "experiment", "sweep", "claims", "config", "runs", "watch"},
@@ -62,7 +63,15 @@ def test_every_config_has_an_experiment_and_the_reverse():
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["list"], ["validate", "configs/l1_sparsity.yaml"], ["validate", "--schema"], ["show", "--help"]],
+    [
+        ["--help"],
+        ["--version"],
+        ["list"],
+        ["list", "--gallery"],
+        ["validate", "configs/l1_sparsity.yaml"],
+        ["validate", "--schema"],
+        ["show", "--help"],
+    ],
 )
 def test_light_commands_never_import_jax(arguments):
     code = f"import sys; sys.argv = ['jaxml', *{arguments!r}]\nfrom jaxml.cli import main\ntry: main()\nfinally: " + (

@@ -18,22 +18,39 @@ from jaxml.cli.failure import describe_failure
 from jaxml.cli.falsify import falsify as falsify_claims
 from jaxml.cli.judge import judge as judge_given
 from jaxml.cli.output import Json, LedgerOption, NobodyReads, RunArgument, Runs, echo, find, prepare_streams, print_json
-from jaxml.errors import ConfigError, JaxmlError
+from jaxml.errors import ConfigError, JaxmlError, users_lines
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Put machine-learning claims to the test: one YAML file, one compiled program, one verdict.",
 )
 
-Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="a YAML file, such as configs/l1_sparsity.yaml")]
+Config = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="a YAML file, or a name: l1_sparsity, see jaxml list --gallery")
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY=VALUE]...", help="overrides: seeds=32 lam=1e-3,1e-2 n=range(50,200,50)"),
 ]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        import jaxml
+
+        echo(f"jaxml {jaxml.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """Put machine-learning claims to the test: one YAML file, one compiled program, one verdict."""
 
 
 @app.command()
@@ -175,11 +192,19 @@ def validate(
 
 
 @app.command("list")
-def list_(runs: Runs = Path("runs"), as_json: Json = False) -> None:
-    """List this project's configs and its runs."""
-    from jaxml.cli.listing import list_configs, list_runs
-    from jaxml.cli.tables import print_listing
+def list_(
+    runs: Runs = Path("runs"),
+    gallery: Annotated[bool, typer.Option("--gallery", help="the configs that come with jaxml instead")] = False,
+    as_json: Json = False,
+) -> None:
+    """List this project's configs and its runs, or the gallery."""
+    from jaxml.cli.listing import list_configs, list_gallery, list_runs
+    from jaxml.cli.tables import print_gallery, print_listing
 
+    if gallery:
+        held = list_gallery()
+        print_json({"gallery": held}) if as_json else print_gallery(held)
+        return
     listing = {"configs": list_configs(Path.cwd()), "runs": list_runs(runs)}
     print_json(listing) if as_json else print_listing(listing)
 
@@ -233,12 +258,18 @@ def report(run: RunArgument = None, runs: Runs = Path("runs")) -> None:
 
 
 @app.command()
-def new(name: Annotated[str, typer.Argument(metavar="NAME", help="lower-case letters, digits and _")]) -> None:
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="lower-case letters, digits and _")],
+    like: Annotated[
+        Path | None, typer.Option("--like", help="copy this config and its experiment, such as l1_sparsity")
+    ] = None,
+) -> None:
     """Write an experiment and a config to start from."""
-    from jaxml.scaffold import scaffold
+    from jaxml.scaffold import copied, scaffold
 
-    for path in scaffold(name, Path.cwd()):
-        echo(f"wrote {path}")
+    here = Path.cwd()
+    for path in scaffold(name, here) if like is None else copied(name, like, here):
+        echo(f"wrote {path.relative_to(here)}")
     echo(f"try: jaxml run configs/{name}.yaml")
 
 
@@ -299,6 +330,8 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)
     except BaseException as error:  # whatever it is that an experiment raises
+        if isinstance(error, SystemExit) and not users_lines(error):  # a shell has what it asked for, completions
+            raise
         if type(error).__module__.split(".")[0] not in ("click", "typer"):
             echo(describe_failure(error), to_stderr=True)
             sys.exit(3)

@@ -9,6 +9,8 @@ from jaxml.errors import headline, users_lines
 
 _ENDS = 6
 """Calls shown at either end."""
+_EXTRAS = {"PIL": "images"}
+"""What experiments of the gallery import beyond what jaxml needs, and the extra that brings it."""
 _PACKAGE = str(Path(__file__).resolve().parents[1])
 
 
@@ -19,6 +21,8 @@ def describe_failure(error: BaseException) -> str:
     """
     if os.environ.get("JAXML_TRACEBACK"):
         return "".join(traceback.format_exception(error)).rstrip()
+    if isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:
+        return f"error: this needs {error.name}, which is not installed: pip install 'jaxml[{_EXTRAS[error.name]}]'"
     own = users_lines(error)
     frames = [(frame.filename, frame.lineno or 0, frame.name) for frame in traceback.extract_tb(error.__traceback__)]
     lines = [f"error: {headline(error)}"]

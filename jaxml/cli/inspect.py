@@ -19,11 +19,12 @@ def replay(
     """Run one trial of a run again, alone."""
     from jaxml.claims.labels import coded, read_labels
     from jaxml.cli.tables import print_replay
+    from jaxml.gallery import project_of
     from jaxml.runner import replay as replaying
 
     directory = find(run, runs)
     pins = coded(replaying.read_cell(cell), read_labels(directory.path))
-    arguments: tuple[Any, ...] = (directory, pins, Path.cwd())
+    arguments: tuple[Any, ...] = (directory, pins, project_of(directory.spec()["experiment"]))
     if pdb:
         import pdb as debugger
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from jaxml.config.document import read_document
 from jaxml.errors import JaxmlError
+from jaxml.gallery import gallery_names, gallery_root
 from jaxml.runs.directory import find_runs
 
 
@@ -23,6 +24,13 @@ def list_configs(root: Path) -> list[dict[str, Any]]:
                 row |= {"title": str(value.get("title", "")), "claims": len(claims) if isinstance(claims, dict) else 0}
         rows.append(row)
     return rows
+
+
+def list_gallery() -> list[dict[str, Any]]:
+    """The configs that come with jaxml, by the name that commands take, title and number of claims."""
+    root = gallery_root()
+    rows = [] if root is None else list_configs(root)
+    return [{"name": name, **row} for name, row in zip(gallery_names(), rows, strict=True)]
 
 
 def list_runs(parent: Path) -> list[dict[str, Any]]:

@@ -157,7 +157,7 @@ def print_listing(listing: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     table.columns[0].no_wrap = True
     for config in listing["configs"]:
         table.add_row(config["path"], _cut(config["title"]), str(config["claims"]))
-    console.print(table if listing["configs"] else "no configs/ here")
+    console.print(table if listing["configs"] else "no configs/ here; jaxml list --gallery shows what comes with jaxml")
     table = _table("run", "status", "verdicts")
     table.columns[0].no_wrap = True  # a path is there to be copied
     long = max((len(run["path"]) for run in listing["runs"]), default=0) > console.width - REST
@@ -172,6 +172,18 @@ def print_listing(listing: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     for row in (*listing["configs"], *listing["runs"]):
         if "why" in row:
             console.print(Text(row["why"], style=STYLES["invalid"]))
+
+
+def print_gallery(rows: Sequence[Mapping[str, Any]]) -> None:
+    """The configs that come with jaxml, and how to use one."""
+    table = _table("name", "title", "claims")
+    table.columns[0].no_wrap = True
+    for row in rows:
+        table.add_row(row["name"], _cut(row["title"]), str(row["claims"]))
+    screen().print(table if rows else "the gallery is not installed")
+    screen().print(
+        Text("jaxml run NAME decides one, jaxml new MINE --like NAME copies one to start from.", style="dim")
+    )
 
 
 def print_pairs(pairs: Mapping[str, Any], console: Any = None) -> None:

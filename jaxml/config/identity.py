@@ -64,7 +64,8 @@ def code_identity(file: Path, root: Path) -> dict[str, Any]:
 def engine_identity() -> dict[str, str]:
     """Version of jaxml, and the SHA-256 of its source files, which tells two states of one version apart."""
     digest = hashlib.sha256()
-    for path in sorted(_PACKAGE.rglob("*.py")):
+    gallery = _PACKAGE / "gallery"  # where a wheel carries what a checkout has elsewhere
+    for path in sorted(path for path in _PACKAGE.rglob("*.py") if not path.is_relative_to(gallery)):
         digest.update(f"{path.relative_to(_PACKAGE)} {_sha256(path)}\n".encode())
     return {"version": importlib.metadata.version("jaxml"), "sha256": digest.hexdigest()}
 
@@ -125,6 +126,8 @@ def _found(module: str, search: Any) -> importlib.machinery.ModuleSpec | None:
 
 
 def _local(path: Path) -> bool:
+    if path.is_relative_to(_PACKAGE / "gallery" / "experiments"):  # the same code as in a checkout
+        return True
     if _INSTALLED & set(path.parts) or path.is_relative_to(_PACKAGE):
         return False
     return not any(path.is_relative_to(place) for place in _standard())

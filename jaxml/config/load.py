@@ -20,6 +20,7 @@ from jaxml.config.overrides import apply_overrides
 from jaxml.config.study import Study
 from jaxml.errors import ConfigError, nearest
 from jaxml.experiment import check_name, project_root, read_schema
+from jaxml.gallery import config_path
 from jaxml.sweep.plan import Plan, check_precision, make_plan
 from jaxml.sweep.signature import NO_TRIAL, Schema
 
@@ -35,7 +36,7 @@ def load_study(path: str | Path, overrides: Sequence[str] = (), *, smoke: bool =
     """Read a config, apply overrides, and check it against the trial's signature; nothing is imported or run.
 
     Args:
-        path: the YAML file.
+        path: the YAML file, or the name of one in ``configs/`` or in the gallery, see `jaxml.gallery`.
         overrides: ``key=value`` as on the command line, see `jaxml.overrides`.
         smoke: keep at most 2 seeds, 2 tuning seeds and what each kind of claim needs at least, and no map, and set
             what the config's `smoke` says, to see that everything works; such a run is exploratory.
@@ -46,7 +47,7 @@ def load_study(path: str | Path, overrides: Sequence[str] = (), *, smoke: bool =
     """
     if not isinstance(path, (str, os.PathLike)):
         raise ConfigError(f"config: expected the path of a YAML file, got {path!r}. Write the config to a file.")
-    path = Path(path)
+    path = config_path(Path(path))
     document = read_document(path)
     raw = _extended(document, path)
     check_name(path.stem, str(path))

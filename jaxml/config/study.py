@@ -17,6 +17,7 @@ from jaxml.config.identity import code_identity
 from jaxml.config.models import DomainSpec, MapSpec, RunConfig
 from jaxml.errors import ConfigError, nearest
 from jaxml.experiment import experiment_path
+from jaxml.gallery import spoken
 from jaxml.sweep.grid import Axis
 from jaxml.sweep.plan import Plan
 
@@ -169,7 +170,7 @@ class Study:
     @property
     def command(self) -> str:
         """The command that repeats a run."""
-        return shlex.join(["jaxml", "run", self.document.name, *self.overrides])
+        return shlex.join(["jaxml", "run", spoken(Path(self.document.name)), *self.overrides])
 
     def _check_mappable(self, name: str, where: str) -> None:
         """Refuse a map or a domain of a claim that no trial decides, or of none at all."""

@@ -31,7 +31,7 @@ def describe_environment(root: Path, used: Sequence[Path] = ()) -> dict[str, Any
         "device": {"kind": device.device_kind, "platform": device.platform, "count": jax.device_count()},
         "packages": {name: _version(name) for name in PACKAGES},
         "flags": {name: os.environ[name] for name in ("XLA_FLAGS", "JAX_PLATFORMS") if name in os.environ},
-        "git": _git(root, used),
+        "git": None if "site-packages" in root.parts else _git(root, used),  # the gallery is in no commit
         "constraints_sha256": _digest(root / "constraints.txt"),
     }
 

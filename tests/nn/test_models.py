@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -126,7 +127,7 @@ def test_small_variants_take_images_of_eight_pixels_and_lower_everywhere(build):
     images = jax.ShapeDtypeStruct((2, 8, 8, 1), jnp.float32)
     logits, after = jax.eval_shape(lambda *a: apply(*a, training=True), params, state, images)
     assert logits.shape == (2, 3)
-    assert jax.tree.structure(after) == jax.tree.structure(state)
+    chex.assert_trees_all_equal_shapes_and_dtypes(after, state)
     lowers_everywhere(apply, params, state, images)
 
 

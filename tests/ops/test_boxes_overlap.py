@@ -4,6 +4,7 @@ import functools
 import math
 from pathlib import Path
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -166,8 +167,7 @@ COORDINATES = st.sampled_from([-3e30, -1e18, -2.0, -1e-6, -1e-30, 0.0, 1e-40, 1e
 @given(values=st.lists(COORDINATES, min_size=32, max_size=32))
 def test_all_derivatives_are_finite_for_any_boxes(name, values):
     corners = np.sort(np.array(values, np.float32).reshape(2, 4, 2, 2), axis=2).reshape(2, 4, 4)
-    for leaf in jax.tree.leaves(all_derivatives(name)(jnp.asarray(corners[0]), jnp.asarray(corners[1]))):
-        assert np.isfinite(leaf).all()
+    chex.assert_tree_all_finite(all_derivatives(name)(jnp.asarray(corners[0]), jnp.asarray(corners[1])))
 
 
 @pytest.mark.parametrize("name", ["box_iou", *LOSSES])  # the losses share the pairs' arithmetic
@@ -279,16 +279,14 @@ def test_rotated_derivatives_are_finite_for_any_boxes(values, degrees):
     numbers[..., 2:] = abs(numbers[..., 2:])
     boxes = np.concatenate([numbers, np.full((2, 4, 1), degrees, np.float32)], -1)
     boxes[0, :2, 4] = 0
-    for leaf in jax.tree.leaves(all_derivatives("rotated_box_iou")(jnp.asarray(boxes[0]), jnp.asarray(boxes[1]))):
-        assert np.isfinite(leaf).all()
+    chex.assert_tree_all_finite(all_derivatives("rotated_box_iou")(jnp.asarray(boxes[0]), jnp.asarray(boxes[1])))
 
 
 def test_rotated_iou_and_its_derivatives_are_finite_at_every_size():
     """Slivers of every width among them, whose second derivatives are beyond single precision."""
     for first in range(0, 8, 2):
         for boxes in zip(*(np.asarray(draws((4, 5), jnp.float32, seed=first + k)) for k in (0, 1)), strict=True):
-            for leaf in jax.tree.leaves(all_derivatives("rotated_box_iou")(*boxes)):
-                assert np.isfinite(leaf).all()
+            chex.assert_tree_all_finite(all_derivatives("rotated_box_iou")(*boxes))
 
 
 @pytest.mark.usefixtures("unchecked_types")
