@@ -26,7 +26,7 @@ from jaxml.sweep import (
 if TYPE_CHECKING:
     from jaxml.claims.exact import Suite, hard_vectors
     from jaxml.experiment import Experiment, Figure
-    from jaxml.given import judge
+    from jaxml.given import Claim, decide, judge
     from jaxml.metric import Metric
     from jaxml.pipeline import Run, run
     from jaxml.sweep.choice import select
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from jaxml.watch import Watch
 
 __all__ = [
+    "Claim",
     "Compute",
     "Experiment",
     "Figure",
@@ -44,6 +45,7 @@ __all__ = [
     "Traced",
     "Watch",
     "curve",
+    "decide",
     "geomspace",
     "grids",
     "hard_vectors",
@@ -72,6 +74,8 @@ _LAZY = {
     "Suite": "jaxml.claims.exact",
     "hard_vectors": "jaxml.claims.exact",
     "curve": "jaxml.sweep.curve",
+    "Claim": "jaxml.given",
+    "decide": "jaxml.given",
     "judge": "jaxml.given",
     "run": "jaxml.pipeline",
 }

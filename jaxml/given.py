@@ -6,7 +6,7 @@ run vouches for, and nobody can here, is said with every verdict: that seeds are
 
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,8 @@ def judge(results: Any, claims: str | os.PathLike[str] | Mapping[str, Any]) -> V
 
     Args:
         results: an `xarray.Dataset` with a dimension of seeds, in which NaN is a failed trial; or a table with one row
-            for each trial, as a `pandas.DataFrame`, a mapping of columns, or the path of a CSV, TSV, NetCDF or zarr.
+            for each trial, as a `pandas.DataFrame`, a mapping of columns, or the path of a CSV, TSV, JSON lines,
+            Parquet (with pyarrow), NetCDF or zarr.
         claims: a YAML file with the `claims` of a config, or what would stand in it. `looks`, `alpha` and
             `population` mean what they mean in a config; all seeds are looked at once by default. `seed` is the
             column of seeds, `axes` the columns that are settings where those that claims name are not all, and
@@ -102,6 +103,120 @@ def judge(results: Any, claims: str | os.PathLike[str] | Mapping[str, Any]) -> V
         spec_sha256=_digest(config, document),
         findings=[dataclasses.replace(each, lineage=lineage.get(each.id), note=note) for each in findings],
     )
+
+
+def Claim(*, statement: str, kind: str = "contrast", **said: Any) -> Spec:
+    """A claim, with the keys that it has in a config; `relation` stands for ``as``, which Python keeps for itself.
+
+    Args:
+        statement: what is claimed, in words.
+        kind: of claim, a name in `jaxml.claims.kinds.KINDS`.
+        **said: whatever else a claim of this kind says, see docs/writing-a-claim.md.
+
+    Returns:
+        The object that a config makes of the same claim: the two are equal, ``repr`` is this call, and ``str`` is what
+        a config says.
+
+    Raises:
+        ConfigError: naming the key, what was expected and what arrived.
+
+    >>> claim = Claim(
+    ...     statement="Arm a has the larger loss.",
+    ...     quantifier="reference",
+    ...     metric="loss",
+    ...     arms={"claimed": {"arm": "a"}, "against": {"arm": "b"}},
+    ...     margin={"value": 0.5, "reason": "half a unit of loss"},
+    ...     controls={
+    ...         "negative": [{"name": "another loss", "metric": "other_loss"}],
+    ...         "positive": [{"name": "less is asked", "margin": {"value": 0.1, "reason": "a tenth of a unit"}}],
+    ...     },
+    ... )
+    >>> print(claim)
+    statement: Arm a has the larger loss.
+    quantifier: reference
+    metric: loss
+    arms:
+      claimed: {arm: a}
+      against: {arm: b}
+    margin: {value: 0.5, reason: half a unit of loss}
+    controls:
+      negative:
+      - {name: another loss, metric: other_loss}
+      positive:
+      - name: less is asked
+        margin: {value: 0.1, reason: a tenth of a unit}
+    >>> eval(repr(claim)) == claim
+    True
+    """
+    if "relation" in said:
+        said["as"] = said.pop("relation")
+    whole = {"statement": statement, **({} if kind == "contrast" else {"kind": kind}), **said}
+    try:
+        config, _ = read_claims({"claims": {"claim": whole}}, ())
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("claims: claims.claim", "Claim")) from None
+    return config.claims["claim"]
+
+
+def decide(
+    results: Any,
+    claims: Mapping[str, Any],
+    *,
+    registered: str = "",
+    seed: str = "seed",
+    axes: Sequence[str] = (),
+    looks: Sequence[int] | None = None,
+    alpha: float = 0.05,
+    population: Any = (),
+) -> Verdicts:
+    """Decide claims on labelled results, those of `sweep` or of anything else; `judge` does it with a file of claims.
+
+    Args:
+        results: as for `judge`.
+        claims: by id, each made by `Claim` or a mapping of what one would say.
+        registered: where and when the claims were fixed, before the results were seen; without it the outcome is
+            exploratory, with effects and intervals and no verdict.
+        seed: the dimension or the column of seeds.
+        axes: the columns that are settings, where those that claims name are not all.
+        looks: after how many seeds it may be decided; once, after all of them, by default.
+        alpha: the error rate.
+        population: where seeds draw from one data set, as in a config.
+
+    Returns:
+        What was found of every claim.
+
+    Raises:
+        ConfigError: as `judge`.
+
+    >>> rows = range(128)
+    >>> results = {"arm": ["a", "b"] * 64, "seed": [i // 2 for i in rows], "noise": [i * 7 % 11 / 11 for i in rows]}
+    >>> results["loss"] = [2.0 * (i % 2 == 0) + i % 3 for i in rows]
+    >>> claim = Claim(
+    ...     statement="Arm a has the larger loss.",
+    ...     quantifier="reference",
+    ...     metric="loss",
+    ...     arms={"claimed": {"arm": "a"}, "against": {"arm": "b"}},
+    ...     margin={"value": 0.5, "reason": "half a unit of loss"},
+    ...     controls={
+    ...         "negative": [{"name": "noise", "metric": "noise"}],
+    ...         "positive": [{"name": "less is asked", "margin": {"value": 0.1, "reason": "a tenth of a unit"}}],
+    ...     },
+    ... )
+    >>> decide(results, {"A1": claim}, registered="notebook of 1 March 2026")
+    Verdicts(confirmatory: A1 supported)
+    """
+    if not isinstance(claims, Mapping) or not claims:
+        raise ConfigError(f"claims: expected claims by their ids, such as {{'A1': jaxml.Claim(...)}}, got {claims!r}.")
+    said = {
+        "claims": dict(claims),
+        "registered": registered,
+        "seed": seed if seed != "seed" else None,
+        "axes": list(axes),
+        "looks": list(looks) if looks else None,
+        "alpha": alpha,
+        "population": population,
+    }
+    return judge(results, {key: value for key, value in said.items() if value})  # what is unsaid is no part of the hash
 
 
 def _extra(document: Document) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Results made elsewhere, as the labelled data set that claims are held against: each trial once, and none missing."""
 
 import itertools
+import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -73,17 +74,24 @@ def _read(path: Path) -> Any:
             separator = "\t" if path.suffix == ".tsv" else ","
             frame = pandas.read_csv(path, sep=separator, keep_default_na=False, encoding="utf-8-sig")
             return frame
+        if path.suffix in (".jsonl", ".ndjson"):
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+            return pandas.DataFrame([json.loads(line) for line in lines if line.strip()])  # pandas would round numbers
+        if path.suffix == ".parquet":
+            return pandas.read_parquet(path)
         if path.suffix in (".nc", ".cdf"):
             with xarray.open_dataset(path) as found:
                 return found.load()
         if path.suffix == ".zarr":
             return xarray.open_zarr(path, consolidated=False).load()
+    except ImportError:
+        raise ConfigError(f"{path}: Parquet needs pyarrow: pip install pyarrow.") from None
     except (OSError, ValueError, TypeError) as error:
         more = " NetCDF 4 needs the package h5netcdf." if path.suffix == ".nc" else ""
         raise ConfigError(f"{path}: cannot be read: {str(error).splitlines()[0]}.{more}") from None
     raise ConfigError(
-        f"{path}: expected a table (.csv, .tsv) or a data set (.nc, .zarr). From anything else, make a DataFrame and "
-        "hand it to jaxml.judge."
+        f"{path}: expected a table (.csv, .tsv, .jsonl, .parquet) or a data set (.nc, .zarr). From anything else, make "
+        "a DataFrame and hand it to jaxml.judge."
     )
 
 

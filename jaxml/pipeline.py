@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from jaxml.claims.finding import Verdicts
 from jaxml.config import load_study
+from jaxml.errors import ConfigError
 from jaxml.explore.mapping import check_maps, fill_maps
 from jaxml.runner.reach import check_reachable
 from jaxml.runner.session import session
@@ -17,6 +18,7 @@ from jaxml.sweep.compute import Compute
 from jaxml.watch import NOBODY, Watch
 
 if TYPE_CHECKING:
+    import altair
     import xarray
 
 
@@ -41,11 +43,48 @@ class Run:
         """Outputs and metrics, labelled: dims named after the axes plus ``seed``."""
         return self.directory.results()
 
+    def figure(self, index: int = 0) -> "altair.HConcatChart":
+        """A figure of the experiment as a chart that a notebook shows, 0 for the first (extra `notebook`).
+
+        Raises:
+            ConfigError: when the run has no such figure, or altair is not installed.
+        """
+        from jaxml.report.charts import figure_spec
+
+        try:
+            import altair
+        except ImportError:
+            raise ConfigError("figure needs altair: pip install 'jaxml[notebook]'.") from None
+        chart = altair.HConcatChart.from_dict(figure_spec(self.path, index))
+        assert isinstance(chart, altair.HConcatChart)
+        return chart
+
+    def report(self) -> "Page":
+        """The whole page, shown where a notebook shows the last value of a cell."""
+        return Page(self.path / "report.html")
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}, {self.verdicts!r})"
+
     def _repr_html_(self) -> str:
-        """The report, shown inside a notebook."""
+        """Cards, for a notebook; `report` shows the page."""
+        return self.verdicts._repr_html_()
+
+
+@dataclass(frozen=True)
+class Page:
+    """The page of a run inside a notebook.
+
+    Attributes:
+        path: where it lies.
+    """
+
+    path: Path
+
+    def _repr_html_(self) -> str:
         import html
 
-        page = (self.path / "report.html").read_text(encoding="utf-8")
+        page = self.path.read_text(encoding="utf-8")
         return f'<iframe srcdoc="{html.escape(page)}" style="width:100%;height:44rem;border:0"></iframe>'
 
 

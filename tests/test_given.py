@@ -11,7 +11,9 @@ import xarray
 import yaml
 
 import jaxml
+from jaxml.config.load import read_claims
 from jaxml.errors import ConfigError
+from jaxml.given import EXTRA
 from jaxml.labelled import labelled
 
 DOCS = (Path(__file__).resolve().parent.parent / "docs/writing-a-claim.md").read_text()
@@ -51,16 +53,26 @@ def test_tables_and_data_sets_give_one_verdict_in_every_form(table, claims, tmp_
     dataset = paired.to_frame().to_xarray()
     table.to_csv(tmp_path / "results.csv", index=False)
     table.to_csv(tmp_path / "results.tsv", index=False, sep="\t")
+    table.to_json(tmp_path / "results.jsonl", orient="records", lines=True)
     dataset.assign_coords(warmup=dataset.warmup.values.astype(int)).to_netcdf(tmp_path / "results.nc", engine="scipy")
     dataset.to_zarr(tmp_path / "results.zarr", consolidated=False)
     numbered = json.loads(json.dumps(claims).replace("true", "1").replace("false", "0"))
-    forms = [table.to_dict("list"), dataset, *(tmp_path / f"results.{end}" for end in ("csv", "tsv", "zarr"))]
+    forms = [table.to_dict("list"), dataset, *(tmp_path / f"results.{end}" for end in ("csv", "tsv", "jsonl", "zarr"))]
     for form, given in [*((form, claims) for form in forms), (tmp_path / "results.nc", numbered)]:
         (other,) = jaxml.judge(form, given).findings
         assert (other.verdict, [cell.theta for cell in other.cells]) == (
             finding.verdict,
             [pytest.approx(cell.theta) for cell in finding.cells],
         )
+
+
+def test_the_python_of_the_documentation_says_what_its_yaml_says(table, claims):
+    (block,) = re.findall(r"```python\n([^`]*jaxml\.Claim\([^`]*)```", DOCS)
+    names = {"table": table}
+    exec(compile(block, "docs/writing-a-claim.md", "exec"), names)
+    assert names["verdicts"].findings[0].verdict.verdict == "supported"
+    read = read_claims(claims, EXTRA)[0].claims["warm-up"]
+    assert names["claim"] == jaxml.Claim(**yaml.safe_load(str(read)) | {"controls": names["claim"].controls})
 
 
 def test_a_verdict_says_whose_word_it_rests_on_and_claims_made_afterwards_get_none(table, claims, tmp_path):
@@ -136,7 +148,7 @@ def test_tuning_seeds_are_negative_and_seeds_may_have_names():
         (lambda t: 3, "expected a data set, a table or the path of one, got int"),
         (lambda t: {"a": [1], "b": [1, 2]}, "no table can be made of these columns"),
         (lambda t: "nowhere.csv", r"nowhere\.csv: there is no such file"),
-        (lambda t: Path(__file__), r"expected a table \(.csv, .tsv\)"),
+        (lambda t: Path(__file__), r"expected a table \(.csv, .tsv, .jsonl, .parquet\)"),
     ],
 )
 def test_what_the_results_lack_is_named(table, claims, tmp_path, change, message):

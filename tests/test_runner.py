@@ -74,7 +74,8 @@ def test_the_verdict_follows_from_the_results(finished):
 
 def test_results_are_labelled(finished):
     assert dict(finished.results.sizes) == {"estimator": 2, "outliers": 9, "seed": 64}
-    assert "iframe" in finished._repr_html_()
+    assert "iframe" in finished.report()._repr_html_()
+    assert "SUPPORTED" in finished._repr_html_()
 
 
 def test_the_same_config_twice_gives_equal_results_and_other_chunks_equal_verdicts(project, finished):

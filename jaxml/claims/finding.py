@@ -4,13 +4,16 @@ Standard library only, so that showing a run costs a few milliseconds. `verdicts
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from jaxml.claims.attempt import Attempt
 from jaxml.claims.lineage import Lineage
 from jaxml.claims.verdict import STATUSES, ClaimVerdict, Decision
 from jaxml.errors import nearest
 from jaxml.records import Record
+
+if TYPE_CHECKING:
+    import pandas
 
 Role = Literal["negative control", "positive control", "mutant"]
 
@@ -90,6 +93,11 @@ class Finding(Record):
     note: str = ""
     attempt: Attempt | None = None
 
+    def __repr__(self) -> str:
+        from jaxml.claims.shown import line_of_finding
+
+        return line_of_finding(self)
+
     @property
     def attempt_words(self) -> str:
         """What the ledger says of it, for a card; empty where it says nothing."""
@@ -122,6 +130,26 @@ class Verdicts(Record):
     why: str
     spec_sha256: str
     findings: list[Finding]
+
+    def __repr__(self) -> str:
+        from jaxml.claims.shown import line_of
+
+        return line_of(self)
+
+    def _repr_html_(self) -> str:
+        """Cards, for a notebook."""
+        from jaxml.claims.shown import cards
+
+        return cards(self)
+
+    def to_dataframe(self) -> "pandas.DataFrame":
+        """A row for each cell that was decided: claim, verdict, effect and interval, seeds, and where it lies.
+
+        Effects are on the scale of their claim; a claim without cells has one row.
+        """
+        from jaxml.claims.shown import table
+
+        return table(self)
 
     @property
     def decided(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_serializer, model_validator
 
 from jaxml.claims.lineage import Relation
+from jaxml.claims.written import as_python, as_yaml
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Value = bool | int | Finite | str
@@ -183,6 +184,14 @@ class Claim(Spec):
     does_not_show: Annotated[str, Field(min_length=10)] | None = Field(default=None, exclude=True)
     of: str | None = Field(default=None, exclude=True)
     relation: Relation | None = Field(default=None, alias="as", exclude=True)
+
+    def __repr__(self) -> str:
+        """The call of `jaxml.Claim` that makes it."""
+        return as_python(self)
+
+    def __str__(self) -> str:
+        """It as a config says it, below its id."""
+        return as_yaml(self)
 
     @model_validator(mode="after")
     def _whole_lineage(self) -> "Claim":

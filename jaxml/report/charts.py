@@ -48,8 +48,26 @@ def save_figure(run_directory: Path | str, index: int, path: Path | str, *, scal
     """
     import vl_convert
 
-    directory, path = RunDirectory.open(run_directory), Path(path)
+    spec, path = figure_spec(run_directory, index), Path(path)
+    if path.suffix == ".svg":
+        path.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
+    elif path.suffix == ".png":
+        path.write_bytes(vl_convert.vegalite_to_png(spec, scale=scale))
+    else:
+        raise ConfigError(f"{path}: a figure is saved as .png or .svg.")
+    return path
+
+
+def figure_spec(run_directory: Path | str, index: int) -> Spec:
+    """One figure of a run as a Vega-Lite spec that stands alone: its panels side by side, title and legend included.
+
+    Raises:
+        ConfigError: when the run has no such figure.
+    """
+    directory = RunDirectory.open(run_directory)
     figures, splits = directory.read_json("figures.json"), directory.read_json("spec.json")["spec"]["population"]
+    if not figures:
+        raise ConfigError(f"{directory.path}: the experiment draws no figures.")
     if not 0 <= index < len(figures):
         raise ConfigError(f"index: must be from 0 to {len(figures) - 1} for this run, got {index}.")
     labels = read_labels(directory.path)
@@ -67,13 +85,7 @@ def save_figure(run_directory: Path | str, index: int, path: Path | str, *, scal
     for panel in spec["hconcat"]:
         panel.pop("autosize")
     _add_legend(spec["hconcat"][-1], series)
-    if path.suffix == ".svg":
-        path.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
-    elif path.suffix == ".png":
-        path.write_bytes(vl_convert.vegalite_to_png(spec, scale=scale))
-    else:
-        raise ConfigError(f"{path}: a figure is saved as .png or .svg.")
-    return path
+    return spec
 
 
 def line_colours(lines: Sequence[str]) -> list[str]:

@@ -51,7 +51,7 @@ def sweep(
     lanes: int | None = None,
     store: str | Path | None = None,
     master_key: str | int = "jaxml",
-    progress: "Callable[[Progress], None] | None" = None,
+    progress: "Callable[[Progress], None] | bool | None" = None,
     compute: "Compute | str | Executor | None" = None,
     **axes: Any,
 ) -> "xarray.Dataset":
@@ -70,7 +70,7 @@ def sweep(
         store: directory of a Zarr store to write the results to while they come; none keeps them in memory. A store
             that holds part of the grid is completed: nothing in it is computed again.
         master_key: name or number that all keys derive from.
-        progress: called after every compilation and chunk.
+        progress: called after every compilation and chunk; True shows a bar, in a terminal or a notebook.
         compute: where chunks are computed: None for threads of this process, ``"processes"``, ``"ray"``, any
             `concurrent.futures.Executor` whose workers can import the trial, or a `Compute`, which says more.
         **axes: ``name=values`` sweeps a parameter, ``name=value`` fixes it, ``name=zipped(...)`` moves several.
@@ -100,9 +100,11 @@ def sweep(
     schema = schema_of(trial)
     _refuse_taken(schema)
     plan = make_plan(schema, axes, seeds, lanes=lanes)
+    from jaxml.sweep.bar import bar
     from jaxml.sweep.run import run
 
-    return run(trial, plan, store=store, master=master_key, progress=progress, compute=Compute.of(compute))
+    with bar(progress) as report:
+        return run(trial, plan, store=store, master=master_key, progress=report, compute=Compute.of(compute))
 
 
 def _refuse_taken(schema: Any) -> None:
