@@ -1,6 +1,6 @@
 # `make run` decides the claims of one config; `make scoreboard` decides those of all configs that changed, with FRESH=1 of
 # all; `make certify` decides those of all configs that have no certificate yet, or of CONFIG=..., again under other
-# settings and keeps what came of it, config by config, so that it can be stopped. `make test` runs every check.
+# settings and keeps what came of it, two at a time, and goes on where it was stopped. `make test` runs every check.
 # `make resilience` kills, damages and starves runs, and writes the counts into docs/resilience.md. `make release-check`
 # builds the packages and uses them outside of the repository; ALL=1 runs the whole gallery. All set up their own
 # environment.
@@ -23,9 +23,8 @@ run: $(VENV)/.installed
 	@echo 'The command is $(BIN)/jaxml; after `source $(BIN)/activate` it is jaxml.'
 
 certify: $(VENV)/.installed-dev
-	for config in $(if $(filter file,$(origin CONFIG)),$$($(BIN)/python docs/make_scoreboard.py --uncertified),$(CONFIG)); do \
-	  $(BIN)/jaxml run $$config --certify --runs runs/certified --fresh --ledger $(LEDGER) || exit 1; \
-	  $(BIN)/python docs/make_scoreboard.py runs/certified || exit 1; done
+	$(BIN)/python docs/make_certificates.py runs/scoreboard $(if $(filter file,$(origin CONFIG)),,$(CONFIG))
+	$(BIN)/python docs/make_scoreboard.py runs/scoreboard
 
 scoreboard: $(VENV)/.installed-dev
 	for config in $(if $(FRESH),configs/*.yaml,$$($(BIN)/python docs/make_scoreboard.py --stale)); do \

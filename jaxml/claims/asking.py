@@ -150,7 +150,9 @@ def _asked(
             f"{where}.range: what a range tells of rare values holds for independent seeds; leave it out."
         )
     arms = arms_at(claim, grid, cell, found.effects.tuned, where)
-    why, met = left_out(held, claim, arms, where), meets_premise(held, claim, arms, where)
+    # A control may well lie where there is nothing to feel: such cells of a claim are left out, no controls.
+    why = "" if role else left_out(held, claim, arms, where)
+    met = meets_premise(held, claim, arms, where)
     count, narrow = None, found.effects.narrow
     if claim.applies_if is not None and met is not None:
         count, least = int(met.sum()), claim.applies_if.seeds

@@ -5,10 +5,12 @@ Standard library only, like the verdict cards that it marks.
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from jaxml.claims.finding import Verdicts
+from jaxml.claims.verdict import Decision
 from jaxml.errors import RunError
 from jaxml.records import Record
 
@@ -28,6 +30,9 @@ class Check(Record):
         checks: how many controls and mutants did.
         skipped: why there was nothing to change; empty when it was.
         failed: why it could not be computed; empty when it was.
+        seeds: on how many seeds it was tried, those of the first look; 0 for all.
+        seconds: what it took.
+        moved: the furthest that any effect moved, in standard errors; None where none has any.
     """
 
     name: str
@@ -37,6 +42,9 @@ class Check(Record):
     checks: int = 0
     skipped: str = ""
     failed: str = ""
+    seeds: int = 0
+    seconds: float = 0.0
+    moved: float | None = None
 
     @property
     def outcome(self) -> str:
@@ -46,7 +54,12 @@ class Check(Record):
         flips = "; ".join(f"{claim} was {old}, is {new}" for claim, (old, new) in self.flips.items())
         counts = {"cell": self.cells, "check": self.checks}
         others = [f"{n} {name}{'' if n == 1 else 's'} came out otherwise" for name, n in counts.items() if n]
-        return "; ".join([flips or "every verdict stands", *others])
+        if self.moved is not None:
+            least = 1e-4
+            moved = f"up to {self.moved:.2g}" if self.moved >= least else f"less than {least}"
+            others.append(f"effects move by {moved} standard errors")
+        on = f" with the first {self.seeds} seeds" if self.seeds else ""
+        return "; ".join([(flips or "every verdict stands") + on, *others])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,11 +109,22 @@ def marked(verdicts: Verdicts, certificate: Certificate | None) -> Verdicts:
 def compared(name: str, setting: str, before: Verdicts, now: Verdicts) -> Check:
     """What another setting made of a run's claims."""
     new = {finding.id: finding for finding in now.findings}
-    flips, cells, checks = {}, 0, 0
+    flips, cells, checks, moves = {}, 0, 0, []
     for finding in before.findings:
         other = new[finding.id]
         if finding.verdict.verdict != other.verdict.verdict:
             flips[finding.id] = [finding.verdict.verdict, other.verdict.verdict]
+        for a, b in zip(finding.cells, other.cells, strict=True):
+            moves += _moved(a.decision, b.decision)
         cells += sum(a.decision.verdict != b.decision.verdict for a, b in zip(finding.cells, other.cells, strict=True))
         checks += sum(a.passed != b.passed for a, b in zip(finding.checks, other.checks, strict=True))
-    return Check(name=name, setting=setting, flips=flips, cells=cells, checks=checks)
+    return Check(
+        name=name, setting=setting, flips=flips, cells=cells, checks=checks, moved=max(moves) if moves else None
+    )
+
+
+def _moved(before: Decision, now: Decision) -> list[float]:
+    """How far the estimate of a cell moved, in its standard errors; nothing where it has none."""
+    if before.estimate is None or now.estimate is None or not before.sd:
+        return []
+    return [abs(now.estimate - before.estimate) / (before.sd / math.sqrt(before.seeds))]

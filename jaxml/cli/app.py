@@ -13,6 +13,7 @@ import typer
 
 from jaxml.cli import inspect
 from jaxml.cli import ledger as ledger_commands
+from jaxml.cli.certify import certify as certify_finished
 from jaxml.cli.describe import describe as describe_network
 from jaxml.cli.failure import describe_failure
 from jaxml.cli.falsify import falsify as falsify_claims
@@ -291,7 +292,7 @@ def doctor(as_json: Json = False) -> None:
     print_json(found) if as_json else print_pairs(found)
 
 
-for each in (inspect.replay, inspect.compare, inspect.export, inspect.calibrate):
+for each in (certify_finished, inspect.replay, inspect.compare, inspect.export, inspect.calibrate):
     app.command()(each)
 app.command("describe")(describe_network)
 app.command()(falsify_claims)

@@ -1,8 +1,10 @@
 """Robustness check: the run repeated with one setting changed at a time, each in a process of its own.
 
-A verdict that flips under another chunk size, device count or precision of matrix products hangs on rounding. One that
-flips under a second master key hangs on the draw of seeds, and is flagged *fragile*. In float64 JAX draws other numbers
-from the same keys: a flip there may hang on either.
+A verdict that flips under other chunks and devices, another path of the compiler or another precision of matrix
+products hangs on rounding. One that flips under a second master key hangs on the draw of seeds, and is flagged
+*fragile*. In float64 JAX draws other numbers from the same keys: a flip there may hang on either. What changes the
+arithmetic changes it in every seed, so that these settings are tried on the seeds of the first look, and held against
+what the run decides with the very same seeds; the second key draws all of them.
 """
 
 import json
@@ -11,6 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,24 +23,38 @@ from jaxml.claims.certificate import FILE, MASTER_KEY, Certificate, Check, compa
 from jaxml.claims.finding import Verdicts
 from jaxml.claims.kind import TAKEN
 from jaxml.claims.kinds import KINDS
+from jaxml.config import Study
 from jaxml.errors import ConfigError
 from jaxml.runner.entering import REPLAY
-from jaxml.runs.directory import RunDirectory
+from jaxml.runner.judging import decided
+from jaxml.runs.directory import RunDirectory, find_runs
 from jaxml.runs.standing import sealed
 
-CHECKS = ("chunk size", "device count", "float64", "matmul precision", "compiler path", MASTER_KEY)
+CHECKS = ("chunks and devices", "float64", "matmul precision", "compiler path", MASTER_KEY)
 DEVICES = "--xla_force_host_platform_device_count"
 
 
 @dataclass(frozen=True)
 class Change:
-    """One setting to change: by overrides, by the environment, or not at all and why."""
+    """One setting to change: by overrides, by the environment, or not at all and why.
+
+    `seeds` are all that are computed, of those that are reported; None for the run's.
+    """
 
     name: str
     setting: str
     overrides: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     skipped: str = ""
+    seeds: int | None = None
+
+
+def finished(study: Study, runs: Path) -> RunDirectory | None:
+    """The newest finished run of a study as it is now, spec and code."""
+    for directory in find_runs(runs):
+        if directory.recorded_spec() == study.spec_sha256 and directory.status == "finished":
+            return directory
+    return None
 
 
 def certify(
@@ -75,7 +92,7 @@ def certify(
             here = str(directory.path.resolve())
             taken = {REPLAY: here, **({TAKEN: here} if bound else {})}
             change = replace(change, environment={**change.environment, **taken})
-            done.append(_check(Path(config), overrides, change, verdicts))
+            done.append(_check(Path(config), overrides, change, directory))
     if bound:
         why = f"{', '.join(bound)}: what was timed on this machine is not timed again under other settings"
         done.append(Check(name="timings", setting="–", skipped=why))
@@ -91,38 +108,63 @@ def certify(
 def changes(directory: RunDirectory) -> Iterator[Change]:
     """What each check changes, for the settings that a run had."""
     spec, environment = directory.spec(), directory.read_json("environment.json")
-    lanes = max(int(directory.read_json("cost.json").get("lanes", 2)), 1)
+    first = spec["looks"][0] if spec["looks"] and spec["looks"][0] < spec["seeds"] else None
+    untried = spec.get("without_trials", False)
+    lanes = max(int(directory.read_json("cost.json").get("lanes", 2)), 1) if not untried else 1
     other = max(lanes // 2, 1) if lanes > 1 else 2
-    yield Change("chunk size", f"{other} lane{'s' if other > 1 else ''} instead of {lanes}", (f"lanes={other}",))
-    count = 1 if environment["device"]["count"] > 1 else 2
+    devices = environment["device"]
+    count = 1 if devices["count"] > 1 else 2
     flags = re.sub(rf"{DEVICES}=\S+", "", os.environ.get("XLA_FLAGS", ""))
-    devices = {"XLA_FLAGS": f"{flags} {DEVICES}={count}".strip(), "JAX_PLATFORMS": "cpu"}
-    yield Change("device count", f"{count} CPU device{'s' if count > 1 else ''}", environment=devices)
+    yield Change(
+        "chunks and devices",
+        f"{other} lane{'s' if other > 1 else ''} instead of {lanes}, {count} CPU device{'s' if count > 1 else ''}",
+        (f"lanes={other}",),
+        {"XLA_FLAGS": f"{flags} {DEVICES}={count}".strip(), "JAX_PLATFORMS": "cpu"},
+        "there are no trials to be cut into chunks" if untried else "",
+        first,
+    )
     double = "the run is in float64 already" if spec["precision"] == "float64" else ""
-    yield Change("float64", "precision=float64", ("precision=float64",), skipped=double)
+    yield Change("float64", "precision=float64", ("precision=float64",), skipped=double, seeds=first)
     held = os.environ.get("JAX_DEFAULT_MATMUL_PRECISION", "default")
     precise = "default" if held == "highest" else "highest"
-    yield Change("matmul precision", precise, environment={"JAX_DEFAULT_MATMUL_PRECISION": precise})
-    other = "LLVM's optimiser off, older kernels"
-    yield Change("compiler path", other, environment={OTHER_PATH: "1"})
+    full = "a CPU computes products in full precision in any case" if devices["platform"] == "cpu" else ""
+    precision = {"JAX_DEFAULT_MATMUL_PRECISION": precise}
+    yield Change("matmul precision", precise, environment=precision, skipped=full, seeds=first)
+    other_path = "LLVM's optimiser off, older kernels"
+    yield Change("compiler path", other_path, environment={OTHER_PATH: "1"}, seeds=first)
     again = f"{spec['master_key']}, {sealed(directory.path)[:16]}"  # known to nobody before the run is over
     yield Change(MASTER_KEY, again, (f"master_key='{again}'",))
 
 
-def _check(config: Path, overrides: Sequence[str], change: Change, before: Verdicts) -> Check:
+def _check(config: Path, overrides: Sequence[str], change: Change, directory: RunDirectory) -> Check:
     if change.skipped:
         return Check(name=change.name, setting=change.setting, skipped=change.skipped)
+    fewer = () if change.seeds is None else (f"seeds={change.seeds}",)  # which leaves the looks up to that many
+    began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="jaxml-certify-") as runs:
-        arguments = ["run", str(config), *overrides, *change.overrides, "--no-map", "--fresh", "--json", "--runs", runs]
+        flags = ["--no-map", "--anyway", "--fresh", "--json", "--runs", runs]
         done = subprocess.run(
-            [sys.executable, "-c", "from jaxml.cli import main; main()", *arguments],
+            [
+                sys.executable,
+                "-c",
+                "from jaxml.cli import main; main()",
+                "run",
+                str(config),
+                *overrides,
+                *change.overrides,
+                *fewer,
+                *flags,
+            ],
             capture_output=True,
             text=True,
             env={**os.environ, **change.environment},
         )
+    took = round(time.monotonic() - began, 1)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        return Check(name=change.name, setting=change.setting, failed=last.removeprefix("error: "))
+        return Check(name=change.name, setting=change.setting, failed=last.removeprefix("error: "), seconds=took)
     found = json.loads(done.stdout)
     found.pop("run")
-    return compared(change.name, change.setting, before, Verdicts.from_json(found))
+    before = directory.verdicts() if change.seeds is None else decided(directory, seeds=change.seeds)
+    check = compared(change.name, change.setting, before, Verdicts.from_json(found))
+    return replace(check, seeds=change.seeds or 0, seconds=took)

@@ -61,6 +61,21 @@ def judge_run(directory: RunDirectory, count: Count = lambda standing, numbers: 
         count: says which attempt each claim is, once the SHA-256 of its numbers is known; what the run directory says
             by default.
     """
+    verdicts = marked(decided(directory, count), read_certificate(directory.path))
+    directory.write_json("verdicts.json", verdicts.to_json())
+    return verdicts
+
+
+def decided(
+    directory: RunDirectory, count: Count = lambda standing, numbers: standing, seeds: int | None = None
+) -> Verdicts:
+    """What a run directory decides; nothing is written.
+
+    Args:
+        directory: a run whose results are complete.
+        count: as in `judge_run`.
+        seeds: decide at the look of so many seeds alone, as if no later ones had been planned.
+    """
     from jaxml.claims.given import Grid
     from jaxml.claims.judge import measure
     from jaxml.claims.kinds import KINDS
@@ -77,10 +92,12 @@ def judge_run(directory: RunDirectory, count: Count = lambda standing, numbers: 
         name: KINDS[claim.get("kind", "contrast")].Claim.model_validate(claim, strict=False)
         for name, claim in spec["claims"].items()
     }
+    if seeds is not None:
+        results = results.isel(seed=results.seed.values < seeds)
     grid = Grid(
         axes=[Axis(name, tuple(points)) for name, points in spec["axes"].items()],
         tuning_seeds=spec["tuning_seeds"],
-        looks=tuple(spec["looks"]),
+        looks=tuple(spec["looks"]) if seeds is None else (seeds,),
         alpha=spec["alpha"],
         population=[Population.model_validate(each) for each in spec["population"]],
     )
@@ -92,10 +109,7 @@ def judge_run(directory: RunDirectory, count: Count = lambda standing, numbers: 
         for finding in measured.decided({id: each.share for id, each in attempts.items()})
     ]
     status = "exploratory" if why else "confirmatory"
-    verdicts = Verdicts(status=status, why=why, spec_sha256=recorded, findings=findings)
-    verdicts = marked(verdicts, read_certificate(directory.path))
-    directory.write_json("verdicts.json", verdicts.to_json())
-    return verdicts
+    return Verdicts(status=status, why=why, spec_sha256=recorded, findings=findings)
 
 
 def judge_again(directory: RunDirectory) -> Verdicts:

@@ -96,6 +96,12 @@ def test_a_saturated_cell_is_left_out_by_the_tuning_seeds():
     assert found.cells[0].decision == four.cells[0].decision
 
 
+def test_what_leaves_out_cells_leaves_out_no_control():
+    found = decided(claim("leave_out: [{name: always, metric: score, at_most: 99.0}]"), world())
+    assert {cell.decision.verdict for cell in found.cells} == {"invalid"}
+    assert [check.cell.decision.verdict for check in found.checks] == ["refuted", "supported"]
+
+
 @pytest.mark.parametrize("scale", ["difference", "log_ratio"])
 def test_capped_times_are_counted_and_beyond_five_percent_tested_by_bounds(scale):
     """Arm a takes longer than arm b by a factor; at the cap the difference cannot be seen and refutes nothing."""

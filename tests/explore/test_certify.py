@@ -20,6 +20,7 @@ from jaxml.errors import ConfigError
 from jaxml.experiment import load_experiment
 from jaxml.explore import certify
 from jaxml.runner import judge_again
+from jaxml.runner.judging import decided
 from tests.commands import command
 from tests.explore.planted import CONFIG, project
 
@@ -90,15 +91,27 @@ def test_each_check_changes_its_setting_alone(marginal, monkeypatch):
     done = certify.certify("planted.yaml", ["noise=0.2"], marginal.directory)
     if kept is not None:
         (marginal.path / "certificate.json").write_text(kept)
-    assert {check.failed for check in done.checks} == {"no room left"}
-    lanes, devices, double, matmul, path, key = asked.values()
+    assert {check.failed for check in done.checks if not check.skipped} == {"no room left"}
+    (skipped,) = (check for check in done.checks if check.skipped)
+    assert skipped.name == "matmul precision"
+    chunks, double, path, key = asked.values()
     assert path == (["noise=0.2"], {OTHER_PATH: "1"})
-    assert [len(overrides) for overrides, _ in asked.values()] == [2, 1, 2, 1, 1, 2]
-    assert lanes[0][1].startswith("lanes=")
-    assert "host_platform_device_count=2" in devices[1]["XLA_FLAGS"]
+    assert [len(overrides) for overrides, _ in asked.values()] == [2, 2, 1, 2]
+    assert chunks[0][1].startswith("lanes=")
+    assert "host_platform_device_count=2" in chunks[1]["XLA_FLAGS"]
     assert double[0][1] == "precision=float64"
-    assert matmul[1] == {"JAX_DEFAULT_MATMUL_PRECISION": "highest"}
     assert key[0][1].startswith("master_key='")
+
+
+def test_the_first_look_alone_decides_as_a_run_that_plans_no_more_does(marginal, tmp_path):
+    text = (marginal.path.parent.parent / "configs/planted.yaml").read_text()
+    config = project(tmp_path, config=text.replace("seeds: 8\nlooks: [8]", "seeds: 16\nlooks: [8, 16]"))
+    longer = jaxml.run(config, runs=tmp_path / "runs", maps=False)
+    (alone,), (planned,) = decided(longer.directory, seeds=8).findings, marginal.verdicts.findings
+    assert alone.cells == planned.cells
+    assert alone.checks == planned.checks
+    assert [change.seeds for change in certify.changes(longer.directory)] == [8, 8, 8, 8, None]
+    assert {change.seeds for change in certify.changes(marginal.directory)} == {None}
 
 
 def test_only_what_was_decided_can_be_certified(marginal, tmp_path):
@@ -109,8 +122,8 @@ def test_only_what_was_decided_can_be_certified(marginal, tmp_path):
 
 def test_a_certificate_goes_to_json_and_back_and_marks_nothing_when_all_stands(marginal):
     same = compared("float64", "precision=float64", marginal.verdicts, marginal.verdicts)
-    assert same == Check(name="float64", setting="precision=float64")
-    assert same.outcome == "every verdict stands"
+    assert same == Check(name="float64", setting="precision=float64", moved=0.0)
+    assert same.outcome == "every verdict stands; effects move by less than 0.0001 standard errors"
     held = Certificate(
         checks=[Check(name="float64", setting="precision=float64", flips={"high": ["supported", "refuted"]})]
     )
