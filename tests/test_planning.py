@@ -1,11 +1,15 @@
 """What is said before there is any data: outcomes that cannot happen, and what a pilot sees."""
 
+import numpy as np
 import pytest
 
 import jaxml
+from jaxml.claims.asking import Asked
+from jaxml.claims.measure import Effects
+from jaxml.claims.rule.hypothesis import Hypothesis, Region
 from jaxml.config import load_study
 from jaxml.errors import ConfigError
-from jaxml.runner.pilot import pilot
+from jaxml.runner.pilot import _part, pilot
 from jaxml.runner.reach import unreachable
 from jaxml.scaffold import scaffold
 
@@ -59,6 +63,17 @@ def test_bounds_that_too_few_seeds_can_decide_are_refused(project):
     )
     told = list(unreachable(load_study(config)))
     assert any("never come out supported: 4 seeds" in each for each in told), told
+
+
+@pytest.mark.parametrize(
+    ("kind", "mean", "holds"), [("within", -3.0, False), ("at_least", 1.5, True), ("at_most", 1.5, False)]
+)
+def test_what_a_negative_control_must_not_show_depends_on_what_is_claimed(kind, mean, holds):
+    """Of an equality a large effect is just what its negative control is for."""
+    rows = mean + np.asarray([[-0.1, 0.0, 0.1]])
+    hypothesis = Hypothesis(claim="", at={}, rows=rows, region=Region(kind, 1.0), control="negative")
+    asked = Asked({}, Effects(rows[0], np.zeros((1, 3), bool)), hypothesis, "negative control")
+    assert ("the claim holds in it, which it must not" in _part([asked], 0.05, 64)["notes"]) == holds
 
 
 def test_a_pilot_uses_seeds_that_no_run_reports_and_sees_what_is_odd(project):

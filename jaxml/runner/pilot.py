@@ -100,7 +100,8 @@ def _cell(asked: "Asked", level: float) -> dict[str, Any]:
     values = np.asarray(hypothesis.levels or [hypothesis.region.value] * len(hypothesis.rows), float)
     means, sds = np.nanmean(hypothesis.rows, 1), np.nanstd(hypothesis.rows, 1, ddof=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        away = np.where(sds > 0, np.abs(means - values) / sds, np.inf)
+        distance = np.abs(means) - values if hypothesis.region.kind == "within" else means - values
+        away = np.where(sds > 0, np.abs(distance) / sds, np.inf)
     row = int(np.argmin(away))
     scale = abs(values[row]) or 1.0
     finite = np.isfinite(away[row])
@@ -111,19 +112,29 @@ def _cell(asked: "Asked", level: float) -> dict[str, Any]:
         "effect": float(effect),
         "sd": float(sd),
         "seeds": seeds,
-        "notes": _notes(asked, effect, sd),
+        "notes": _notes(asked, effect, sd, _holds(hypothesis.region.kind, means[row], values[row])),
     }
 
 
-def _notes(asked: "Asked", effect: float, sd: float) -> list[str]:
-    """What a reader should think about before there are data."""
+def _holds(kind: str, mean: float, value: float) -> bool:
+    return abs(mean) < value if kind == "within" else mean >= value if kind == "at_least" else mean <= value
+
+
+def _notes(asked: "Asked", effect: float, sd: float, holds: bool) -> list[str]:
+    """What a reader should think about before there are data; `holds` where the mean lies where the claim has it."""
     notes = [asked.left_out] if asked.left_out else []
     noted: Mapping[str, Any] = asked.effects.noted
     notes += [asked.effects.narrow] if asked.effects.narrow else noted.get("edge", [])
     if asked.role == "negative control" and sd == 0:
         notes.append("the same in every seed: it could not fail")
-    if asked.role == "negative control" and effect >= 1:
-        notes.append("it has the effect that it must not have")
-    if asked.role == "positive control" and asked.hypothesis.difference and not KNOWN[0] <= effect <= KNOWN[1]:
+    if asked.role == "negative control" and holds:
+        notes.append("the claim holds in it, which it must not")
+    graded = asked.hypothesis.difference and asked.hypothesis.region.kind == "at_least"
+    if (
+        asked.role == "positive control"
+        and graded
+        and asked.hypothesis.difference
+        and not KNOWN[0] <= effect <= KNOWN[1]
+    ):
         notes.append(f"a known effect should be {KNOWN[0]:g} to {KNOWN[1]:g} margins")
     return notes
