@@ -44,6 +44,8 @@ install_import_hook(["jaxml.ops", "jaxml.learn", "jaxml.nn"], "beartype.beartype
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# A frame of the stack behind each operation, ten deep by default, is a seventh of what it takes to compile a program.
+jax.config.update("jax_traceback_in_locations_limit", 0)
 
 
 @pytest.fixture
