@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-OUTSIDE = ("report", "cli", "explore", "gallery", "scaffold.py", "__main__.py")
+OUTSIDE = ("report", "cli", "explore", "gallery", "scaffold.py", "__main__.py", "pytest_plugin.py")
 LIBRARY = ("ops", "learn", "nn", "data")
 
 

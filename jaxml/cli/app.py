@@ -19,7 +19,7 @@ from jaxml.cli.failure import describe_failure
 from jaxml.cli.falsify import falsify as falsify_claims
 from jaxml.cli.judge import judge as judge_given
 from jaxml.cli.output import Json, LedgerOption, NobodyReads, RunArgument, Runs, echo, find, prepare_streams, print_json
-from jaxml.errors import ConfigError, JaxmlError, users_lines
+from jaxml.errors import ConfigError, JaxmlError, TrialError, users_lines
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -158,23 +158,42 @@ def plan(
 
 @app.command()
 def validate(
-    config: Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="a YAML file")] = None,
+    config: Annotated[
+        Path | None, typer.Argument(metavar="[CONFIG]", help="a YAML file, or a name; further ones may follow")
+    ] = None,
     overrides: Overrides = None,
     trace: Annotated[
         bool, typer.Option("--trace", help="trace the trial and rehearse the verdicts on made-up numbers")
     ] = False,
     schema: Annotated[bool, typer.Option("--schema", help="print the JSON Schema of config files")] = False,
 ) -> None:
-    """Check a config against its trial; nothing is run."""
-    from jaxml.config import json_schema, load_study
-    from jaxml.config.source import check_source
+    """Check configs against their trials; nothing is run."""
+    from jaxml.config import json_schema
 
     if schema:
         print_json(json_schema())
         return
     if config is None:
         raise ConfigError("validate: name a config, or ask for --schema.")
-    study = load_study(config, overrides or ())
+    given = overrides or []
+    changes = [each for each in given if "=" in each or not each.endswith((".yaml", ".yml"))]
+    wrong = []
+    for each in (config, *(Path(each) for each in given if each not in changes)):
+        try:
+            _validate(each, changes, trace)
+        except (ConfigError, TrialError) as error:
+            wrong.append(str(error))
+    if wrong:
+        raise ConfigError("\n".join(wrong))
+    if not trace:
+        echo("Read, not tried: what the trial and the metrics compute. jaxml validate --trace tries them.")
+
+
+def _validate(config: Path, overrides: list[str], trace: bool) -> None:
+    from jaxml.config import load_study
+    from jaxml.config.source import check_source
+
+    study = load_study(config, overrides)
     check_source(study)
     if trace:
         from jaxml.explore.mapping import check_maps
@@ -188,8 +207,6 @@ def validate(
     count = len(study.config.claims)
     claims = f"{count} claim{'' if count == 1 else 's'}"
     echo(f"{config}: good. {trials}, {claims}.")
-    if not trace:
-        echo("Read, not tried: what the trial and the metrics compute. jaxml validate --trace tries them.")
 
 
 @app.command("list")
