@@ -141,14 +141,20 @@ def test_the_signature_is_the_one_of_all_learners(name):
 @first_of_each
 def test_lanes_are_the_fit_alone_and_lowering_needs_no_device(name):
     learner = LEARNERS[name]
-    y = cast(learner.y)
-    rows = jnp.asarray(X, jnp.float32)
-    alone = learner.fit(rows, jnp.asarray(y), None, V)
-    prediction, params, _ = computed(name)["plain"]
-    assert alone.diagnostics.converged
-    np.testing.assert_allclose(learner.predict(alone.params, rows), prediction, rtol=1e-4, atol=1e-4)
-    assert jax.tree.structure(alone.params) == jax.tree.structure(params)
-    contract.lowers_everywhere(lambda X, y, v: learner.fit(X, y, None, v), rows, jnp.asarray(y), jnp.asarray(V))
+    rows, y = X.astype(np.float32), cast(learner.y)
+
+    @jax.jit
+    def run(X, y, v):
+        fit = learner.fit(X, y, None, v)
+        return learner.predict(fit.params, X), fit.params, fit.diagnostics.converged
+
+    traced = run.trace(rows, y, np.float32(V))
+    found, params, converged = traced.lower().compile()(rows, y, np.float32(V))
+    prediction, laned, _ = computed(name)["plain"]
+    assert converged
+    np.testing.assert_allclose(found, prediction, rtol=1e-4, atol=1e-4)
+    assert jax.tree.structure(params) == jax.tree.structure(laned)
+    contract.lowers_everywhere(traced)
 
 
 def about_their_mean(scores):
