@@ -64,9 +64,7 @@ class ConfigFile(pytest.File):
         except JaxmlError as error:
             raise self.CollectError(str(error)) from None
         for id in study.config.claims:
-            item = ClaimItem.from_parent(self, name=id)
-            item.add_marker(pytest.mark.xdist_group(str(self.path)))  # --dist loadgroup runs a config in one worker
-            yield item
+            yield ClaimItem.from_parent(self, name=id)
 
     def run(self) -> "Run":
         """The run of this config in this session."""

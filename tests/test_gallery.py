@@ -11,7 +11,7 @@ import yaml
 
 import jaxml
 from jaxml.cli.failure import describe_failure
-from jaxml.config import load_study
+from jaxml.config import json_schema, load_study
 from jaxml.errors import ConfigError
 from jaxml.gallery import config_path, gallery_names, project_of, spoken
 from jaxml.scaffold import copied
@@ -98,6 +98,17 @@ def test_configs_of_every_make_can_be_copied(empty, name):
         claim.pop("of", None), claim.pop("as", None)
     there.pop("master_key", None)
     assert here == there | {"experiment": "mine"}
+
+
+def test_an_editor_explains_every_key():
+    schema = json_schema()
+    bare = [
+        f"{model}.{key}"
+        for model, held in [("", schema), *schema["$defs"].items()]
+        for key, value in held.get("properties", {}).items()
+        if not value.get("description")
+    ]
+    assert not bare
 
 
 def test_a_copy_overwrites_nothing(empty):

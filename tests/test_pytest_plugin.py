@@ -151,16 +151,11 @@ def test_what_goes_wrong_is_one_message(claims, project, request):
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
 
-def test_one_run_serves_all_claims_of_a_config_and_one_worker_has_it(claims, project):
+def test_one_run_serves_all_claims_of_a_config(claims, project):
     path = project.path / "configs/demo.yaml"
     text = path.read_text()
     begin = text.index(f"  {ID}:")
     path.write_text(text + text[begin:].replace(ID, "again"))
-    project.makeconftest(
-        "def pytest_collection_modifyitems(items):\n"
-        "    groups = {item.get_closest_marker('xdist_group').args for item in items}\n"
-        "    assert len(items) == 2 and len(groups) == 1"
-    )
     result, calls = claims("supported")
     result.assert_outcomes(passed=2)
     assert len(calls) == 1

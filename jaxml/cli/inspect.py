@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from jaxml.cli.output import Json, RunArgument, Runs, echo, find, print_json
+from jaxml.errors import ConfigError, nearest
 
 
 def replay(
@@ -50,14 +51,21 @@ def compare(
 
 def export(
     run: RunArgument = None,
-    to: Annotated[str, typer.Option("--to", help="csv, netcdf or mlflow")] = "csv",
+    to: Annotated[str, typer.Option("--to", help="csv, netcdf, parquet, markdown, latex, png, svg or mlflow")] = "csv",
     target: Annotated[str | None, typer.Option("--file", help="where to; for mlflow a URI or a database")] = None,
     runs: Runs = Path("runs"),
 ) -> None:
-    """Write the results of a run for other tools."""
-    from jaxml.runs.comparison import export as export_run
+    """Write the results, verdicts or figures of a run for other tools."""
+    from jaxml.report.export import FORMATS
+    from jaxml.report.export import export as export_words
+    from jaxml.runs.comparison import FORMATS as NUMBERS
+    from jaxml.runs.comparison import export as export_numbers
 
-    echo(f"wrote {export_run(find(run, runs), to, target)}")
+    known = [*NUMBERS, *FORMATS]
+    if to not in known:
+        raise ConfigError(f"export: '{to}' is not one of {', '.join(known)}. {nearest(to, known)}")
+    write = export_words if to in FORMATS else export_numbers
+    echo(f"wrote {write(find(run, runs), to, target)}")
 
 
 def calibrate(

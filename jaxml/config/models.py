@@ -10,6 +10,7 @@ from jaxml.claims.kinds import KINDS
 from jaxml.claims.population import Population
 from jaxml.claims.rule.looks import check_looks
 from jaxml.claims.spec import Finite, Identifier, Spec, Value
+from jaxml.config.described import described
 from jaxml.errors import ConfigError, nearest
 from jaxml.sweep.grid import Axis, Zip, build_axes, geomspace, linspace, logspace, whole_range, zipped
 from jaxml.sweep.signature import Schema
@@ -232,7 +233,7 @@ class RunConfig(Spec):
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of a config file, for editors that complete and check YAML."""
-    schema = RunConfig.model_json_schema()
+    schema = described(RunConfig.model_json_schema())
     schema["properties"]["extends"] = {"type": "string", "description": "a config in the same folder to start from"}
     schema["properties"]["sweep"]["additionalProperties"] = {
         "anyOf": [{"$ref": "#/$defs/AxisSpec"}, {"type": "array", "minItems": 1}]
