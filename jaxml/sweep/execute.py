@@ -18,8 +18,8 @@ import jax
 import numpy as np
 
 from jaxml.errors import RunError, StoreError, headline, users_place
+from jaxml.sweep import check
 from jaxml.sweep.block import compile_block, identify
-from jaxml.sweep.check import affordable, check_lanes
 from jaxml.sweep.executors import Job, compute_chunk, cores, in_flight
 from jaxml.sweep.identity import Unidentified
 from jaxml.sweep.plan import ChunkId, Plan
@@ -178,9 +178,11 @@ class Execution:
                         ready.append((traced, result, chunk))
                     else:
                         label = traced.program.label
-                        if label not in seen and self._affords_check(label):
+                        if label not in seen and (
+                            allowed := self._allowed(label, self._programs - len(seen) + len(checking))
+                        ):
                             held[label] = []
-                            checking[pool.submit(self._check, traced, chunk, result)] = label
+                            checking[pool.submit(self._check, traced, chunk, result, allowed)] = label
                         if label in held:
                             held[label].append((chunk, result))
                         else:
@@ -270,16 +272,30 @@ class Execution:
         self.timing.run_seconds += seconds
         return outputs
 
-    def _affords_check(self, label: str) -> bool:
-        """Whether the first chunk of a program is checked: where the run is long enough."""
-        if self.fast_compile or label not in self.compiling or label not in self.computing:
-            return False
-        left_over = self.plan.trials - int(np.count_nonzero(self.store.status))
-        left = left_over / self.plan.lanes * self.computing[label] / cores()
-        return affordable(self.compiling[label], time.perf_counter() - self.started + left, self.timing.check_seconds)
+    def _allowed(self, label: str, waiting: int) -> dict[str, float]:
+        """The seconds that a program's check may take, a fair share of what is left for those still to come; {}: none.
 
-    def _check(self, traced: TracedProgram, chunk: ChunkId, values: Mapping[str, np.ndarray]) -> None:
-        with _ONE_AT_A_TIME if self.alone[traced.program.label] else contextlib.nullcontext():
-            checked = check_lanes(traced, self.plan, self.key, chunk, values)
-        self.timing.checked += 1
-        self.timing.check_seconds += checked.seconds
+        Its first lane may take three times that, so that slow programs are checked too.
+        """
+        if self.fast_compile or label not in self.compiling or label not in self.computing:
+            return {}
+        took = sum(self.computing.values()) / len(self.computing)
+        left = (self.plan.trials - int(np.count_nonzero(self.store.status))) / self.plan.lanes * took
+        left += (self._programs - self._compiled) * sum(self.compiling.values()) / len(self.compiling)
+        expected = (time.perf_counter() - self.started) * cores() + left  # of work, on all cores
+        budget = check.SHARE * expected
+        left_over = budget - self.timing.check_seconds
+        # One that was costly, as a second compilation is, leaves something for the others.
+        share = max(left_over / max(waiting, 1), budget / self._programs / 4)
+        return {} if share < check.LEAST_SECONDS else {"seconds": share, "first": max(min(3 * share, left_over), share)}
+
+    def _check(
+        self, traced: TracedProgram, chunk: ChunkId, values: Mapping[str, np.ndarray], allowed: dict[str, float]
+    ) -> None:
+        label = traced.program.label
+        with _ONE_AT_A_TIME if self.alone[label] else contextlib.nullcontext():
+            found = check.check_lanes(
+                traced, self.plan, self.key, chunk, values, compiling=self.compiling[label], **allowed
+            )
+        self.timing.checked += found.lanes > 0
+        self.timing.check_seconds += found.seconds

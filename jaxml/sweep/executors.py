@@ -29,9 +29,9 @@ import jax
 import numpy as np
 
 from jaxml.errors import ConfigError, RunError
+from jaxml.sweep import check
 from jaxml.sweep.arrays import Arrays
 from jaxml.sweep.block import Block, compile_block
-from jaxml.sweep.check import affordable, check_lanes
 from jaxml.sweep.plan import ChunkId, Plan, Program
 from jaxml.sweep.trace import STATUS, Output, master_key, trace
 
@@ -91,8 +91,11 @@ def compute_chunk(job: Job, program: Program, chunk: ChunkId, keep: bool = False
         values = block.compute(chunk)
         compile_seconds, seconds = compiled - begin, time.perf_counter() - compiled
         chunks = job.plan.trials / job.plan.lanes / job.workers  # about as many as each worker computes
-        if affordable(compile_seconds, compile_seconds + chunks * seconds, 0.0):
-            check_lanes(traced, job.plan, key, chunk, values)
+        allowed = check.SHARE * (compile_seconds + chunks * seconds)
+        if allowed >= check.LEAST_SECONDS:
+            check.check_lanes(
+                traced, job.plan, key, chunk, values, seconds=allowed, first=allowed, compiling=compile_seconds
+            )
         _blocks[where] = block
     else:
         values = _blocks[where].compute(chunk)

@@ -26,7 +26,7 @@ from jax.core import ShapedArray
 from jaxml.sweep.jaxprs import equations
 
 _LISTED = {id(value) for value in vars(jax.extend.core.primitives).values()}
-_UNLISTED = {"optimization_barrier", "platform_index", "split", "stack", "unstack"}
+_UNLISTED = {"optimization_barrier", "platform_index", "split", "stack", "tile", "unstack"}
 """JAX's own primitives that its public list leaves out."""
 CALLS = {"checkpoint", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "jit", "pjit", "remat2"}
 _CALLBACKS = {"io_callback", "pure_callback"}
@@ -60,10 +60,10 @@ def code_hash(jaxpr: Any, lowered: Callable[[], str]) -> str:
 def is_plain(jaxpr: Any) -> bool:
     """Whether every primitive is JAX's own and none calls back into Python, so that the trace says it all."""
     used = [eqn.primitive for eqn in equations(jaxpr.jaxpr)]
-    return all(_is_jaxs(each) and each.name not in _CALLBACKS | _WITHOUT_OUTPUT | {"custom_vmap_call"} for each in used)
+    return all(is_jaxs(each) and each.name not in _CALLBACKS | _WITHOUT_OUTPUT | {"custom_vmap_call"} for each in used)
 
 
-def _is_jaxs(primitive: Any) -> bool:
+def is_jaxs(primitive: Any) -> bool:
     module = getattr(getattr(primitive.impl, "func", None), "__module__", None) or ""
     return id(primitive) in _LISTED or (primitive.name in _UNLISTED and module.split(".")[0] == "jax")
 

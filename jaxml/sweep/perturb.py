@@ -18,13 +18,13 @@ from jax.extend.core import jaxpr_as_fun
 
 from jaxml.sweep.identity import CALLS
 
-_ROUNDED = {"cbrt", "conv_general_dilated", "cos", "cosh", "cumlogsumexp", "cumprod", "cumsum", "digamma", "div"}
-_ROUNDED |= {"dot_general", "eigh", "erf", "erf_inv", "erfc", "exp", "exp2", "expm1", "integer_pow", "lgamma", "log"}
-_ROUNDED |= {"log1p", "logistic", "mul", "pow", "reduce_prod", "reduce_sum", "rsqrt", "scatter-add", "sin", "sinh"}
-_ROUNDED |= {"cholesky", "lu", "sqrt", "square", "svd", "tan", "tanh", "triangular_solve"}
-_DRAW = "_uniform"
+ROUNDED = {"cbrt", "conv_general_dilated", "cos", "cosh", "cumlogsumexp", "cumprod", "cumsum", "digamma", "div"}
+ROUNDED |= {"dot_general", "eigh", "erf", "erf_inv", "erfc", "exp", "exp2", "expm1", "integer_pow", "lgamma", "log"}
+ROUNDED |= {"log1p", "logistic", "mul", "pow", "reduce_prod", "reduce_sum", "rsqrt", "scatter-add", "sin", "sinh"}
+ROUNDED |= {"cholesky", "lu", "sqrt", "square", "svd", "tan", "tanh", "triangular_solve"}
+DRAW = "_uniform"
 """The name of JAX's jitted function for them."""
-_ULPS = 4.0
+ULPS = 4.0
 
 
 def perturbed(closed: Any) -> Callable[..., list[Any]]:
@@ -43,7 +43,7 @@ def perturbed(closed: Any) -> Callable[..., list[Any]]:
             draw = (places + np.uint32(next(sites) * 40503)) * np.uint32(2654435761) + salt * np.uint32(0x9E3779B9)
             draw = (draw ^ (draw >> np.uint32(15))) * np.uint32(0x85EBCA6B)
             move = (draw >> np.uint32(8)).astype(jnp.float32) / np.float32(2**23) - np.float32(1)
-            scale = np.float32(_ULPS * float(jnp.finfo(value.dtype).eps))
+            scale = np.float32(ULPS * float(jnp.finfo(value.dtype).eps))
             return value * (1 + (move * scale * size).astype(value.dtype))
 
         def run(jaxpr: Any, constants: Sequence[Any], arguments: Sequence[Any]) -> list[Any]:
@@ -68,14 +68,14 @@ def perturbed(closed: Any) -> Callable[..., list[Any]]:
             if name == "cond":
                 branches = [closed_run(each) for each in p["branches"]]
                 return lax.switch(inputs[0].astype(jnp.int32), branches, inputs[1:])
-            if p.get("name") == _DRAW and "jaxpr" in p:
+            if p.get("name") == DRAW and "jaxpr" in p:
                 return jaxpr_as_fun(p["jaxpr"])(*inputs)
             if name in CALLS or name == "custom_vmap_call":
                 called = next(p[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr", "call") if key in p)
                 return closed_run(called)(inputs)
             outputs = eqn.primitive.bind(*inputs, **p)
             outputs = outputs if eqn.primitive.multiple_results else [outputs]
-            return [moved(each) for each in outputs] if name in _ROUNDED else outputs
+            return [moved(each) for each in outputs] if name in ROUNDED else outputs
 
         with jax.enable_x64(True):  # every equation says its dtypes; some are of 64 bits, where a trial asks for them
             return run(closed.jaxpr, constants, arguments)

@@ -1,5 +1,7 @@
 """The training loop: a hand-written loop, epochs, early stopping, state, lanes, errors."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -106,6 +108,17 @@ def test_optimizers_that_ask_for_the_loss_get_it(optimizer, steps):
         stateful = train(KEY, loss, START, (X, Y), optimizer=optimizer, steps=steps, state=jnp.array(0))
         contract.assert_close(stateful.params, run.params)
         assert int(stateful.state) == steps
+
+
+def test_the_loss_that_an_optimizer_gets_is_a_function_of_any_parameters():
+    """The loss is w squared: what one step up would add to it is 2 w + 1."""
+
+    def climb(updates, state, params: Any = None, **extra):
+        return extra["value_fn"](params + 1.0) - extra["value"], state
+
+    optimizer = optax.GradientTransformationExtraArgs(lambda params: (), climb)
+    run = train(KEY, lambda key, w, batch: w**2, jnp.array(3.0), X, optimizer=optimizer, steps=2)
+    assert float(run.params) == 3 + 7 + 21
 
 
 def test_a_plateau_shrinks_the_step_by_the_loss_that_it_is_given():

@@ -92,7 +92,8 @@ def test_a_sweep_checks_each_program_and_keeps_nothing_of_a_wrong_one(tmp_path, 
         return {name: values * (2 if name == "y" else 1) for name, values in compute(self, chunk).items()}
 
     asked, compute = {"seeds": 4, "lam": [0.5, 1.0], "times": [1, 2]}, Block.compute
-    assert jaxml.sweep(doubled, **asked).attrs["checked_programs"] == 0  # too short to pay for it
+    monkeypatch.setattr(check, "SHARE", 0.0)
+    assert jaxml.sweep(doubled, **asked).attrs["checked_programs"] == 0  # nothing to pay for it
     monkeypatch.setattr(check, "SHARE", np.inf)
     results = jaxml.sweep(doubled, **asked, store=tmp_path / "right.zarr")
     assert results.attrs["checked_programs"] == 2
@@ -101,6 +102,40 @@ def test_a_sweep_checks_each_program_and_keeps_nothing_of_a_wrong_one(tmp_path, 
         jaxml.sweep(doubled, **asked, store=tmp_path / "wrong.zarr")
     monkeypatch.setattr(Block, "compute", compute)
     np.testing.assert_array_equal(jaxml.sweep(doubled, **asked, store=tmp_path / "wrong.zarr").y, results.y)
+
+
+def test_what_agrees_costs_no_compilation(program, right, monkeypatch):
+    monkeypatch.setattr(check, "_compiled", lambda *_: pytest.fail("compiled"))
+    found = checked(program, right)
+    assert (found.lanes, found.sensitive) == (check.LANES, 1)  # at 3.9 the moves explain it
+
+
+def test_a_slip_of_numpys_stops_no_run(program, right, monkeypatch):
+    """The compiler's other path has the last word, and is all there is where NumPy gives up."""
+    unlike = lambda self, *_: [np.asarray(v) * 2 for v in compute(self, *_)]  # noqa: E731
+    compute = check.Numeric.__call__
+    monkeypatch.setattr(check.Numeric, "__call__", unlike)
+    assert checked(program, right).lanes == check.LANES
+    monkeypatch.setattr(check.Numeric, "__call__", lambda *_: 1 / 0)
+    assert checked(program, right).lanes == check.LANES
+
+
+def test_a_tie_compiles_nothing_that_cannot_be_afforded_and_a_wrong_program_does(program, right, monkeypatch):
+    traced, plan, key = program
+    tie, wrong = right["high"].copy(), right["high"] + 5
+    tie[3, 3] += 5  # the last lane only
+    afforded = {"seconds": np.inf, "first": 30.0, "compiling": 1e9}
+    with pytest.raises(RunError, match="gives high"):
+        check_lanes(traced, plan, key, traced.program.chunks[0], right | {"high": wrong}, **afforded)
+    monkeypatch.setattr(check, "_compiled", lambda *_: pytest.fail("compiled"))
+    found = check_lanes(traced, plan, key, traced.program.chunks[0], right | {"high": tie}, **afforded)
+    assert found.sensitive >= 1
+
+
+def test_a_check_ends_with_its_time(program, right):
+    traced, plan, key = program
+    allowed = {"seconds": 0.0, "first": 0.0, "compiling": 10.0}
+    assert check_lanes(traced, plan, key, traced.program.chunks[0], right, **allowed).lanes == 0
 
 
 def test_many_draws_leave_a_check_its_say():
@@ -178,7 +213,7 @@ def test_what_xla_gets_wrong_stops_the_run():
     env = os.environ | {"XLA_FLAGS": ""}
     ran = subprocess.run([sys.executable, "-c", MISCOMPILED], env=env, capture_output=True, text=True, check=False)
     assert abs(float(ran.stdout) - 1) > 0.1  # it errs
-    assert "the same lane compiled alone by another path gives 1, and" in ran.stderr.splitlines()[-1]
+    assert "the same lane compiled alone by another path gives 4, and" in ran.stderr.splitlines()[-1]
 
 
 def test_loops_of_a_batch_are_looked_at_a_second_time_too():
