@@ -96,7 +96,7 @@ _KEYS = {
     "faster": "a callable of Experiment(timings=...)",
     "than": "what it is faster than",
     "blocks": "how many blocks of paired timings",
-    "time_limit": "seconds that the timing may take",
+    "time_limit": "seconds that one process may take",
     "status": "what is known of it",
     "why": "why that is known",
     "arm": "the arm in which it must hold",

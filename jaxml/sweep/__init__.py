@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from jaxml.sweep.compute import Compute
 from jaxml.sweep.grid import Zip, geomspace, linspace, logspace, zipped
 from jaxml.sweep.plan import make_plan
-from jaxml.sweep.search import grids, integers, loguniform, product, random_search, uniform
+from jaxml.sweep.search import grids, integers, loguniform, product, random_search, sobol_search, uniform
 from jaxml.sweep.signature import Static, Traced, schema_of
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ __all__ = [
     "loguniform",
     "product",
     "random_search",
+    "sobol_search",
     "sweep",
     "uniform",
     "zipped",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jaxml.errors import ConfigError, TrialError
 from jaxml.sweep.grid import geomspace, linspace, logspace, whole_range, zipped
 from jaxml.sweep.plan import check_precision, make_plan
-from jaxml.sweep.search import grids, integers, loguniform, product, random_search, uniform
+from jaxml.sweep.search import grids, integers, loguniform, product, random_search, sobol_search, uniform
 from jaxml.sweep.signature import schema_of_source
 
 SCHEMA = schema_of_source(
@@ -194,6 +194,17 @@ def test_an_int_that_is_traced_costs_no_program():
     assert len(make_plan(SCHEMA, {"lam": 1.0, "depth": [1, 2, 3]}, 4).programs()) == 1
 
 
+def test_sobol_points_fill_every_part_of_the_space():
+    """Of 64 points, each cell of an 8 x 8 grid over the unit square has exactly one: a (0, 6, 2)-net in base 2."""
+    columns = sobol_search(64, a=uniform(0.0, 1.0), b=uniform(2.0, 4.0)).columns
+    cells = {(int(8 * a), int(4 * (b - 2))) for a, b in zip(columns["a"], columns["b"], strict=True)}
+    assert len(cells) == 64
+    assert columns == sobol_search(64, a=uniform(0.0, 1.0), b=uniform(2.0, 4.0)).columns
+    assert columns != sobol_search(64, seed=1, a=uniform(0.0, 1.0), b=uniform(2.0, 4.0)).columns
+    few = sobol_search(5, n=integers(1, 3), kind=["a", "b"]).columns
+    assert len(set(zip(few["n"], few["kind"], strict=True))) == 5
+
+
 def test_random_points_are_repeatable_distinct_and_inside():
     space = {"lam": loguniform(1e-4, 10), "mu": uniform(-1, 1), "n": integers(1, 3), "solver": ["prox", "l2"]}
     draws = random_search(200, seed=3, **space)
@@ -233,6 +244,8 @@ def test_product_with_holes():
     ("make", "message"),
     [
         (lambda: random_search(5, n=[1, 2]), "holds only about 2 points, 5 were asked"),
+        (lambda: sobol_search(5, n=[1, 2]), "sobol_search: the space holds only about 2 points, 5 were asked"),
+        (lambda: sobol_search(5), "the space is empty"),
         (lambda: loguniform(0, 1), "must be positive"),
         (lambda: uniform(1, 1), "below the upper one"),
         (lambda: product(lambda n: True, n=[1]), "the grid is empty"),
