@@ -1,9 +1,9 @@
 """Which state of jaxml a config's stored verdicts were decided by: what its experiment and the engine consist of.
 
 The engine is all that computes and decides: every module of jaxml but the reports, the command line, what finds and
-copies configs, and what is explored after a verdict. Of `jaxml.ops`, `jaxml.learn`, `jaxml.nn` and `jaxml.data` only
-what an experiment imports counts, name by name and on through their own imports. Comments, docstrings and layout do not
-count.
+copies configs, what is explored after a verdict, and what judges results made elsewhere. Of `jaxml.ops`, `jaxml.learn`,
+`jaxml.nn` and `jaxml.data` only what an experiment imports counts, name by name and on through their own imports.
+Comments, docstrings and layout do not count.
 """
 
 import ast
@@ -13,7 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-OUTSIDE = ("report", "cli", "explore", "gallery", "scaffold.py", "__main__.py", "pytest_plugin.py")
+OUTSIDE = (
+    *("report", "cli", "explore", "gallery"),
+    *("scaffold.py", "__main__.py", "pytest_plugin.py", "given.py", "labelled.py"),
+)
 LIBRARY = ("ops", "learn", "nn", "data")
 
 
