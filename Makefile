@@ -14,8 +14,8 @@ PYTEST_WORKERS ?= auto
 # A worker that is out of tests takes some of another's last ones, so that neighbours share what they compiled.
 PYTEST_OPTIONS = -n $(PYTEST_WORKERS) --dist worksteal
 # The suite compiles without XLA's optimiser, for speed; these tests run with the code that users run: two once more,
-# and one, of what XLA fuses, there alone.
-AS_USERS_RUN_ALONE := tests/ops/test_as_users_run.py
+# and two, of what XLA fuses, there alone.
+AS_USERS_RUN_ALONE := tests/ops/test_as_users_run.py tests/ops/test_in_use.py
 AS_USERS_RUN := tests/sweep/test_compiler.py tests/sweep/test_check.py $(AS_USERS_RUN_ALONE)
 
 .PHONY: run certify scoreboard test types suite resilience release-check format clean
@@ -43,7 +43,7 @@ types: $(VENV)/.installed-dev
 
 suite: export PYTHONDONTWRITEBYTECODE =  # workers, the second call and children import what the first one compiled
 suite: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest $(PYTEST_OPTIONS) --ignore=$(AS_USERS_RUN_ALONE)
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS) $(AS_USERS_RUN_ALONE:%=--ignore=%)
 	XLA_FLAGS= $(BIN)/python -m pytest $(PYTEST_OPTIONS) $(AS_USERS_RUN)
 
 resilience: $(VENV)/.installed-dev

@@ -20,8 +20,7 @@ def _barrier(y: Any) -> Any:
         return y
 
     def loop(y: Any) -> Any:
-        longer = y[(0,) * y.ndim] > jnp.inf
-        return lax.while_loop(lambda state: state[0], lambda state: (~state[0], state[1] + 1), (longer, y))[1]
+        return lax.while_loop(lambda y: y[(0,) * y.ndim] > jnp.inf, lambda y: y + 1, y)
 
     return lax.platform_dependent(y, cpu=loop, default=lax.optimization_barrier)
 
@@ -48,6 +47,10 @@ def apart(y: Any) -> Any:
     XLA's CPU compiler (seen in jaxlib 0.10.2) hands matrix products to a library together with what surrounds them.
     Where a factor repeats one number and a sum is in the same fusion, the library returns wrong numbers: jax issue
     39103. The factors of a product, and the result for the sake of its cotangent, are therefore arrays in memory.
+
+    A sum of gathers is one loop, until something adds up its result: then the same library takes the additions, and
+    XLA writes every gather to memory, each as large as the sum. Nor does XLA know that two shapes of a cotangent are
+    one array; it computes each for itself. Behind this function neither happens.
     """
     return _apart(y)
 

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxml.ops.checks import Scalar, check_floating, check_shapes
+from jaxml.ops.once import apart
 from jaxml.ops.roi.align import Implementation, align_axes, axis_matrix, check_align, pair
 from jaxml.ops.roi.axis import fixed_samples, map_boxes, separable_sum
 from jaxml.ops.sampling.product import at_least, sample_windows
@@ -78,7 +79,8 @@ def _gather(by_bin: Any, y: Any, x: Any, bins: tuple[int, int], slots: int) -> A
     below = (jnp.arange(p * q, dtype=start.dtype) * maps.shape[0]).reshape(1, p, q, 1, 1)
     k = start.shape[0]
     start = start.at[..., 0].add(below).reshape(k * p * q, slots**2, 2)
-    return window_sum(stacked, start, weight.reshape(k * p * q, slots**2, 2, 2)).reshape(k, p, q, o)
+    out = window_sum(stacked, start, weight.reshape(k * p * q, slots**2, 2, 2))
+    return apart(out).reshape(k, p, q, o)
 
 
 def position_channels(where: str, features: Any, bins: tuple[int, int]) -> Any:

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from jaxml.ops.checks import check_choice, check_floating, check_shapes
 from jaxml.ops.exact import quotient
 from jaxml.ops.finite import saturated, widened
-from jaxml.ops.once import once
+from jaxml.ops.once import apart, once
 from jaxml.ops.sampling.product import at_least
 from jaxml.ops.sampling.windows import accumulator, window_sum
 
@@ -126,7 +126,7 @@ def sample_points(image: Any, points: Any, *, mode: Mode, padding: Padding, refl
     weight = jnp.stack([wy * wx for wy in weight_y for wx in weight_x], -1).astype(accumulator(image.dtype))
     start = jnp.stack([start_y, start_x], -1)
     out = window_sum(at_least(image, taps), start[:, None], weight.reshape(n, 1, taps, taps))
-    return out.reshape(*points.shape[:-1], c)
+    return apart(out).reshape(*points.shape[:-1], c)
 
 
 def _axis_taps(x: Any, size: int, mode: Mode, padding: Padding, reflect_edges: bool) -> tuple[Any, list[Any]]:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxml.ops import primitives
+from jaxml.ops.once import apart
 from jaxml.ops.sampling.windows import TAPS_PER_LOOP, accumulator, window_sum
 
 __all__ = ["Samples", "at_least", "gather_samples", "sample_windows"]
@@ -26,7 +27,7 @@ def gather_samples(image: Any, ys: Samples, xs: Samples) -> Any:
     dtype = accumulator(image.dtype)
     factors = ys.low, _pixel_weights(ys).astype(dtype), xs.low, _pixel_weights(xs).astype(dtype)
     taps = 4 * ys.low.shape[-1] * xs.low.shape[-1]
-    return _product(*factors, image) if taps <= TAPS_PER_LOOP else _by_windows(*factors, image)
+    return apart(_product(*factors, image) if taps <= TAPS_PER_LOOP else _by_windows(*factors, image))
 
 
 def sample_windows(ys: Samples, xs: Samples, dtype: Any) -> tuple[Any, Any]:
