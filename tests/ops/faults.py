@@ -37,6 +37,8 @@ FAULTS = (
     (PRODUCT, "jnp.arange(2, dtype=low.dtype)", "jnp.zeros(2, low.dtype)"),
     (PRODUCT, "if tangents[i] is not None]", "if tangents[i] is not None][-1:]"),
     (PRODUCT, "low_y + offset.reshape(lanes, 1, 1, 1)", "low_y"),
+    (ROWS, "_BLOCK // max(1, classes)", "_BLOCK // max(1, classes // 9)"),
+    (ROWS, "of_rows(cut(flat), cut(own)), first, 0)", "of_rows(cut(flat), cut(own)), 0, 0)"),
     (PRODUCT, "return apart(", "return ("),
     (POINTS, "return apart(out)", "return out"),
     (PRIMITIVES, "transposes[1](cotangent, where, left", "transposes[1](2 * cotangent, where, left"),
@@ -267,7 +269,7 @@ def tests_of(file: str) -> list[str]:
         also = {AXIS: ["exact", "as_users_run"], ONCE: ["as_users_run"], REGIONS: ["exact"]}.get(file, [])
         also = ["range"] if file in (MOMENTS, ROBUST, FOCAL, ROWS, CLASSIFICATION) else also
         also = [*also, *(["range_boxes"] if folder in ("boxes", "nms", "roi") or file in (POINTS, FINITE) else [])]
-        also = [*also, *(["in_use"] if file in (PRODUCT, POINTS) else [])]
+        also = [*also, *(["in_use"] if file in (PRODUCT, POINTS, ROWS) else [])]
         names = [own.get(file) or {"roi": "roi_pools"}.get(folder, folder), *also]
         return [f"tests/ops/test_{name}.py" for name in names if name != "once"]
     also = ["tests/ops/test_exact.py"] if file == BINNING else []

@@ -49,3 +49,14 @@ def test_a_loss_and_its_gradient_hold_few_copies_of_the_result(name):
     arrays = sum(x.size * x.dtype.itemsize for x in (maps, where, jax.eval_shape(op, maps, where)))
     assert temporaries(of_a_mean(op), maps, where) < 2 * arrays
     assert temporaries(jax.value_and_grad(of_squares(op), (0, 1)), maps, where) < COPIES * arrays
+
+
+def test_a_focal_loss_of_many_classes_holds_a_block_of_them():
+    logits = jnp.array(rng.normal(size=(301, 2000)), jnp.float32)
+    labels = jnp.array(rng.integers(-1, 2000, 301), jnp.int32)
+    assert temporaries(ops.softmax_focal_loss, logits, labels) < logits.nbytes / 2
+    whole = jax.jit(ops.softmax_focal_loss)(logits, labels)
+    ends = jax.jit(ops.softmax_focal_loss)(logits[-100:], labels[-100:])
+    np.testing.assert_allclose(whole[-100:], ends, rtol=1e-6)
+    first = jax.jit(lambda z, y: jax.jvp(lambda z: ops.softmax_focal_loss(z, y), (z,), (z,))[0])(logits, labels)
+    np.testing.assert_allclose(whole, first, rtol=1e-6)
