@@ -21,7 +21,10 @@ Initializer = Callable[..., Array]
 def _orthogonal(key: Array, shape: Sequence[int], dtype: Any = None) -> Array:
     # JAX's own, whose QR decompositions under `vmap` can wait for each other for ever.
     draw = initializers.orthogonal()
-    return one_by_one(lambda key: draw(key, shape) if dtype is None else draw(key, shape, dtype))(key)
+    if dtype is None:
+        return one_by_one(lambda key: draw(key, shape))(key)
+    wide = dtype if jnp.finfo(dtype).bits >= 32 else jnp.float32  # LAPACK has no half precision
+    return one_by_one(lambda key: draw(key, shape, wide))(key).astype(dtype)
 
 
 INITIALIZERS: dict[str, Initializer] = {

@@ -224,6 +224,13 @@ def test_bins_are_quantiles_and_route_as_prediction_does():
     np.testing.assert_array_equal(left, binned.below)
 
 
+def test_negative_features_rank_by_size_in_double_precision_too(x64):
+    X = np.array([[-3.0], [2.0], [-0.5], [-2.0]])
+    binned = bin_features(X, bins=4, missing=False)
+    assert binned.edges.tolist() == [[-2.5, -1.25, 0.75]]
+    assert binned.codes.tolist() == [[0, 3, 2, 1]]
+
+
 def test_neighbouring_floats_are_parted():
     x = np.float32(1.0)
     X = np.array([[x], [np.nextafter(x, np.float32(2))]])

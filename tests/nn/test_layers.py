@@ -189,6 +189,14 @@ VARIANCES = {"lecun_normal": 1 / 60, "glorot_normal": 2 / 160, "glorot_uniform":
 VARIANCES |= {"he_fan_out": 2 / 100, "zeros": 0.0}
 
 
+@pytest.mark.parametrize("dtype", [jnp.float64, jnp.float32, jnp.float16, jnp.bfloat16])
+def test_orthogonal_weights_of_every_precision(x64, dtype):
+    drawn = INITIALIZERS["orthogonal"](KEY, (9, 9), dtype)
+    assert drawn.dtype == dtype
+    wide = np.asarray(drawn, np.float64)
+    np.testing.assert_allclose(wide.T @ wide, np.eye(9), atol=8 * float(jnp.finfo(dtype).eps))
+
+
 @pytest.mark.parametrize("name", INITIALIZERS)
 def test_initial_weights_have_their_moments(name):
     drawn, twice = jax.jit(
