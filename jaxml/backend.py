@@ -8,8 +8,6 @@ FUSION = "xla_cpu_experimental_ynn_fusion_type"
 """From jaxlib 0.10.2 on, XLA on a CPU hands sums of products to a library (`__ynn_fusion`) that may return wrong
 numbers without a word, or crash: jax issues 39103, 39257, 40412. An empty value turns it off."""
 
-OTHER_PATH = "JAXML_OTHER_COMPILER_PATH"
-"""The environment variable with which `jaxml run --certify` has everything compiled another way."""
 MOST_CACHED_BYTES = 2 * 2**30
 
 
@@ -31,11 +29,17 @@ def prepare_backend(precision: str) -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
+def other_path() -> str:
+    """Flags by which everything is compiled another way: LLVM's optimiser off, the older kernels where there are."""
+    import jaxlib
+
+    older = " --xla_cpu_use_fusion_emitters=false" if jaxlib.version.__version_info__ < (0, 11) else ""
+    return f"--xla_backend_optimization_level=0{older}"
+
+
 def compile_program(lowered: Any, options: dict[str, Any]) -> Any:
     """Compile with the fusion off; options that this XLA does not know are left out."""
     options = {FUSION: "", **options}
-    if os.environ.get(OTHER_PATH):
-        options |= {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
     while True:
         try:
             return lowered.compile(compiler_options=options)

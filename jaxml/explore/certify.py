@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from jaxml.backend import OTHER_PATH
+from jaxml.backend import other_path
 from jaxml.claims.certificate import FILE, MASTER_KEY, Certificate, Check, compared, marked
 from jaxml.claims.finding import Verdicts
 from jaxml.claims.kind import TAKEN
@@ -108,8 +108,8 @@ def certify(
 def changes(directory: RunDirectory) -> Iterator[Change]:
     """What each check changes, for the settings that a run had."""
     spec, environment = directory.spec(), directory.read_json("environment.json")
-    first = spec["looks"][0] if spec["looks"] and spec["looks"][0] < spec["seeds"] else None
     untried = spec.get("without_trials", False)
+    first = None if untried or spec["looks"][0] >= spec["seeds"] else spec["looks"][0]
     lanes = max(int(directory.read_json("cost.json").get("lanes", 2)), 1) if not untried else 1
     other = max(lanes // 2, 1) if lanes > 1 else 2
     devices = environment["device"]
@@ -123,15 +123,16 @@ def changes(directory: RunDirectory) -> Iterator[Change]:
         "there are no trials to be cut into chunks" if untried else "",
         first,
     )
-    double = "the run is in float64 already" if spec["precision"] == "float64" else ""
+    double = "the run is in float64 already" if spec.get("precision") == "float64" else ""
+    double = "what is exact is computed in float64 in any case" if untried else double
     yield Change("float64", "precision=float64", ("precision=float64",), skipped=double, seeds=first)
     held = os.environ.get("JAX_DEFAULT_MATMUL_PRECISION", "default")
     precise = "default" if held == "highest" else "highest"
     full = "a CPU computes products in full precision in any case" if devices["platform"] == "cpu" else ""
     precision = {"JAX_DEFAULT_MATMUL_PRECISION": precise}
     yield Change("matmul precision", precise, environment=precision, skipped=full, seeds=first)
-    other_path = "LLVM's optimiser off, older kernels"
-    yield Change("compiler path", other_path, environment={OTHER_PATH: "1"}, seeds=first)
+    path = {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {other_path()}".strip()}
+    yield Change("compiler path", "LLVM's optimiser off, older kernels", environment=path, seeds=first)
     again = f"{spec['master_key']}, {sealed(directory.path)[:16]}"  # known to nobody before the run is over
     yield Change(MASTER_KEY, again, (f"master_key='{again}'",))
 
