@@ -192,5 +192,5 @@ def domain_of(cells: Iterable[CellResult], margins: Sequence[float]) -> tuple[fl
     ends = [0.0, *margins]
     for cell in cells:
         ends += [end for end in (cell.decision.low, cell.decision.high, cell.decision.estimate) if end is not None]
-    pad = 0.06 * (max(ends) - min(ends))
+    pad = 0.06 * ((max(ends) - min(ends)) or 1.0)  # nothing but zeros: a margin of 0, and no cell that was decided
     return min(ends) - pad, max(ends) + pad

@@ -5,6 +5,7 @@ import pytest
 
 from jaxml.claims.given import Grid
 from jaxml.claims.population import Population
+from jaxml.claims.told import domain_of
 from jaxml.errors import ConfigError
 from tests.claims.seeded import GRID, LOOKS, decided, read, told, world
 
@@ -100,6 +101,8 @@ def test_what_leaves_out_cells_leaves_out_no_control():
     found = decided(claim("leave_out: [{name: always, metric: score, at_most: 99.0}]"), world())
     assert {cell.decision.verdict for cell in found.cells} == {"invalid"}
     assert [check.cell.decision.verdict for check in found.checks] == ["refuted", "supported"]
+    low, high = domain_of([], [0.0])  # of a margin of 0 where every cell is left out: the column still has a width
+    assert low < 0 < high
 
 
 @pytest.mark.parametrize("scale", ["difference", "log_ratio"])
