@@ -35,7 +35,7 @@ def judge(results: Any, claims: str | os.PathLike[str] | Mapping[str, Any]) -> V
     Args:
         results: an `xarray.Dataset` with a dimension of seeds, in which NaN is a failed trial; or a table with one row
             for each trial, as a `pandas.DataFrame`, a mapping of columns, or the path of a CSV, TSV, JSON lines,
-            Parquet (with pyarrow), NetCDF or zarr.
+            Parquet (with pyarrow), NetCDF or zarr, or of the database of an MLflow store.
         claims: a YAML file with the `claims` of a config, or what would stand in it. `looks`, `alpha` and
             `population` mean what they mean in a config; all seeds are looked at once by default. `seed` is the
             column of seeds, `axes` the columns that are settings where those that claims name are not all, and

@@ -79,6 +79,8 @@ def _read(path: Path) -> Any:
             return pandas.DataFrame([json.loads(line) for line in lines if line.strip()])  # pandas would round numbers
         if path.suffix == ".parquet":
             return pandas.read_parquet(path)
+        if path.suffix == ".db":
+            return pandas.DataFrame(_mlflow_runs(path))
         if path.suffix in (".nc", ".cdf"):
             with xarray.open_dataset(path) as found:
                 return found.load()
@@ -90,9 +92,54 @@ def _read(path: Path) -> Any:
         more = " NetCDF 4 needs the package h5netcdf." if path.suffix == ".nc" else ""
         raise ConfigError(f"{path}: cannot be read: {str(error).splitlines()[0]}.{more}") from None
     raise ConfigError(
-        f"{path}: expected a table (.csv, .tsv, .jsonl, .parquet) or a data set (.nc, .zarr). From anything else, make "
-        "a DataFrame and hand it to jaxml.judge."
+        f"{path}: expected a table (.csv, .tsv, .jsonl, .parquet, .db) or a data set (.nc, .zarr). From anything else, "
+        "make a DataFrame and hand it to jaxml.judge."
     )
+
+
+def _mlflow_runs(path: Path) -> list[dict[str, Any]]:
+    """The runs in the SQLite database of an MLflow store, one trial each: parameters, last metrics, experiment.
+
+    A run that only holds others is none. A parameter is what its text says: a number, true, or a word.
+
+    Raises:
+        ConfigError: when MLflow is not installed, cannot read the store, or a run has a parameter and a metric of one
+            name.
+    """
+    from jaxml.config.document import parse_value
+
+    try:
+        import mlflow  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise ConfigError(f"{path}: the store of MLflow needs MLflow: pip install 'jaxml[mlflow]'.") from None
+    try:
+        client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{path.absolute()}")
+        names = {each.experiment_id: each.name for each in client.search_experiments()}
+        runs, page = [], None
+        while page != "":
+            found = client.search_runs(list(names), page_token=page)
+            runs += found
+            page = found.token or ""
+    except mlflow.MlflowException as error:
+        raise ConfigError(f"{path}: MLflow cannot read this: {error}") from None
+    parents, rows = {run.data.tags.get("mlflow.parentRunId") for run in runs}, []
+    for run in runs:
+        if run.info.run_id in parents:
+            continue
+        both = run.data.params.keys() & run.data.metrics.keys()
+        if both:
+            raise ConfigError(f"{path}: {min(both)!r} is a parameter and a metric of run {run.info.run_name!r}.")
+        params = {name: _said(parse_value, value) for name, value in run.data.params.items()}
+        rows.append({"experiment": names[run.info.experiment_id], **params, **run.data.metrics})
+    return rows
+
+
+def _said(parse: Any, text: str) -> Any:
+    try:
+        value = parse(text)
+    except ConfigError:
+        return text
+    return value if isinstance(value, (bool, int, float, str)) else text
 
 
 def _frame(columns: Mapping[str, Any]) -> Any:

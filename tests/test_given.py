@@ -2,7 +2,9 @@
 
 import json
 import re
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas
@@ -14,7 +16,7 @@ import jaxml
 from jaxml.config.load import read_claims
 from jaxml.errors import ConfigError
 from jaxml.given import EXTRA
-from jaxml.labelled import labelled
+from jaxml.labelled import _mlflow_runs, labelled
 
 DOCS = (Path(__file__).resolve().parent.parent / "docs/writing-a-claim.md").read_text()
 SEEDS = 32
@@ -148,7 +150,7 @@ def test_tuning_seeds_are_negative_and_seeds_may_have_names():
         (lambda t: 3, "expected a data set, a table or the path of one, got int"),
         (lambda t: {"a": [1], "b": [1, 2]}, "no table can be made of these columns"),
         (lambda t: "nowhere.csv", r"nowhere\.csv: there is no such file"),
-        (lambda t: Path(__file__), r"expected a table \(.csv, .tsv, .jsonl, .parquet\)"),
+        (lambda t: Path(__file__), r"expected a table \(.csv, .tsv, .jsonl, .parquet, .db\)"),
     ],
 )
 def test_what_the_results_lack_is_named(table, claims, tmp_path, change, message):
@@ -190,3 +192,46 @@ def test_what_a_data_set_lacks_is_named(table, claims, change, message):
 def test_claims_that_cannot_be_held_against_results_are_refused(table, claims, change, message):
     with pytest.raises(ConfigError, match=message):
         jaxml.judge(table, {**claims, **change})
+
+
+class Store:
+    """An MLflow client that holds a table, a parent above all runs, and pages of fifty; names as MLflow 3 has them."""
+
+    rows = ()
+
+    def __init__(self, tracking_uri):
+        assert tracking_uri.startswith("sqlite:////")
+
+    def search_experiments(self):
+        return [SimpleNamespace(experiment_id="1", name="rates")]
+
+    def search_runs(self, experiment_ids, page_token=None):
+        assert experiment_ids == ["1"]
+        held = [self.run("parent", {}, {}, {})]
+        for number, row in enumerate(self.rows):
+            metrics = {"loss": row.pop("loss")}
+            held.append(self.run(str(number), {k: str(v) for k, v in row.items()}, metrics, {self.PARENT: "parent"}))
+            row |= metrics
+        begin = int(page_token or 0)
+        page = type("Page", (list,), {"token": str(begin + 50) if begin + 50 < len(held) else None})
+        return page(held[begin : begin + 50])
+
+    PARENT = "mlflow.parentRunId"
+
+    def run(self, id, params, metrics, tags):
+        info = SimpleNamespace(run_id=id, run_name=id, experiment_id="1")
+        return SimpleNamespace(info=info, data=SimpleNamespace(params=params, metrics=metrics, tags=tags))
+
+
+def test_runs_in_an_mlflow_store_are_trials(table, claims, tmp_path, monkeypatch):
+    path = tmp_path / "mlflow.db"
+    path.touch()
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    with pytest.raises(ConfigError, match=r"needs MLflow: pip install 'jaxml\[mlflow\]'"):
+        jaxml.judge(path, claims)
+    refused = type("MlflowException", (Exception,), {})
+    monkeypatch.setitem(sys.modules, "mlflow", SimpleNamespace(MlflowClient=Store, MlflowException=refused))
+    monkeypatch.setattr(Store, "rows", table.to_dict("records"))
+    assert jaxml.judge(path, claims).findings[0].cells == jaxml.judge(table, claims).findings[0].cells
+    monkeypatch.setattr(Store, "rows", [{"loss": 1.0, "rate": "[1", "loss ": 2}, {"loss": 2.0, "rate": "2"}])
+    assert [row["rate"] for row in _mlflow_runs(path)] == ["[1", 2]

@@ -10,7 +10,11 @@ from jaxml.cli.output import Json, echo, print_json
 
 def judge(
     results: Annotated[
-        Path, typer.Argument(metavar="RESULTS", help="a table (.csv, .tsv, .jsonl, .parquet) or data set (.nc, .zarr)")
+        Path,
+        typer.Argument(
+            metavar="RESULTS",
+            help="a table (.csv, .tsv, .jsonl, .parquet), data set (.nc, .zarr) or MLflow store (.db)",
+        ),
     ],
     claims: Annotated[Path, typer.Argument(metavar="CLAIMS", help="a YAML file with claims, as a config has them")],
     strict: Annotated[bool, typer.Option("--strict", help="exit 1 when a claim is not supported")] = False,
