@@ -63,7 +63,7 @@ def export(
 
     known = [*NUMBERS, *FORMATS]
     if to not in known:
-        raise ConfigError(f"export: '{to}' is not one of {', '.join(known)}. {nearest(to, known)}")
+        raise ConfigError(f"export: there is no format '{to}'. {nearest(to, known)}")
     write = export_words if to in FORMATS else export_numbers
     echo(f"wrote {write(find(run, runs), to, target)}")
 

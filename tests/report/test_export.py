@@ -66,7 +66,7 @@ def test_what_cannot_be_written_is_said(run, tmp_path):
     empty = RunDirectory(make_run(tmp_path / "20260101-120000-toy-0123abce", [card([cell("supported", lam=0.1)])]))
     with pytest.raises(ConfigError, match="draws no figures"):
         export(empty, "png")
-    with pytest.raises(ConfigError, match=r"'markdwon' is not one of csv, .*svg\. Did you mean 'markdown'"):
+    with pytest.raises(ConfigError, match=r"there is no format 'markdwon'\. Did you mean 'markdown'"):
         command(run.path, to="markdwon", runs=tmp_path)
     late = make_run(tmp_path / "20260101-120000-toy-0123abcf", [card([cell("supported", lam=0.1)])], exploratory="late")
     assert export(RunDirectory(late), "markdown").read_text().startswith("Exploratory, nothing is decided: late.\n\n|")
