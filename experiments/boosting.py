@@ -3,6 +3,8 @@
 AdaBoost on trees of `depth` levels (1: stumps), measured after one round and after all. Planted problems: the sign
 of a sum of features; rings, inside or outside of a radius; parity, the sign of a product of two features, of which no
 stump sees anything: its error is one half under any weights that keep the four corners level. The others are digits.
+
+The margin of a row is the share of the votes for its class less that against it: above 0 where the row is right.
 """
 
 from typing import TYPE_CHECKING, Any, Literal
@@ -55,6 +57,11 @@ def trial(
     boosted = adaboost(boost_key, X[:n], y[:n], fit=fit, predict=predict_tree, classes=2, rounds=rounds)
     votes = staged_adaboost(boosted.params, X, predict=predict_tree, classes=2)
     wrong = votes.argmax(-1) != y[None]
+    margins = (
+        jnp.where(y[:n] == 1, 1, -1)[None]
+        * (votes[:, :n, 1] - votes[:, :n, 0])
+        / jnp.maximum(votes[:, :n].sum(-1), 1e-6)
+    )
     training, fresh = wrong[:, :n].mean(1), wrong[:, n:].mean(1)
     bound = boosted.diagnostics.bound
     return {
@@ -62,6 +69,9 @@ def trial(
         "last_error": fresh[-1],
         "gain": 100 * (fresh[0] - fresh[-1]),
         "edge": 0.5 - boosted.diagnostics.error.mean(),
+        "least_edge": 0.5 - boosted.diagnostics.error.max(),
+        "least_margin": margins[-1].min(),
+        "least_margin_after_three": margins[2].min(),
         # Rounds without an error lie under any bound, and most rounds are such.
         "bound_room": jnp.min(bound - training, initial=1.0, where=training > 0),
         "bound_room_of_fresh_rows": jnp.min(bound - fresh, initial=1.0, where=fresh > 0),

@@ -4,6 +4,11 @@ A share `fraction` of the training rows gets `size` added to its target and `lev
 deviations: leverage 0 is an outlier in the target alone. Errors are measured on clean rows. Each loss of `jaxml.ops` is
 minimised by iteratively reweighted least squares, with weights loss'(r) / r. Tukey's redescending loss, which is not
 convex, starts from least trimmed squares (Rousseeuw and Van Driessen 2006) and takes its scale from there.
+
+Where outliers of one size s move the fitted intercept alone, by f s of a share f of the rows, they keep a residual of
+(1 - f) s and leave the others with -f s. With clean residuals of variance v their share of the squared loss is
+
+    f ((1 - f)^2 s^2 + v) / (f (1 - f) s^2 + v) = 1/2   at   s = sqrt(v / (f (1 - f)))   (`half_at`)
 """
 
 from collections.abc import Callable
@@ -101,6 +106,7 @@ def trial(
     A = jnp.concatenate([jnp.ones((len(y), 1)), X], axis=1)
     test, A, clean = A[rows:], A[:rows].at[:, column + 1].add(jnp.where(bad, leverage, 0.0)), y[:rows]
     target = clean + jnp.where(bad, size, 0.0)
+    spread = ((A @ weighted_fit(A, clean, jnp.ones(rows)) - clean) ** 2).mean()
 
     w, scale = weighted_fit(A, target, jnp.ones(rows)), jnp.ones(())
     if loss == "tukey":
@@ -121,6 +127,7 @@ def trial(
         "error": jnp.abs(test @ w - y[rows:]).mean(),
         "loss_share": jnp.where(bad, losses, 0.0).sum() / losses.sum(),
         "gradient_share": jnp.where(bad, slopes, 0.0).sum() / slopes.sum(),
+        "half_at": jnp.sqrt(spread / (fraction * (1 - fraction))),
     }
 
 
@@ -138,6 +145,7 @@ experiment = Experiment(
     labels={"loss": {"smooth_l1": "smooth L1", "tukey": "Tukey"}},
     metrics={
         "kept": kept,
+        "takes_over_at": Metric(lambda clean: clean.half_at, inputs={"clean": {"size": 0.0, "leverage": 0.0}}),
         "kept_at_size_10": lambda results: size_ten(kept(results)),
         "loss_share_of_targets": lambda results: results.loss_share.sel(leverage=0.0, drop=True),
     },

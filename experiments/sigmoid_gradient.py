@@ -48,6 +48,39 @@ def layer() -> Suite:
     )
 
 
+def surely_wrong() -> Suite:
+    """Does the squared error of a sigmoid hardly correct what is surely wrong, though cross-entropy does?"""
+
+    def wrong(z: float, t: float) -> float:
+        """The logit, counted towards the wrong side."""
+        return z * (1 - 2 * t)
+
+    def shares(z: float, t: float) -> float:
+        """Cross-entropy's derivative in the logit times 2 y (1 - y)."""
+        return (1 / (1 + np.exp(-z)) - t) * 2 / (1 + np.exp(-z)) / (1 + np.exp(z))
+
+    def squared(z: Any, t: Any) -> Any:
+        return (jax.nn.sigmoid(z) - t) ** 2
+
+    return Suite(
+        subject=jax.jit(jax.grad(squared)),
+        draw=lambda generator: {"z": float(generator.normal(scale=8.0)), "t": float(generator.integers(2))},
+        adversarial=[{"z": z, "t": t} for z in (0.0, float(np.log(2.0)), 40.0, -40.0) for t in (0.0, 1.0)],
+        properties={
+            "is 2 y (1 - y) times cross-entropy's": lambda f, z, t: (f(z, t), shares(z, t), 1.0),
+            "falls with the error from 2/3 on": lambda f, z, t: (
+                wrong(z, t) < np.log(2.0) or abs(f(z + 0.5 - t, t)) <= abs(f(z, t))
+            ),
+            "vanishes as e^-z": lambda f, z, t: (max(abs(f(z, t)) - 2 * np.exp(-abs(z)), 0.0), 0.0, 1.0),
+        },
+        mutants={
+            "cross-entropy": jax.jit(lambda z, t: jax.nn.sigmoid(z) - t),
+            "the squared error of the logit": jax.jit(jax.grad(lambda z, t: (z - (2 * t - 1)) ** 2)),
+            "half the squared error": jax.jit(jax.grad(lambda z, t: 0.5 * squared(z, t))),
+        },
+    )
+
+
 def backpropagated() -> Suite:
     """Is the gradient of the squared error of a sigmoid unit (y - t) y (1 - y) x?"""
 
@@ -81,4 +114,11 @@ def backpropagated() -> Suite:
     )
 
 
-experiment = Experiment(suites={"derivative": derivative, "layer": layer, "backpropagated": backpropagated})
+experiment = Experiment(
+    suites={
+        "derivative": derivative,
+        "layer": layer,
+        "surely_wrong": surely_wrong,
+        "backpropagated": backpropagated,
+    }
+)
