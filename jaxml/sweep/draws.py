@@ -10,12 +10,12 @@ import numpy as np
 
 def random_bits(eqn: Any) -> Callable[..., Any] | None:
     width, shape = eqn.params["bit_width"], eqn.params["shape"]
-    if not _threefry(eqn) or eqn.invars[0].aval.shape:
+    if not _threefry(eqn):
         return None
     high, low = _counts(shape)
 
     def bits(key: Any) -> Any:
-        high_bits, low_bits = _threefry2x32(key, high, low)
+        high_bits, low_bits = _threefry2x32(_each(key, shape), high, low)
         if width == 64:
             return (high_bits.astype(np.uint64) << np.uint64(32)) | low_bits
         return high_bits ^ low_bits
@@ -24,10 +24,11 @@ def random_bits(eqn: Any) -> Callable[..., Any] | None:
 
 
 def random_split(eqn: Any) -> Callable[..., Any] | None:
-    if not _threefry(eqn) or eqn.invars[0].aval.shape:
+    if not _threefry(eqn):
         return None
-    high, low = _counts(eqn.params["shape"])
-    return lambda key: _joined(*_threefry2x32(key, high, low))
+    shape = eqn.params["shape"]
+    high, low = _counts(shape)
+    return lambda key: _joined(*_threefry2x32(_each(key, shape), high, low))
 
 
 def fold_in(eqn: Any) -> Callable[..., Any] | None:
@@ -38,6 +39,11 @@ def folded(key: Any, number: Any) -> Any:
     """The key with a whole number folded in, as `jax.random.fold_in` does."""
     number = np.asarray(number).astype(np.uint32)
     return _joined(*_threefry2x32(key, np.zeros_like(number), number))
+
+
+def _each(key: Any, shape: Sequence[int]) -> Any:
+    """Keys, each to draw an array of that shape."""
+    return np.reshape(key, (*np.shape(key), *[1] * len(shape)))
 
 
 def _threefry(eqn: Any) -> bool:

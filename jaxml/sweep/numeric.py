@@ -20,6 +20,8 @@ from jaxml.sweep.perturb import DRAW, ROUNDED, ULPS
 from jaxml.sweep.primitives import KNOWN, SAME
 
 _DRAWS = 65521
+_COMPILES = 1.0
+"""Seconds that must be left where JAX is asked, which compiles an equation when it first meets it."""
 
 
 class TooLong(Exception):
@@ -137,7 +139,7 @@ class Numeric:
         known = KNOWN.get(name) if is_jaxs(eqn.primitive) else None
         compute = None if known is None else known(eqn)
         if compute is None:
-            return lambda *inputs: _by_jax(eqn, inputs)
+            return lambda *inputs: self._by_jax(eqn, inputs)
         dtype = eqn.outvars[0].aval.dtype
         if eqn.primitive.multiple_results or jnp.issubdtype(dtype, jax.dtypes.prng_key):
             return compute
@@ -149,6 +151,11 @@ class Numeric:
             return value if value.dtype == dtype else value.astype(dtype)
 
         return cast
+
+    def _by_jax(self, eqn: Any, inputs: Sequence[Any]) -> Any:
+        if time.perf_counter() + _COMPILES > self._until:  # nothing stops a compilation
+            raise TooLong
+        return _by_jax(eqn, inputs)
 
     def _scan(self, p: Any) -> Callable[..., Sequence[Any]]:
         body, length, consts = self._inner(p["jaxpr"]), p["length"], p["num_consts"]

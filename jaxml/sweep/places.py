@@ -29,11 +29,11 @@ def _spots(
                 axis = theirs[own.index(d)]
                 start = np.arange(indices.shape[axis]).reshape([-1 if i == axis else 1 for i in range(rank)]) + start
             inside &= (start >= 0) & (start <= shape[d] - size)
-            start = np.clip(start, 0, shape[d] - size).reshape(*indices.shape[:-1], *[1] * len(free))
+            start = np.clip(start, 0, shape[d] - size).reshape((*indices.shape[:-1], *[1] * len(free)))
             if d in free:
                 start = start + np.arange(size).reshape([-1 if f == d else 1 for f in free])
             places.append(start)
-        return tuple(places), inside.reshape(*indices.shape[:-1], *[1] * len(free))
+        return tuple(places), inside.reshape((*indices.shape[:-1], *[1] * len(free)))
 
     return spots
 

@@ -85,6 +85,7 @@ def test_shapes_and_places():
         yield from (jnp.unstack(x, axis=1), jnp.split(x, [1, 3]))
         yield from (jnp.tile(x, (2, 1)), jnp.pad(x, 2), lax.pad(x, 1.0, ((1, 0, 2), (0, 2, 1))), jnp.eye(3), x[None])
         yield from (lax.dynamic_slice(x, (i, 9), (2, 3)), lax.dynamic_update_slice(x, x[:2, :2], (i, i)))
+        yield from (x[0].at[i].get(), x[0].at[i].add(1.0))
         yield from (x[i], x[:, i], x[jnp.array([0, 3, 9, -1])], jnp.take(x, jnp.array([[1, 7], [0, 2]]), axis=1))
         yield from (jnp.take_along_axis(x, jnp.argsort(x, 1), 1), x.at[i, 1:3].set(7.0), x.at[:, i].multiply(2.0))
         yield from (x.at[jnp.array([1, 1, 9])].add(1.0), x.at[jnp.array([0, 0]), jnp.array([1, 1])].max(9.0))
@@ -113,7 +114,8 @@ def test_draws_are_those_of_jax():
             jax.random.permutation(third, 9),
         )
         yield from (jax.random.choice(first, 9, (3,)), jax.random.bernoulli(second, 0.3, (5,)))
-        yield jax.vmap(lambda k: jax.random.fold_in(k, 1))(jax.random.split(first, 3))
+        keys = jax.random.split(first, 3)
+        yield jax.vmap(lambda k: (jax.random.fold_in(k, 1), jax.random.split(k), jax.random.normal(k, (2, 2))))(keys)
 
     agree(lambda key: list(many(key)), KEY)
 
@@ -143,6 +145,12 @@ def test_what_numpy_has_not_is_asked_of_jax():
     factor, words = Numeric(closed, closed.consts)([symmetric, KEY], np.inf)
     np.testing.assert_allclose(factor, np.linalg.cholesky(symmetric), rtol=1e-5)
     np.testing.assert_array_equal(words, jax.random.key_data(KEY))
+
+
+def test_jax_is_not_asked_when_time_is_short():
+    closed = jax.make_jaxpr(jnp.linalg.cholesky)(np.eye(3, dtype="f"))
+    with pytest.raises(TooLong):
+        Numeric(closed, closed.consts)([np.eye(3, dtype="f")], time.perf_counter() + 0.5)
 
 
 def test_moves_go_into_loops_and_grow_with_their_size():
