@@ -1,9 +1,10 @@
 """Which state of jaxml a config's stored verdicts were decided by: what its experiment and the engine consist of.
 
 The engine is all that computes and decides: every module of jaxml but the reports, the command line, what finds and
-copies configs, what is explored after a verdict, and what judges results made elsewhere. Of `jaxml.ops`, `jaxml.learn`,
-`jaxml.nn` and `jaxml.data` only what an experiment imports counts, name by name and on through their own imports.
-Comments, docstrings and layout do not count.
+copies configs, what is explored after a verdict, what judges results made elsewhere, and what computes lanes again to
+check a compiler, which may stop a run and changes no number. Of `jaxml.ops`, `jaxml.learn`, `jaxml.nn` and `jaxml.data`
+only what an experiment imports counts, name by name and on through their own imports. Comments, docstrings and layout do
+not count.
 """
 
 import ast
@@ -18,6 +19,7 @@ OUTSIDE = (
     *("scaffold.py", "__main__.py", "pytest_plugin.py", "given.py", "labelled.py"),
 )
 LIBRARY = ("ops", "learn", "nn", "data")
+CHECKS = tuple(f"sweep/{name}.py" for name in ("check", "numeric", "primitives", "draws", "places", "perturb"))
 
 
 def deciding_identity(experiment: Path) -> str:
@@ -32,7 +34,8 @@ def deciding_identity(experiment: Path) -> str:
 def _engine() -> tuple[Path, ...]:
     package = ROOT / "jaxml"
     apart = {*OUTSIDE, *LIBRARY}
-    return tuple(path for path in package.rglob("*.py") if path.relative_to(package).parts[0] not in apart)
+    within = ((path, path.relative_to(package)) for path in package.rglob("*.py"))
+    return tuple(path for path, inside in within if inside.parts[0] not in apart and inside.as_posix() not in CHECKS)
 
 
 def _taken(experiment: Path) -> set[Path]:

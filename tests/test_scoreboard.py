@@ -184,6 +184,8 @@ def project(tmp_path, monkeypatch):
     files = {
         "jaxml/claims/judge.py": "rule = 1",
         "jaxml/report/page.py": "colour = 1",
+        "jaxml/sweep/check.py": "lanes = 4",
+        "jaxml/sweep/run.py": "chunks = 1",
         "jaxml/ops/__init__.py": "from jaxml.ops.boxes import iou\nfrom jaxml.ops.pools import pool",
         "jaxml/ops/boxes.py": "from jaxml.ops.checks import check\ndef iou(): return check()",
         "jaxml/ops/checks.py": "def check(): return 1",
@@ -223,6 +225,8 @@ def project(tmp_path, monkeypatch):
         ("jaxml/claims/judge.py", "rule = 2", True),
         ("jaxml/claims/judge.py", '"""Words."""\nrule = 1  # more words', False),
         ("jaxml/report/page.py", "colour = 2", False),
+        ("jaxml/sweep/check.py", "lanes = 2", False),  # may stop a run, and changes no number
+        ("jaxml/sweep/run.py", "chunks = 2", True),
         ("jaxml/ops/boxes.py", "def iou(): return 2", True),
         ("jaxml/ops/checks.py", "def check(): return 2", True),  # through what it imports
         ("jaxml/ops/pools.py", "def pool(): return 2", False),  # not used
