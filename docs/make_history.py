@@ -93,10 +93,10 @@ def changes(before: Claim, after: Claim) -> list[str]:
     found += ["its statement"] if before["statement"] != after["statement"] else []
     first, second = detail(before), detail(after)
     if bool(first) != bool(second) or (first and after["kind"] != before.get("kind", after["kind"])):
-        found.append(f"decided as a {after['kind']}")
+        found.append(f"its kind is {after['kind']} now")
     elif first:
         if after["kind"] not in ("contrast",):
-            found.append(f"decided as a {after['kind']}")
+            found.append(f"its kind is {after['kind']} now")
         found += [f"{key} {first[key]} to {second[key]}" for key in first if not alike(first[key], second[key])]
     quantifiers = [RENAMED.get(q, q) for q in (each["verdict"]["quantifier"] for each in (before, after))]
     found += [f"quantifier {quantifiers[0]} to {quantifiers[1]}"] if quantifiers[0] != quantifiers[1] else []
@@ -141,7 +141,9 @@ def main() -> None:
         changed += other
         new = f"**{word(after)}**" if other else word(after)
         what = [f"in {name} now"] * (name != config) + changes(before, after)
-        why = "; ".join(what) or ("nothing but the rule" if other else "-")
+        again = (after.get("attempt") or {}).get("number", 1) > 1
+        rule = "its seeds, and its grid where the config says so" if again else "nothing but the rule"
+        why = "; ".join(what) or (rule if other else "-")
         rows += f"| {config} | {before['id']} | {word(before)} | {new} | {why} |\n"
     date = git("show", "-s", "--format=%cs", since).strip()
     head = HEAD.format(count=count, since=since, date=date, changed=changed)

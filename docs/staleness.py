@@ -3,8 +3,8 @@
 The engine is all that computes and decides: every module of jaxml but the reports, the command line, what finds and
 copies configs, what is explored after a verdict, what judges results made elsewhere, and what computes lanes again to
 check a compiler, which may stop a run and changes no number. Of `jaxml.ops`, `jaxml.learn`, `jaxml.nn` and `jaxml.data`
-only what an experiment imports counts, name by name and on through their own imports. Comments, docstrings and layout do
-not count.
+only what an experiment imports counts, name by name and on through their own imports. Comments, docstrings and layout
+do not count.
 """
 
 import ast
@@ -25,7 +25,8 @@ CHECKS = tuple(f"sweep/{name}.py" for name in ("check", "numeric", "primitives",
 def deciding_identity(experiment: Path) -> str:
     """SHA-256 of the engine and of what an experiment takes from the library."""
     digest = hashlib.sha256()
-    for path in sorted({*_engine(), *_taken(experiment)}):
+    checks = {ROOT / "jaxml" / name for name in CHECKS}
+    for path in sorted({*_engine(), *_taken(experiment)} - checks):
         digest.update(f"{path.relative_to(ROOT)} {_meaning(path)}\n".encode())
     return digest.hexdigest()
 
@@ -34,8 +35,7 @@ def deciding_identity(experiment: Path) -> str:
 def _engine() -> tuple[Path, ...]:
     package = ROOT / "jaxml"
     apart = {*OUTSIDE, *LIBRARY}
-    within = ((path, path.relative_to(package)) for path in package.rglob("*.py"))
-    return tuple(path for path, inside in within if inside.parts[0] not in apart and inside.as_posix() not in CHECKS)
+    return tuple(path for path in package.rglob("*.py") if path.relative_to(package).parts[0] not in apart)
 
 
 def _taken(experiment: Path) -> set[Path]:
