@@ -171,12 +171,14 @@ def test_ctrl_c_ends_the_process_and_the_run(sleeping):
         while not over.wait(1.0):  # again, should the first fall into a finaliser, which swallows it
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     threading.Thread(target=press, daemon=True).start()
     try:
         with pytest.raises(KeyboardInterrupt):
             in_process(task(sleeping), sleeping, sleeping, 60.0)
     finally:
         over.set()
+        signal.signal(signal.SIGINT, before)
     assert gone(sleeping)
     assert (sleeping / "pid").read_text().split() == (
         sleeping / "session"
