@@ -94,6 +94,19 @@ def store(runs: Path) -> list[str]:
     return sorted(done)
 
 
+def checked(runs: Path) -> str:
+    """What the checks of the compiler took in the runs of a folder, and how many of these ended without one."""
+    costs = [
+        directory.read_json("cost.json") for directory in find_runs(runs) if (directory.path / "cost.json").is_file()
+    ]
+    costs = [cost for cost in costs if "check_seconds" in cost]
+    if not costs:
+        return ""
+    spent, ran = (sum(cost[name] for cost in costs) for name in ("check_seconds", "run_seconds"))
+    without = sum(not cost["checked_programs"] for cost in costs)
+    return f"compiler checks: {spent:.0f} of {ran:.0f} s, {spent / ran:.1%}; none in {without} of {len(costs)} runs"
+
+
 def exploratory(runs: Path) -> dict[str, str]:
     """Why nothing is stored of a config: the newest finished run of it decided nothing."""
     found: dict[str, str] = {}
@@ -274,6 +287,7 @@ if __name__ == "__main__":
     for folder in sys.argv[1:]:
         try:
             print("stored", ", ".join(store(Path(folder))))
+            print(checked(Path(folder)))
             for name, why in exploratory(Path(folder)).items():
                 print(f"not stored, exploratory: {name}: {why}")
         except JaxmlError as error:

@@ -10,7 +10,9 @@ from jaxml.errors import ConfigError
 
 
 def certify(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="a YAML file that was run, and stands as it was")],
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG", help="what was run, a YAML file or a name of the gallery")
+    ],
     runs: Runs = Path("runs"),
     as_json: Json = False,
 ) -> None:
@@ -20,10 +22,14 @@ def certify(
     from jaxml.config import load_study
     from jaxml.explore.certify import certify as certify_run
     from jaxml.explore.certify import finished
+    from jaxml.gallery import config_path, spoken
 
+    config = config_path(config)
     directory = finished(load_study(config), runs)
     if directory is None:
-        raise ConfigError(f"certify: no finished run of {config} as it is now in {runs}. Run it: jaxml run {config}")
+        raise ConfigError(
+            f"certify: no finished run of {spoken(config)} as it is now in {runs}. Run it: jaxml run {spoken(config)}"
+        )
     with live(quiet=as_json) as display:
         found = certify_run(config, (), directory, notify=display.notify)
     if as_json:
